@@ -1,0 +1,28 @@
+"""Recurrent spiking networks and their learning rules on several backends, behind one interface."""
+
+from implementations.checks import InvalidArgument
+from implementations.interface import Activity, Gradients, Learner, Metrics
+from implementations.network import Network, Parameters
+from implementations.objective import Objective
+from implementations.optimizer import Adam
+from implementations.registry import BACKENDS, learner, unavailable
+from implementations.rules import RULES
+from implementations.tasks import Batch, EvidenceAccumulation
+
+__all__ = [
+    "BACKENDS",
+    "RULES",
+    "Activity",
+    "Adam",
+    "Batch",
+    "EvidenceAccumulation",
+    "Gradients",
+    "InvalidArgument",
+    "Learner",
+    "Metrics",
+    "Network",
+    "Objective",
+    "Parameters",
+    "learner",
+    "unavailable",
+]

@@ -1,0 +1,149 @@
+"""The contract that every backend fulfils, documented here once.
+
+A backend is a folder with a module `learner.py` that holds a final class `Learner`, derived from the one
+below, and a function `unavailable(device)`. registry.py checks all arguments before it calls them.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, SupportsFloat
+
+import numpy as np
+
+from implementations import checks
+from implementations.network import Network, Parameters
+from implementations.objective import Objective
+from implementations.optimizer import Adam
+from implementations.rules import Rule
+from implementations.tasks import Batch
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a learner is to do; all of it checked.
+
+    `threads` is the number of CPU threads, None for all that this process may use.
+    """
+
+    rule: Rule
+    mode: str
+    network: Network
+    objective: Objective
+    optimizer: Adam
+    dtype: np.dtype
+    device: str
+    threads: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Gradients:
+    """Gradients of the loss, in the learner's dtype.
+
+    Attributes:
+        w_in: (n_in, n_rec); w_rec: (n_rec, n_rec), diagonal 0; w_out: (n_rec, n_out).
+    """
+
+    w_in: np.ndarray
+    w_rec: np.ndarray
+    w_out: np.ndarray
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Figures of one batch, before the update; each is a number or, on a device, what float() makes one.
+
+    Attributes:
+        loss: task_loss + rate_loss.
+        task_loss: cross-entropy in nats, or squared error, over the window.
+        rate_loss: firing-rate regularisation, cost included.
+        accuracy: share of trials whose readout, averaged over the window, is largest at the target;
+            NaN where the loss is "squared_error".
+        rate_hz: mean firing rate of the recurrent neurons.
+    """
+
+    loss: SupportsFloat
+    task_loss: SupportsFloat
+    rate_loss: SupportsFloat
+    accuracy: SupportsFloat
+    rate_hz: SupportsFloat
+
+
+@dataclass(frozen=True, eq=False)
+class Activity:
+    """What a network did: spikes (batch, time, n_rec) bool, readout (batch, time, n_out) in the dtype."""
+
+    spikes: np.ndarray
+    readout: np.ndarray
+
+
+class Learner(ABC):
+    """A network on a backend and device, with a rule that computes gradients and an optimizer.
+
+    Shapes, units and equations are those of README.md for every backend; they differ in cost alone.
+    """
+
+    rules: ClassVar[tuple[str, ...]]
+    """Names of the rules that the backend has, in each of their modes."""
+
+    @abstractmethod
+    def __init__(self, setting: Setting, parameters: Parameters) -> None:
+        """Put the parameters on the device. They are not changed; the learner keeps its own."""
+
+    @abstractmethod
+    def load(self, batch: Batch) -> Any:
+        """Bring a batch to the device, in the form that this backend computes with. Not timed.
+
+        Raises:
+            InvalidArgument: (a ValueError) where the batch doesn't fit the network or the objective.
+        """
+
+    @abstractmethod
+    def gradients(self, loaded: Any) -> tuple[Gradients, Metrics]:
+        """Gradients and metrics of a loaded batch, as NumPy arrays and floats."""
+
+    @abstractmethod
+    def step(self, loaded: Any) -> Metrics:
+        """One training step: gradients, then the optimizer's update. May return before it is done."""
+
+    @abstractmethod
+    def evaluate(self, loaded: Any) -> Metrics:
+        """Metrics of a loaded batch: the forward pass alone, nothing kept for a gradient."""
+
+    @abstractmethod
+    def simulate(self, loaded: Any) -> Activity:
+        """Spikes and readout of a loaded batch, as NumPy arrays."""
+
+    @abstractmethod
+    def synchronize(self) -> None:
+        """Wait until all that was asked for is done."""
+
+    @abstractmethod
+    def parameters(self) -> Parameters:
+        """The present weights, as NumPy arrays in the learner's dtype."""
+
+    @abstractmethod
+    def state(self) -> dict[str, np.ndarray]:
+        """All that training changes, optimizer included, as NumPy arrays: what a checkpoint stores."""
+
+    @abstractmethod
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Take up a state that `state` returned, of a learner with the same setting."""
+
+    @staticmethod
+    @abstractmethod
+    def compilations() -> int:
+        """Programs that this process compiled, or loaded from disk, for the backend up to now.
+
+        0 for a backend that compiles nothing. A training loop is warm when this stands still.
+        """
+
+
+def check_loaded(loaded: Any, kind: type) -> None:
+    """Fail unless `loaded` came from the `load` of this backend."""
+    if not isinstance(loaded, kind):
+        checks.fail(
+            "loaded",
+            checks.Description(f"of type {type(loaded).__name__}"),
+            "what this learner's load(batch) returned",
+        )

@@ -1,0 +1,71 @@
+"""Adam: its settings, and the update in NumPy for backends whose framework has none of its own."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from implementations import checks
+
+TRAINED = ("w_in", "w_rec", "w_out")
+
+
+@dataclass(frozen=True)
+class Adam:
+    """Settings of Adam (Kingma & Ba 2015, arXiv 1412.6980, algorithm 1; epsilon outside the root).
+
+    Raises:
+        InvalidArgument: (a ValueError) for a number out of range.
+    """
+
+    learning_rate: float = 0.005
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+
+    def __post_init__(self) -> None:
+        checks.number("learning_rate", self.learning_rate, minimum=0.0)
+        checks.fraction("beta1", self.beta1)
+        checks.fraction("beta2", self.beta2)
+        checks.number("epsilon", self.epsilon, above=0.0)
+
+
+class HostAdam:
+    """Adam on NumPy arrays, in place. No array library without a gradient engine ships one."""
+
+    def __init__(self, settings: Adam, weights: Mapping[str, np.ndarray]) -> None:
+        self._settings = settings
+        self._weights = weights
+        self._mean = {name: np.zeros_like(weights[name]) for name in TRAINED}
+        self._square = {name: np.zeros_like(weights[name]) for name in TRAINED}
+        self._step = 0
+
+    def update(self, gradients: Mapping[str, np.ndarray]) -> None:
+        """Change the weights in place by one step along `gradients`."""
+        s = self._settings
+        self._step += 1
+        # m/(1-b1^t) / (sqrt(v/(1-b2^t)) + eps), as algorithm 1 has it
+        mean_scale = s.learning_rate / (1.0 - s.beta1**self._step)
+        square_scale = 1.0 / (1.0 - s.beta2**self._step)
+        for name in TRAINED:
+            gradient, mean, square = gradients[name], self._mean[name], self._square[name]
+            mean *= s.beta1
+            mean += (1.0 - s.beta1) * gradient
+            square *= s.beta2
+            square += (1.0 - s.beta2) * gradient * gradient
+            self._weights[name][...] -= mean_scale * mean / (np.sqrt(square * square_scale) + s.epsilon)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Everything that `restore` needs, as arrays."""
+        state = {"adam_step": np.array(self._step)}
+        for name in TRAINED:
+            state[f"adam_mean_{name}"] = self._mean[name].copy()
+            state[f"adam_square_{name}"] = self._square[name].copy()
+        return state
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Take up a state that `state` returned."""
+        self._step = int(state["adam_step"])
+        for name in TRAINED:
+            self._mean[name][...] = state[f"adam_mean_{name}"]
+            self._square[name][...] = state[f"adam_square_{name}"]

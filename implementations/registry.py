@@ -1,0 +1,145 @@
+"""Backend names, and the modules behind them, imported only when asked for."""
+
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from implementations import checks, rules
+from implementations.interface import Learner, Setting
+from implementations.network import Network, Parameters
+from implementations.objective import Objective
+from implementations.optimizer import Adam
+
+DEVICES = ("cpu", "cuda")
+DTYPES = ("float32", "float64")
+
+
+@dataclass(frozen=True)
+class _Backend:
+    """`packages` must be importable; `extra` of eprop-bench installs them, None when always there."""
+
+    packages: tuple[str, ...]
+    extra: str | None
+
+
+# A backend is one line here, a folder of the same name beside this file, and an extra in pyproject.toml.
+_BACKENDS = {
+    "numpy": _Backend(("numpy", "threadpoolctl"), None),
+    "numba": _Backend(("numba",), None),
+    "torch": _Backend(("torch",), "torch"),
+    "jax": _Backend(("jax", "jaxlib", "optax"), "jax"),
+    "brainpy": _Backend(("brainpy", "jax"), "brainpy"),
+}
+
+BACKENDS = tuple(_BACKENDS)
+
+
+def unavailable(
+    backend: str, device: str = "cpu", rule: str | None = None, mode: str | None = None
+) -> str | None:
+    """Why a backend can't run here, in one sentence; None where it can.
+
+    Args:
+        backend: one of `BACKENDS`.
+        device: "cpu" or "cuda".
+        rule: also ask for this rule, one of `RULES`.
+        mode: also ask for this mode of the rule, "adjoint" or "online".
+
+    Raises:
+        InvalidArgument: (a ValueError) for an unknown name. A backend whose import breaks for another
+            reason than a missing package raises that error: broken is not the same as absent.
+    """
+    found = _BACKENDS[checks.choice("backend", backend, BACKENDS)]
+    checks.choice("device", device, DEVICES)
+    wanted = None if rule is None else rules.get(rule)
+    if mode is not None:
+        checks.choice("mode", mode, rules.MODES)
+    if find_spec(f"implementations.{backend}") is None:
+        return f"the {backend} backend is not part of this version"
+    missing = [package for package in found.packages if find_spec(package) is None]
+    if missing:
+        install = "eprop-bench" if found.extra is None else f"eprop-bench[{found.extra}]"
+        return f"{' and '.join(missing)} can't be imported: pip install '{install}'"
+    module = _module(backend)
+    reason = module.unavailable(device)
+    if reason is not None or wanted is None:
+        return reason
+    if wanted.name not in module.Learner.rules:
+        return f"the {backend} backend does not have the rule {wanted.name} in this version"
+    if mode is not None and mode not in wanted.modes:
+        return f"{wanted.name} has no mode {mode}, only {' and '.join(wanted.modes)}"
+    return None
+
+
+def learner(
+    backend: str,
+    rule: str,
+    parameters: Parameters,
+    *,
+    network: Network | None = None,
+    objective: Objective | None = None,
+    mode: str = "adjoint",
+    optimizer: Adam | None = None,
+    dtype: DTypeLike = "float32",
+    device: str = "cpu",
+    threads: int | None = None,
+) -> Learner:
+    """A learner: `parameters` on a backend and device, trained by a rule.
+
+    Args:
+        backend: one of `BACKENDS`.
+        rule: one of `RULES`.
+        parameters: initial weights; copied.
+        network, objective, optimizer: the defaults of their classes where not given.
+        mode: "adjoint", or "online" (e-prop only): same gradients, memory that does not grow with time.
+        dtype: "float32" or "float64".
+        device: "cpu" or "cuda".
+        threads: CPU threads, all that this process may use by default.
+
+    Raises:
+        InvalidArgument: (a ValueError) for an argument that is not what it may be, or a backend that
+            can't run here; the text says why. No work is done before.
+    """
+    checks.choice("backend", backend, BACKENDS)
+    wanted = rules.get(rule)
+    checks.instance("parameters", parameters, Parameters)
+    network = Network() if network is None else network
+    objective = Objective() if objective is None else objective
+    optimizer = Adam() if optimizer is None else optimizer
+    checks.instance("network", network, Network)
+    checks.instance("objective", objective, Objective)
+    checks.instance("optimizer", optimizer, Adam)
+    if checks.choice("mode", mode, rules.MODES) not in wanted.modes:
+        checks.fail("mode", mode, f"{' or '.join(map(repr, wanted.modes))} for the rule {rule!r}")
+    checked_dtype = _dtype(dtype)
+    checks.choice("device", device, DEVICES)
+    if threads is not None:
+        checks.integer("threads", threads, 1)
+    parameters.check_fits(network)
+    if objective.loss == "cross_entropy" and network.n_out < 2:
+        checks.fail("n_out", network.n_out, "at least 2 where objective.loss is 'cross_entropy'")
+    reason = unavailable(backend, device, rule)
+    if reason is not None:
+        raise checks.InvalidArgument(
+            f"backend {backend!r} with device {device!r} and rule {rule!r} can't run here: {reason}"
+        )
+    setting = Setting(wanted, mode, network, objective, optimizer, checked_dtype, device, threads)
+    return _module(backend).Learner(setting, parameters)
+
+
+def _module(backend: str) -> ModuleType:
+    return import_module(f"implementations.{backend}.learner")
+
+
+def _dtype(dtype: DTypeLike) -> np.dtype:
+    try:
+        found = np.dtype(dtype) if dtype is not None else None
+    except TypeError:
+        found = None
+    if found is None or found.name not in DTYPES:
+        checks.fail("dtype", dtype, "'float32' or 'float64'")
+    return found
