@@ -1,0 +1,1 @@
+"""Numba: event-driven kernels, parallel over samples."""
