@@ -19,7 +19,7 @@ GROUP = 4  # trials; times four rows of weights, as `recurrent` unrolls both
 
 @inlined
 def recurrent(lam, weights, d0, d1, d2, d3):
-    """d_g += lam[g] W^T for the four trials g: lam (GROUP, n_pad), weights = W^T (n_pad, n_pad).
+    """d_g += lam[g] W^T for the four trials g: lam (GROUP, n_pad), weights = W^T (>= n_rec, n_pad).
 
     Four by four: 16 multiply-adds for 8 loads and 4 stores, near the limit of the arithmetic.
     """
@@ -58,7 +58,7 @@ def through_time(
 
     Args:
         feedback: (n_out, n_pad) W_out^T times `gain`, (1 - kappa)/(batch * window).
-        weights: (n_pad, n_pad) transposed w_rec, with the reset on its diagonal.
+        weights: (n_rec rounded up to GROUP, n_pad) transposed w_rec, with the reset on its diagonal.
         rate: (n_pad,) derivative of the rate cost by a spike, c_j.
         beta_threshold: (n_pad,) beta; `beta` is in units of the threshold.
         all_psi: (threads, GROUP, T, n_pad), all_spikes (threads, GROUP, (T+1) n_rec), all_offset
@@ -72,7 +72,7 @@ def through_time(
     one = w_in.dtype.type(1)
     zero = w_in.dtype.type(0)
     for c in prange(bounds.shape[0] - 1):
-        thread = numba.get_thread_id()
+        thread = numba.get_thread_id()  # pyright: ignore[reportPrivateImportUsage]
         psi, spikes, offset = all_psi[thread], all_spikes[thread], all_offset[thread]
         v = aligned(n_pad, w_in)
         a = aligned(n_pad, w_in)
@@ -110,9 +110,7 @@ def through_time(
                 )  # fmt: skip
                 task_loss(readout, classes, curves, start + g, 0, window, ell[g])
                 lbar[:] = 0
-                readout_gradient(
-                    ell[g], gain, kappa, first, 0, n_steps, spikes[g], offset[g], lbar, grad_out
-                )
+                readout_gradient(ell[g], gain, kappa, first, 0, n_steps, spikes[g], offset[g], lbar, grad_out)
 
             source[:] = 0
             lam_a[:] = 0

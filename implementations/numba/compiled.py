@@ -26,6 +26,11 @@ def inlined(function: Callable) -> Any:
     return numba.njit(fastmath=_FASTMATH, error_model="numpy", inline="always")(function)
 
 
+def called(function: Callable) -> Any:
+    """Part of a kernel that is not hot: compiled by itself, which keeps the kernel quick to compile."""
+    return numba.njit(fastmath=_FASTMATH, error_model="numpy")(function)
+
+
 def kernel(function: Callable) -> Any:
     """An entry point: parallel over samples, compiled once and cached on disk."""
     configured = numba.config.CACHE_DIR  # type: ignore[attr-defined]

@@ -9,7 +9,7 @@ import numba
 import numpy as np
 from numba import prange
 
-from implementations.numba.compiled import inlined, kernel
+from implementations.numba.compiled import called, inlined, kernel
 from implementations.numba.dynamics import WORD, add_row, advance, aligned
 from implementations.numba.loss import is_correct, task_loss
 
@@ -17,7 +17,7 @@ FLUSH_STEPS = 128  # how often decaying signals are checked for denormal numbers
 TASK, RATE = 0, 1  # axis 2 of `gradient`: of the task loss, and per unit of c_j
 
 
-@inlined
+@called
 def flush(values, floor):
     """Set values too small to matter to 0, before they become denormal."""
     for j in range(values.shape[0]):
@@ -25,7 +25,7 @@ def flush(values, floor):
             values[j] = 0
 
 
-@inlined
+@called
 def add_errors(source, ell, feedback, kappa):
     """source = kappa source + ell F^T, with ell (n_out,) and F^T = feedback (n_out, n_pad)."""
     for j in range(source.shape[0]):
@@ -36,7 +36,7 @@ def add_errors(source, ell, feedback, kappa):
             source[j] += error * feedback[o, j]
 
 
-@inlined
+@called
 def readout_gradient(ell, gain, kappa, first, start, stop, spikes, offset, lbar, grad_out):
     """grad_out += sum over steps `start` to `stop` - 1 of z[t] lbar[t]; leaves kappa lbar[start].
 
@@ -96,7 +96,7 @@ def adjoint(
     one = w_in.dtype.type(1)
     zero = w_in.dtype.type(0)
     for c in prange(bounds.shape[0] - 1):
-        thread = numba.get_thread_id()
+        thread = numba.get_thread_id()  # pyright: ignore[reportPrivateImportUsage]
         psi, spikes, offset = all_psi[thread], all_spikes[thread], all_offset[thread]
         # small arrays are made here: those of two threads must not share a cache line
         v = aligned(n_pad, w_in)

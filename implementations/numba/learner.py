@@ -8,7 +8,8 @@ import numba
 import numpy as np
 
 from implementations import checks
-from implementations.interface import Activity, Gradients, Learner as Interface, Metrics, Setting, check_loaded
+from implementations.interface import Activity, Gradients, Metrics, Setting, check_loaded
+from implementations.interface import Learner as Interface
 from implementations.network import Parameters
 from implementations.numba import compiled, dynamics
 from implementations.numba.bptt import GROUP, through_time
@@ -161,7 +162,7 @@ class Learner(Interface):
         gradient_out = np.empty((n_chunks, network.n_rec, network.n_out), setting.dtype)
         gain, feedback = self._feedback(loaded)
         n_pad = padded(network.n_rec)
-        transposed = empty((n_pad, n_pad), setting.dtype)
+        transposed = empty((-(-network.n_rec // GROUP) * GROUP, n_pad), setting.dtype)
         transposed[:] = 0
         transposed[: network.n_rec, : network.n_rec] = self._weights["w_rec"].T
         transposed[np.diag_indices(network.n_rec)] = -network.threshold
@@ -250,7 +251,7 @@ class Learner(Interface):
 
 
 def _bounds(n_batch: int, n_chunks: int, multiple: int = 1) -> np.ndarray:
-    """Boundaries of at most `n_chunks` chunks of trials, as even as may be, each a `multiple` but the last."""
+    """Boundaries of at most `n_chunks` even chunks of trials, each a `multiple` but the last."""
     units = -(-n_batch // multiple)
     n_chunks = min(units, n_chunks)
     return np.minimum(np.arange(n_chunks + 1) * units // n_chunks * multiple, n_batch)

@@ -3,11 +3,11 @@
 import numpy as np
 from numba import prange
 
-from implementations.numba.compiled import inlined, kernel
+from implementations.numba.compiled import called, kernel
 from implementations.numba.dynamics import BLOCK, WORD, advance, aligned, carry
 
 
-@inlined
+@called
 def task_loss(readout, classes, curves, b, start, stop, ell):
     """Loss of trial `b`, summed over the steps `start` to `stop` - 1 of the window.
 
@@ -39,7 +39,7 @@ def task_loss(readout, classes, curves, b, start, stop, ell):
     return loss
 
 
-@inlined
+@called
 def is_correct(readout, classes, b):
     """1 where the readout (window, n_out), summed over the window, is largest at the target, else 0."""
     best = -1

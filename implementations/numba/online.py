@@ -6,7 +6,6 @@ per neuron, as in the adjoint form, instead of one update per synapse and step. 
 stand exactly the traces that step-by-step updates give (README.md, "online"), to rounding.
 """
 
-import numba
 import numpy as np
 from numba import prange
 
@@ -83,6 +82,7 @@ def online(
     n_rec, n_out = w_out.shape
     n_pre = n_in + n_rec
     first = n_steps - window
+    one = w_in.dtype.type(1)
     for c in prange(bounds.shape[0] - 1):
         v = aligned(n_pad, w_in)
         a = aligned(n_pad, w_in)
@@ -90,29 +90,27 @@ def online(
         words = np.zeros(n_pad // WORD, np.uint64)
         z = words.view(np.uint8)
         y = np.empty(n_out, w_in.dtype)
-        psi = np.empty((BLOCK, n_pad), w_in.dtype)
+        psi = aligned(BLOCK * n_pad, w_in).reshape((BLOCK, n_pad))
         spikes = np.empty((BLOCK + 1) * n_rec, np.int32)
         offset = np.zeros(BLOCK + 2, np.int64)
         readout = np.empty((window, n_out), w_in.dtype)
         ell = np.empty((window, n_out), w_in.dtype)
-        # traces at the start of the block: pre filtered by alpha, z filtered by kappa, ebar/(1 - kappa), eps_a
+        # traces at the start of the block: pre filtered by alpha, z by kappa, ebar/(1 - kappa), eps_a
         eps_v = np.empty(n_pre, w_in.dtype)
         zbar = np.empty(n_rec, w_in.dtype)
-        e_bar = np.empty((n_pre, n_pad), w_in.dtype)
-        eps_a = np.empty((n_pre, n_pad), w_in.dtype)
+        e_bar = aligned(n_pre * n_pad, w_in).reshape((n_pre, n_pad))
+        eps_a = aligned(n_pre * n_pad, w_in).reshape((n_pre, n_pad))
         # what this block adds to them
         eps_v_new = np.zeros(n_pre, w_in.dtype)
         zbar_new = np.zeros(n_rec, w_in.dtype)
-        e_bar_new = np.zeros((n_pre, n_pad), w_in.dtype)
-        eps_a_new = np.zeros((n_pre, n_pad), w_in.dtype)
+        e_bar_new = aligned(n_pre * n_pad, w_in).reshape((n_pre, n_pad))
+        eps_a_new = aligned(n_pre * n_pad, w_in).reshape((n_pre, n_pad))
         e_v, e_a = aligned(n_pad, w_in), aligned(n_pad, w_in)
         f_v, f_a = aligned(n_pad, w_in), aligned(n_pad, w_in)
         s_v, s_a = aligned(n_pad, w_in), aligned(n_pad, w_in)
         lam_v, lam_a = aligned(n_pad, w_in), aligned(n_pad, w_in)
         source = aligned(n_pad, w_in)
         lbar = np.empty(n_out, w_in.dtype)
-        task = gradient[c, :, TASK]
-        rates = gradient[c, :, RATE]
         grad_out = gradient_out[c]
         gradient[c] = 0
         grad_out[:] = 0
@@ -141,7 +139,9 @@ def online(
 
                 errors = stop > first
                 if errors:
-                    loss_sum += task_loss(readout, classes, curves, b, max(start - first, 0), stop - first, ell)
+                    loss_sum += task_loss(
+                        readout, classes, curves, b, max(start - first, 0), stop - first, ell
+                    )
                     source[:] = 0
                     lbar[:] = 0
                     readout_gradient(ell, gain, kappa, first, start, stop, spikes, offset, lbar, grad_out)
@@ -162,9 +162,9 @@ def online(
                             add_errors(source, ell[t - first], feedback, one)
                         backward_errors(psi[k], source, lam_a, lam_v, beta_threshold, alpha, rho, kappa)
                         for e in range(x_offset[b, t], x_offset[b, t + 1]):
-                            add_row(task[x_index[e]], lam_v)
+                            add_row(gradient[c, x_index[e], TASK], lam_v)
                         for e in range(offset[k], offset[k + 1]):
-                            add_row(task[n_in + spikes[e]], lam_v)
+                            add_row(gradient[c, n_in + spikes[e], TASK], lam_v)
                     backward_traces(
                         psi[k], kappa_power, e_a, e_v, f_a, f_v, s_a, s_v, beta_threshold, alpha, rho
                     )
@@ -172,13 +172,13 @@ def online(
                         i = x_index[e]
                         add_row(e_bar_new[i], e_v)
                         add_row(eps_a_new[i], f_v)
-                        add_row(rates[i], s_v)
+                        add_row(gradient[c, i, RATE], s_v)
                         eps_v_new[i] += alpha_power
                     for e in range(offset[k], offset[k + 1]):
                         i = n_in + spikes[e]
                         add_row(e_bar_new[i], e_v)
                         add_row(eps_a_new[i], f_v)
-                        add_row(rates[i], s_v)
+                        add_row(gradient[c, i, RATE], s_v)
                         eps_v_new[i] += alpha_power
                     for e in range(offset[k + 1], offset[k + 2]):
                         zbar_new[spikes[e]] += kappa_power
@@ -188,14 +188,16 @@ def online(
                 # kappa_power and alpha_power are those of the whole block now
                 if errors:
                     for i in range(n_pre):
-                        add_carried_errors(eps_v[i], alpha, e_bar[i], eps_a[i], task[i], source, lam_a, lam_v)
+                        add_carried_errors(
+                            eps_v[i], alpha, e_bar[i], eps_a[i], gradient[c, i, TASK], source, lam_a, lam_v
+                        )
                     for j in range(n_rec):
                         for o in range(n_out):
                             grad_out[j, o] += lbar[o] * zbar[j]
                 for i in range(n_pre):
                     add_carried(
                         eps_v[i], alpha, kappa_power, floor, e_bar[i], e_bar_new[i], eps_a[i], eps_a_new[i],
-                        rates[i], e_a, e_v, f_a, f_v, s_a, s_v,
+                        gradient[c, i, RATE], e_a, e_v, f_a, f_v, s_a, s_v,
                     )  # fmt: skip
                     eps_v[i] = alpha_power * eps_v[i] + eps_v_new[i]
                     eps_v_new[i] = 0
