@@ -1,0 +1,48 @@
+# Each target works as the only command on a machine with Python >= 3.11 (with venv and pip): what it needs
+# goes into .venv, once. `make report PYTHON=python3.12` takes another interpreter.
+PYTHON ?= python3
+RESULTS ?= results
+RUN = .venv/bin/python -m benchmarks
+.DEFAULT_GOAL := help
+.PHONY: help report test test-all lint reference clean
+
+help:
+	@echo "make report     train and measure for some minutes, then write $(RESULTS)/report/index.html"
+	@echo "make test       run the tests that prove the numbers"
+	@echo "make test-all   and those that take minutes each"
+	@echo "make lint       formatting, lint and types"
+	@echo "make reference  repeat the committed reference run, about half an hour"
+	@echo "make clean      delete .venv and what runs here wrote; results/reference stays"
+
+# The quick edition of everything. Whatever was measured before is kept and compared: see results/README.md.
+report: .venv/benchmarks
+	$(RUN) train --backend numba --rule all --seeds 3 --steps 400 --results $(RESULTS)
+	$(RUN) measure --rounds 3 --results $(RESULTS)
+	$(RUN) raster --backend numba --rule eprop_symmetric --train-steps 200 --out $(RESULTS)/report/raster.png
+	$(RUN) report --results $(RESULTS)
+
+reference: .venv/benchmarks
+	$(RUN) measure --rounds 5 --results results/reference
+	$(RUN) train --backend numba --rule all --seeds 5 --steps 600 --results results/reference
+	$(RUN) raster --backend numba --rule eprop_symmetric --train-steps 400 --out results/reference/report/raster.png
+	$(RUN) report --results results/reference --out results/reference/report
+
+test: .venv/dev
+	.venv/bin/python -m pytest -m "not slow"
+
+test-all: .venv/dev
+	.venv/bin/python -m pytest
+
+lint: .venv/dev
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/pyright
+
+# One stamp per set of packages: a second run finds it newer than what names the packages, and installs nothing.
+.venv/benchmarks .venv/dev: .venv/%: pyproject.toml constraints.txt
+	test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$*]'
+	touch $@
+
+clean:
+	rm -rf .venv $(RESULTS)/curves $(RESULTS)/timings $(RESULTS)/report

@@ -1,0 +1,42 @@
+"""`python -m benchmarks`: list, train, raster, measure, report."""
+
+from importlib import import_module
+
+import click
+
+# Name -> what it does. Each is a module of benchmarks/commands with a click command named `command`, imported
+# only when it is called, so that `--help` does not wait for pandas and matplotlib.
+_COMMANDS = {
+    "list": "Show which backend, device and rule can run here, and why others can't.",
+    "train": "Train, and record how well the network does as it learns.",
+    "raster": "Draw what a network does in one trial.",
+    "measure": "Measure the time and memory of training steps.",
+    "report": "Compare all that was recorded, as a page of figures and tables.",
+}
+
+
+class _Commands(click.Group):
+    """A group that knows its commands by name only, until one is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        return import_module(f"benchmarks.commands.{cmd_name}").command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.group(
+    cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+def main() -> None:
+    """Learning rules for recurrent spiking networks, compared across backends."""
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m benchmarks")

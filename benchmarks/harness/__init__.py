@@ -1,0 +1,1 @@
+"""What the commands and the ASV benchmarks share: measuring, recording, reporting."""

@@ -1,0 +1,104 @@
+"""What is measured: one `Case` each, and the sizes with why they were chosen."""
+
+import dataclasses
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import implementations as impl
+from benchmarks.harness.problem import Problem
+from implementations import checks, rules
+
+BATCH = 128
+"""Trials per step: what the BrainPy notebook that this suite started from uses."""
+
+MEMORY_BATCH = 32
+"""Trials per step of the cases that scale the trial: the longest then costs as much as one at BATCH."""
+
+MEMORY_DELAYS_MS = (1200, 3450, 7950)
+"""Delays that make trials of 2250 (the published length), 4500 and 9000 steps."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One combination to measure, in a process of its own.
+
+    Attributes:
+        memory: measure the peak memory of a step, after a warm-up on a tiny batch. Otherwise measure
+            import and first step, as they come in a fresh process.
+        min_samples, seconds: warm steps are timed until there are so many samples and so many seconds.
+    """
+
+    backend: str
+    rule: str
+    mode: str
+    dtype: str = "float32"
+    device: str = "cpu"
+    threads: int | None = None
+    batch: int = BATCH
+    delay_ms: int = impl.EvidenceAccumulation.delay_ms
+    n_regular: int = impl.Network.n_regular
+    n_adaptive: int = impl.Network.n_adaptive
+    memory: bool = False
+    min_samples: int = 3
+    seconds: float = 0.5
+
+    def __post_init__(self) -> None:
+        checks.integer("batch", self.batch, 1)
+        checks.integer("min_samples", self.min_samples, 1)
+        checks.number("seconds", self.seconds, minimum=0.0)
+        if self.threads is not None:
+            checks.integer("threads", self.threads, 1)
+
+    @property
+    def problem(self) -> Problem:
+        """Network, task and objective of the case; a bad size is an InvalidArgument."""
+        task = impl.EvidenceAccumulation(delay_ms=self.delay_ms)
+        network = impl.Network(n_regular=self.n_regular, n_adaptive=self.n_adaptive)
+        return Problem(network, task, impl.Objective(window=task.recall_ms))
+
+    @property
+    def unavailable(self) -> str | None:
+        """Why the case can't run here; None where it can."""
+        return impl.unavailable(self.backend, self.device, self.rule, self.mode)
+
+    def record(self) -> dict[str, Any]:
+        """The fields that name the case in a record."""
+        problem = self.problem
+        return {
+            "system": "benchmark",
+            "backend": self.backend,
+            "rule": self.rule,
+            "mode": self.mode,
+            "dtype": self.dtype,
+            "device": self.device,
+            "threads": self.threads,
+            "batch": self.batch,
+            "n_steps": problem.task.n_steps,
+            "n_rec": problem.network.n_rec,
+        }
+
+
+def step_cases(backends: Iterable[str], names: Iterable[str], modes: Iterable[str], **common: Any) -> list[Case]:
+    """Time and memory of every backend x rule x mode at the published size."""
+    timed = [
+        Case(backend, name, mode, **common)
+        for backend in backends
+        for name in names
+        for mode in rules.get(name).modes
+        if mode in modes
+    ]
+    return timed + [dataclasses.replace(case, memory=True) for case in timed]
+
+
+def length_cases(backends: Iterable[str], names: Iterable[str], modes: Iterable[str], **common: Any) -> list[Case]:
+    """Memory of every backend x rule x mode against the length of the trial."""
+    sized = {**common, "batch": MEMORY_BATCH, "min_samples": 1, "seconds": 0.0, "memory": True}
+    return [
+        Case(backend, name, mode, delay_ms=delay_ms, **sized)
+        for backend in backends
+        for name in names
+        for mode in rules.get(name).modes
+        if mode in modes
+        for delay_ms in MEMORY_DELAYS_MS
+    ]

@@ -1,0 +1,127 @@
+"""The file of one training run, results/curves/NAME.jsonl: read, mended and appended to.
+
+results/README.md describes its lines. A line counts once its newline is written: what a killed process left
+half-written is cut off. Each point is appended in one write, its criterion first, so the point completes it.
+"""
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+class UnusableFile(Exception):
+    """A file under results/curves that is damaged or of another run; the text names it."""
+
+
+@dataclass
+class Recorded:
+    """What a file holds.
+
+    Attributes:
+        points: step -> train_s, ascending.
+        criterion_step: where the stopping criterion was met; None if not yet.
+        end_step: step of the last `end` record; None if there is none.
+    """
+
+    points: dict[int, float] = field(default_factory=dict)
+    criterion_step: int | None = None
+    end_step: int | None = None
+
+    @property
+    def last_point(self) -> int:
+        """Step of the last point; 0 if there is none."""
+        return max(self.points, default=0)
+
+
+class CurveFile:
+    """One file, which nobody else may write meanwhile.
+
+    Args:
+        path: of the file; it need not exist.
+        header: its first line, the `run` record.
+
+    Raises:
+        UnusableFile: the file is there, but damaged before its last line or with another first line.
+    """
+
+    def __init__(self, path: Path, header: Mapping[str, Any]) -> None:
+        self.path = path
+        self.recorded = Recorded()
+        keep = self._read(header) if path.exists() else 0
+        with path.open("ab") as file:
+            file.truncate(keep)
+        if keep == 0:
+            self.append(header)
+
+    def append(self, *records: Mapping[str, Any]) -> None:
+        """Append records in one write; they are on disk when it returns."""
+        text = "".join(_line(record) for record in records)
+        with self.path.open("ab", buffering=0) as file:
+            file.write(text.encode())
+            os.fsync(file.fileno())
+        for record in records:
+            self._take(record)
+
+    def _read(self, header: Mapping[str, Any]) -> int:
+        """Fill `recorded`; returns how many bytes are good and complete."""
+        complete, _, _ = self.path.read_bytes().rpartition(b"\n")
+        keep = position = 0
+        # without any newline `complete` is empty, and so is the file as far as it counts
+        for number, line in enumerate(complete.split(b"\n") if complete else (), 1):
+            position += len(line) + 1
+            record = self._parse(line, number)
+            if number == 1:
+                if record != json.loads(_line(header)):
+                    raise UnusableFile(f"{self.path} is of another run: its first line is not this run's")
+            elif record["kind"] == "run":
+                raise UnusableFile(f"{self.path} holds a second run, at line {number}")
+            else:
+                try:
+                    self._take(record)
+                except (ValueError, KeyError, TypeError):
+                    raise UnusableFile(
+                        f"{self.path} is damaged: the {record['kind']} at line {number} is not what may "
+                        "follow there. Repair it or move it away"
+                    ) from None
+            # A criterion whose point was not written any more is cut off too: both are measured again.
+            if record["kind"] != "criterion":
+                keep = position
+        if self.recorded.criterion_step is not None and (
+            self.recorded.criterion_step not in self.recorded.points
+        ):
+            self.recorded.criterion_step = None
+        return keep
+
+    def _parse(self, line: bytes, number: int) -> dict[str, Any]:
+        try:
+            record = json.loads(line.decode())
+            if isinstance(record["kind"], str):
+                return record
+        except (ValueError, KeyError, TypeError):
+            pass
+        raise UnusableFile(f"{self.path} is damaged: line {number} is no record. Repair it or move it away")
+
+    def _take(self, record: Mapping[str, Any]) -> None:
+        recorded = self.recorded
+        if record["kind"] == "point":
+            step, train_s = int(record["step"]), float(record["train_s"])
+            if step <= recorded.last_point:
+                raise ValueError(step)
+            recorded.points[step] = train_s
+        elif record["kind"] == "criterion":
+            recorded.criterion_step = int(record["step"])
+        elif record["kind"] == "end":
+            recorded.end_step = int(record["step"])
+
+
+def _line(record: Mapping[str, Any]) -> str:
+    # JSON has no NaN: a figure that there is none of, as the accuracy of a regression, is null
+    plain = {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in record.items()
+    }
+    return json.dumps(plain, allow_nan=False) + "\n"

@@ -1,0 +1,52 @@
+"""Ctrl-C and SIGTERM held back until it is safe to stop."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interrupted(Exception):
+    """A run was asked to stop and has kept what it measured; `exit_code` is 128 + the signal's number."""
+
+    def __init__(self, signal_number: int, text: str) -> None:
+        super().__init__(text)
+        self.exit_code = 128 + signal_number
+
+
+@dataclass
+class Request:
+    """Which signal asked to stop; None as long as none did."""
+
+    signal_number: int | None = None
+
+
+@contextmanager
+def held() -> Iterator[Request]:
+    """Inside, the first Ctrl-C or SIGTERM only sets `Request.signal_number`; the second acts as ever.
+
+    Works in the main thread, which alone gets signals. A signal that the process ignores stays ignored.
+    """
+    request = Request()
+    before: dict[int, Any] = {
+        number: signal.getsignal(number) for number in _SIGNALS if signal.getsignal(number) != signal.SIG_IGN
+    }
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        request.signal_number = number
+        restore()
+
+    for number in before:
+        signal.signal(number, note)
+    try:
+        yield request
+    finally:
+        restore()

@@ -1,0 +1,131 @@
+"""What `train` shows while a run goes on: a bar on a terminal, else a few plain lines."""
+
+from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager
+from time import perf_counter
+from types import TracebackType
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from implementations.training import Point, Step
+
+_REDRAWS_PER_S = 5.0
+
+
+class Display(AbstractContextManager["Display"], ABC):
+    """Shows one run. A figure may still be on a device: it is brought only when it is shown."""
+
+    @abstractmethod
+    def start(self, step: int) -> None:
+        """The run goes on from `step`, warm."""
+
+    @abstractmethod
+    def step(self, step: Step) -> None:
+        """A step was done."""
+
+    @abstractmethod
+    def point(self, point: Point) -> None:
+        """A point was measured."""
+
+    @abstractmethod
+    def say(self, text: str) -> None:
+        """Print a line."""
+
+
+class Bar(Display):
+    """A bar with loss, accuracy, steps per second and the time left."""
+
+    def __init__(self, console: Console, name: str, steps: int) -> None:
+        self._steps = steps
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=16),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[figures]}"),
+            TimeRemainingColumn(compact=True),
+            console=console,
+            refresh_per_second=_REDRAWS_PER_S,
+        )
+        self._task = self._progress.add_task(name, total=steps, figures="warming up", start=False)
+        self._shown_at = 0.0
+        self._step_0 = 0
+        self._start = 0.0
+
+    def __enter__(self) -> "Bar":
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def start(self, step: int) -> None:
+        """See `Display`."""
+        self._step_0, self._start = step, perf_counter()
+        self._progress.start_task(self._task)
+        self._progress.update(self._task, completed=step, figures="")
+
+    def step(self, step: Step) -> None:
+        """See `Display`."""
+        now = perf_counter()
+        if now - self._shown_at < 1.0 / _REDRAWS_PER_S and step.step < self._steps:
+            return
+        self._shown_at = now
+        rate = (step.step - self._step_0) / (now - self._start)
+        figures = f"loss {float(step.loss):.3f}  accuracy {float(step.accuracy):.3f}  {rate:.3g} steps/s"
+        self._progress.update(self._task, completed=step.step, figures=figures)
+
+    def point(self, point: Point) -> None:
+        """See `Display`."""
+
+    def say(self, text: str) -> None:
+        """See `Display`."""
+        self._progress.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+class Lines(Display):
+    """A line with the last point each time another tenth of the run is done; for logs."""
+
+    def __init__(self, name: str, steps: int) -> None:
+        self._name = name
+        self._steps = steps
+        self._tenths = 0
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+    def start(self, step: int) -> None:
+        """See `Display`."""
+        self._tenths = 10 * step // self._steps
+        self.say(
+            f"{self._name}: {'from step ' + str(step) + ' on' if step else 'training'}, {self._steps} steps"
+        )
+
+    def step(self, step: Step) -> None:
+        """See `Display`."""
+
+    def point(self, point: Point) -> None:
+        """See `Display`."""
+        tenths = 10 * point.step // self._steps
+        if tenths == self._tenths:
+            return
+        self._tenths = tenths
+        self.say(
+            f"{self._name}: step {point.step}/{self._steps}, test loss {point.test_loss:.3f}, "
+            f"test accuracy {point.test_accuracy:.3f}, {point.train_s:.1f} s of training"
+        )
+
+    def say(self, text: str) -> None:
+        """See `Display`."""
+        click.echo(text)
+
+
+def display(name: str, steps: int) -> Display:
+    """What fits where the output goes."""
+    console = Console()
+    return Bar(console, name, steps) if console.is_terminal else Lines(name, steps)

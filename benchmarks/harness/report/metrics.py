@@ -1,0 +1,84 @@
+"""The one table of what the report shows: name, unit, which way is better, and how a number is printed."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One figure of the comparison.
+
+    Attributes:
+        name: as tables head their column, without the unit.
+        unit: printed; "" for a number without one.
+        better: which way is better, "" where neither is.
+        scale: what a recorded figure (seconds, bytes, shares) is multiplied by to give `unit`.
+        text: prints a scaled figure.
+    """
+
+    name: str
+    unit: str
+    better: Literal["lower", "higher", ""]
+    scale: float
+    text: Callable[[float], str]
+
+    @property
+    def heading(self) -> str:
+        """Name and unit, e.g. "step time (ms)"."""
+        return f"{self.name} ({self.unit})" if self.unit else self.name
+
+    def format(self, value: float | None) -> str:
+        """The figure in `unit`, without it; a dash where there is none."""
+        if value is None or math.isnan(value):
+            return "–"
+        return self.text(value * self.scale)
+
+    def quantity(self, value: float) -> str:
+        """The figure with its unit, for a sentence."""
+        # A no-break space, so that no line ends between a number and its unit.
+        return f"{self.format(value)}\u00a0{self.unit}".strip() if self.unit else self.format(value)
+
+
+def significant(value: float, digits: int = 3) -> str:
+    """At least `digits` significant digits, never an exponent: 0.0412, 4.12, 41.2, 412, 41234."""
+    if not math.isfinite(value):
+        return "–" if math.isnan(value) else "∞"
+    if value == 0.0:
+        return "0"
+    decimals = digits - 1 - math.floor(math.log10(abs(value)))
+    # Rounding may carry into one more digit (9.999 -> 10.0), which then has one decimal less.
+    decimals = digits - 1 - math.floor(math.log10(abs(round(value, decimals))))
+    return f"{value:,.{max(0, decimals)}f}".replace(",", "\u202f")
+
+
+def _whole(value: float) -> str:
+    return f"{value:,.0f}".replace(",", "\u202f") if math.isfinite(value) else "∞"
+
+
+def _two(value: float) -> str:
+    return significant(value, 2)
+
+
+def _one_decimal(value: float) -> str:
+    return f"{value:.1f}"
+
+
+METRICS = {
+    "step_s": Metric("step time", "ms", "lower", 1e3, significant),
+    "step_ratio": Metric("times the fastest", "×", "lower", 1.0, _two),
+    "first_step_s": Metric("first step", "s", "lower", 1.0, significant),
+    "import_s": Metric("import", "s", "lower", 1.0, significant),
+    "build_s": Metric("build", "s", "lower", 1.0, significant),
+    "load_s": Metric("load", "s", "lower", 1.0, significant),
+    "peak_bytes": Metric("peak memory of a step", "MiB", "lower", 2.0**-20, significant),
+    "batch_bytes": Metric("loaded batch", "MiB", "lower", 2.0**-20, significant),
+    "bytes_per_step": Metric("growth per step of a trial", "KiB", "lower", 2.0**-10, significant),
+    "test_accuracy": Metric("test accuracy", "%", "higher", 100.0, _one_decimal),
+    "test_loss": Metric("test loss", "", "lower", 1.0, significant),
+    "rate_hz": Metric("firing rate", "Hz", "", 1.0, significant),
+    "train_s": Metric("training time", "s", "lower", 1.0, significant),
+    "step": Metric("training steps", "", "lower", 1.0, _whole),
+    "criterion_share": Metric("seeds that met it", "%", "higher", 100.0, _whole),
+}

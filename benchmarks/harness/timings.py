@@ -1,0 +1,77 @@
+"""Interleaved measurements, each in a fresh process, appended to results/timings/RUN.jsonl as they come."""
+
+import dataclasses
+import json
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from benchmarks.harness.cases import Case
+from benchmarks.harness.environment import environment
+
+_ROOT = Path(__file__).resolve().parents[2]
+TIMEOUT_S = 900.0
+
+
+def measure_all(cases: Sequence[Case], rounds: int, results: Path) -> Iterator[dict[str, Any]]:
+    """Measure all cases, `rounds` times over, each time in the opposite order; yields each record.
+
+    Interleaving lets what else the machine does fall on all cases alike. Memory repeats to a percent, so
+    memory cases are measured in the first round only. Every record is on disk before it is yielded.
+    """
+    run = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}"
+    path = results / "timings" / f"{run}.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for number in range(rounds):
+        for case in cases if number % 2 == 0 else reversed(cases):
+            if number > 0 and (case.memory or case.unavailable is not None):
+                continue
+            record = {
+                "kind": "measurement",
+                "schema": 1,
+                "run": run,
+                "round": number,
+                "started": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+                **case.record(),
+                **in_fresh_process(case),
+            }
+            with path.open("a") as file:
+                file.write(json.dumps(record) + "\n")
+            yield record
+
+
+def count(cases: Sequence[Case], rounds: int) -> int:
+    """How many records `measure_all` yields."""
+    return sum(1 if case.memory or case.unavailable is not None else rounds for case in cases)
+
+
+def in_fresh_process(case: Case) -> dict[str, Any]:
+    """What was measured, or why nothing was: a case that can't run here is "unavailable", any error "failed"."""
+    if case.unavailable is not None:
+        return {"status": "unavailable", "reason": case.unavailable, "environment": environment()}
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "benchmarks.harness.measuring"],
+            input=json.dumps(dataclasses.asdict(case)),
+            cwd=_ROOT,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+        )
+    except subprocess.TimeoutExpired:
+        return _failed(f"took longer than {TIMEOUT_S:g} s")
+    if done.returncode != 0:
+        lines = done.stderr.strip().splitlines()
+        return _failed(lines[-1] if lines else f"ended with exit status {done.returncode}")
+    try:
+        return {"status": "ok", "reason": None, **json.loads(done.stdout.splitlines()[-1])}
+    except (ValueError, IndexError):
+        return _failed("printed no record")
+
+
+def _failed(reason: str) -> dict[str, Any]:
+    return {"status": "failed", "reason": reason, "environment": environment()}

@@ -1,0 +1,1 @@
+"""The NumPy backend: whole batches per time step, BLAS for every product."""

@@ -1,0 +1,34 @@
+"""Backward through time: the whole gradient, through the recurrent weights and the reset too."""
+
+import numpy as np
+
+from implementations.network import Network
+from implementations.numpy.eprop import PerNeuron
+
+
+class ThroughTime:
+    """e-prop's recursion, and what neurons send one another on top of it."""
+
+    def __init__(self, network: Network, dtype: np.dtype, n_batch: int) -> None:
+        self._neurons = PerNeuron(network, dtype, n_batch)
+        self._theta = network.threshold
+        self._drive = np.zeros((n_batch, network.n_rec), dtype)
+
+    def restart(self, w_rec: np.ndarray) -> None:
+        """All to 0."""
+        self._neurons.restart(w_rec)
+        # (W_rec - theta I)^T, copied: BLAS takes longer for a transposed view
+        self._w_back = np.ascontiguousarray(w_rec.T)
+        np.fill_diagonal(self._w_back, self._w_back.diagonal() - self._theta)
+
+    def step(
+        self, psi: np.ndarray, drive: np.ndarray, lam_v_next: np.ndarray, out: np.ndarray
+    ) -> None:
+        """dz[t] = drive + lam_a[t+1] + lam_v[t+1] W_rec^T - theta lam_v[t+1]; the rest as in e-prop."""
+        np.matmul(lam_v_next, self._w_back, out=self._drive)
+        np.add(self._drive, drive, out=self._drive)
+        self._neurons.step(psi, self._drive, lam_v_next, out)
+
+    def flush(self) -> None:
+        """Set to 0 what has decayed to nothing."""
+        self._neurons.flush()

@@ -1,0 +1,159 @@
+"""The NumPy backend: what it keeps between calls."""
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import Any
+
+import numpy as np
+from threadpoolctl import ThreadpoolController
+
+from implementations import checks
+from implementations.interface import Activity, Gradients, Learner as Interface, Metrics, Setting, check_loaded
+from implementations.network import Parameters
+from implementations.numpy.adjoint import Adjoint
+from implementations.numpy.bptt import ThroughTime
+from implementations.numpy.dynamics import Forward, Loaded, blocks
+from implementations.numpy.eprop import PerNeuron
+from implementations.numpy.loss import RateLoss, TaskLoss, metrics
+from implementations.numpy.online import OnlineGradients
+from implementations.optimizer import TRAINED, HostAdam
+from implementations.tasks import Batch
+
+_BLOCK = 64  # steps of a block where only the forward pass is wanted
+
+
+def unavailable(device: str) -> str | None:
+    """Why the backend can't run on the device; None where it can."""
+    if device == "cuda":
+        return "NumPy computes on the CPU only, use device 'cpu'"
+    return None
+
+
+class Learner(Interface):
+    """Whole batches per time step; products over blocks of steps."""
+
+    rules = ("bptt", "eprop_symmetric", "eprop_random")
+
+    def __init__(self, setting: Setting, parameters: Parameters) -> None:
+        self._setting = setting
+        self._weights = {
+            name: np.array(getattr(parameters, name), setting.dtype) for name in (*TRAINED, "feedback")
+        }
+        self._optimizer = HostAdam(setting.optimizer, self._weights)
+        self._blas = ThreadpoolController()  # takes milliseconds to find the libraries: once
+        self._online = OnlineGradients(
+            setting.network, setting.objective, setting.dtype, self._one_thread
+        )
+        self._adjoint: tuple[tuple[int, int], Adjoint] | None = None
+        self._forward: tuple[int, Forward] | None = None
+
+    def load(self, batch: Batch) -> Loaded:
+        """A time-major copy."""
+        checks.instance("batch", batch, Batch)
+        network, objective = self._setting.network, self._setting.objective
+        batch.check_fits(network, objective)
+        targets = batch.targets.astype(np.int64)
+        if objective.loss == "squared_error":
+            window = batch.targets[:, -objective.window :].transpose(1, 0, 2)
+            targets = np.array(window, self._setting.dtype, order="C")
+        return Loaded(np.array(batch.spikes.transpose(1, 0, 2), order="C"), targets)
+
+    def gradients(self, loaded: Loaded) -> tuple[Gradients, Metrics]:
+        """Forward and backward, or forward with traces."""
+        check_loaded(loaded, Loaded)
+        feedback = self._weights["w_out" if self._setting.rule.feedback == "readout" else "feedback"]
+        with self._all_threads():
+            if self._setting.mode == "online":
+                return self._online.gradients(loaded, self._weights, feedback)
+            shape = (len(loaded.x), loaded.x.shape[1])
+            return self._adjoint_of(shape).gradients(loaded, self._weights, feedback)
+
+    def step(self, loaded: Loaded) -> Metrics:
+        """Gradients, then Adam; done when it returns."""
+        gradients, figures = self.gradients(loaded)
+        self._optimizer.update({name: getattr(gradients, name) for name in TRAINED})
+        return figures
+
+    def evaluate(self, loaded: Loaded) -> Metrics:
+        """The forward pass, a block at a time."""
+        check_loaded(loaded, Loaded)
+        network, objective = self._setting.network, self._setting.objective
+        n_steps, n_batch, _ = loaded.x.shape
+        task = TaskLoss(objective, loaded, network.n_out)
+        with self._all_threads():
+            forward = self._forward_of(n_batch)
+            for start, stop in blocks(n_steps, objective.window, _BLOCK):
+                y = forward.advance(loaded.x[start:stop])
+                if start >= n_steps - objective.window:
+                    task.error(y, start, slice(None))
+        return metrics(task, RateLoss.of(forward.counts, (n_steps, n_batch), network, objective))
+
+    def simulate(self, loaded: Loaded) -> Activity:
+        """The forward pass, everything kept."""
+        check_loaded(loaded, Loaded)
+        network = self._setting.network
+        n_steps, n_batch, _ = loaded.x.shape
+        spikes = np.empty((n_batch, n_steps, network.n_rec), np.bool_)
+        readout = np.empty((n_batch, n_steps, network.n_out), self._setting.dtype)
+        z = np.empty((_BLOCK, n_batch, network.n_rec), np.bool_)
+        with self._all_threads():
+            forward = self._forward_of(n_batch)
+            for start, stop in blocks(n_steps, self._setting.objective.window, _BLOCK):
+                y = forward.advance(loaded.x[start:stop], z[: stop - start])
+                spikes[:, start:stop] = z[: stop - start].transpose(1, 0, 2)
+                readout[:, start:stop] = y.transpose(1, 0, 2)
+        return Activity(spikes, readout)
+
+    def synchronize(self) -> None:
+        """Nothing runs on after a call has returned."""
+
+    def parameters(self) -> Parameters:
+        """Copies."""
+        return Parameters(**self._weights)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Weights and Adam's moments."""
+        return {name: w.copy() for name, w in self._weights.items()} | self._optimizer.state()
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Copies them back."""
+        for name, weights in self._weights.items():
+            weights[...] = state[name]
+        self._optimizer.restore(state)
+
+    @staticmethod
+    def compilations() -> int:
+        """Nothing is compiled."""
+        return 0
+
+    def _adjoint_of(self, shape: tuple[int, int]) -> Adjoint:
+        """Buffers for batches of this shape (time, batch); only the latest are kept."""
+        if self._adjoint is None or self._adjoint[0] != shape:
+            self._adjoint = None  # first give back the old ones
+            setting = self._setting
+            kind = ThroughTime if setting.rule.recurrent_gradient else PerNeuron
+            recursion = kind(setting.network, setting.dtype, shape[1])
+            self._adjoint = (
+                shape,
+                Adjoint(
+                    setting.network, setting.objective, setting.dtype, shape, recursion, self._one_thread
+                ),
+            )
+        return self._adjoint[1]
+
+    def _forward_of(self, n_batch: int) -> Forward:
+        """A forward pass that begins anew; only the latest buffers are kept."""
+        if self._forward is None or self._forward[0] != n_batch:
+            self._forward = None
+            network, dtype = self._setting.network, self._setting.dtype
+            self._forward = (n_batch, Forward(network, dtype, n_batch, _BLOCK, self._one_thread))
+        forward = self._forward[1]
+        forward.restart(self._weights["w_in"], self._weights["w_rec"], self._weights["w_out"])
+        return forward
+
+    def _all_threads(self) -> AbstractContextManager[Any]:
+        """BLAS with the threads of the setting; afterwards as many as before."""
+        return self._blas.limit(limits=self._setting.threads, user_api="blas")
+
+    def _one_thread(self) -> AbstractContextManager[Any]:
+        return self._blas.limit(limits=1, user_api="blas")

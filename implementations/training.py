@@ -1,0 +1,308 @@
+"""The one training loop of all backends: it draws trials, steps a learner, and evaluates it.
+
+Nothing here reads, writes or prints. `Training.events` yields what happened; who iterates decides what to
+keep. Every batch has a seed of its own, so that a run that was interrupted and goes on sees the same trials.
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from time import perf_counter
+from typing import SupportsFloat
+
+import numpy as np
+
+from implementations import checks
+from implementations.interface import Learner, Metrics
+from implementations.network import Network, Parameters
+from implementations.tasks import Task
+
+CRITERION_ERROR = 0.07
+"""The published stopping criterion: a validation batch, then the mean of fresh ones, errs less than this."""
+
+CRITERION_BATCHES = 8
+
+# First number of a spawn key: what the random numbers of a seed are for. All streams are independent.
+_WEIGHTS, _TRAINING, _TEST, _VALIDATION, _CONFIRMATION = range(5)
+
+_MAX_WARM_UPS = 5
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a learner is trained and how often it is looked at.
+
+    Attributes:
+        steps: training steps in all, a multiple of `evaluate_every`.
+        batch: trials per step.
+        seed: of the trials and, by `initial_parameters`, of the weights.
+        evaluate_every: steps from one point to the next; also how often the stopping criterion is looked at.
+        test_trials: fresh trials per point; rounded up to whole batches, as another shape would be compiled
+            again. The default is 4 forward passes per 10 steps, a sixth of the whole or less.
+        stop_early: whether the run ends where the published stopping criterion is met.
+
+    Raises:
+        InvalidArgument: (a ValueError) for a number out of range.
+    """
+
+    steps: int = 400
+    batch: int = 64
+    seed: int = 0
+    evaluate_every: int = 10
+    test_trials: int = 256
+    stop_early: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch", "evaluate_every", "test_trials"):
+            checks.integer(name, getattr(self, name), 1)
+        checks.integer("seed", self.seed, 0)
+        if self.steps % self.evaluate_every:
+            checks.fail("steps", self.steps, f"any multiple of evaluate_every, {self.evaluate_every}")
+        checks.instance("stop_early", self.stop_early, bool)
+
+    @property
+    def test_batches(self) -> int:
+        """Batches per point."""
+        return math.ceil(self.test_trials / self.batch)
+
+
+@dataclass(frozen=True)
+class Step:
+    """A training step was done. Figures are those of its batch, before the update.
+
+    `loss` and `accuracy` may still be on the device; `float()` brings them.
+    """
+
+    step: int
+    train_s: float
+    loss: SupportsFloat
+    accuracy: SupportsFloat
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """The published stopping criterion is met for the first time; errors are shares of wrong answers."""
+
+    step: int
+    train_s: float
+    validation_error: float
+    test_error: float
+
+
+@dataclass(frozen=True)
+class Point:
+    """The learner after `step` steps.
+
+    Attributes:
+        train_s: seconds of the steps alone, from step 1: no data, no evaluation, no compilation.
+        train_loss, train_accuracy: means over the steps since the point before, before each update.
+        test_loss, test_accuracy, rate_hz: means over fresh trials that no other point uses.
+        criterion: not None where the stopping criterion is met here for the first time. A part of the point
+            and no event of its own, so that whoever stops between two events has both or none.
+    """
+
+    step: int
+    train_s: float
+    train_loss: float
+    train_accuracy: float
+    test_loss: float
+    test_accuracy: float
+    rate_hz: float
+    criterion: Criterion | None
+
+
+Event = Step | Point
+
+
+class NonFiniteLoss(ArithmeticError):
+    """A loss is NaN or infinite; training can't go on."""
+
+
+def initial_parameters(network: Network, seed: int) -> Parameters:
+    """The weights that a run with this seed starts from; the same for every backend and rule."""
+    return Parameters.draw(network, _sequence(seed, _WEIGHTS))
+
+
+class Training:
+    """A learner on its way through a plan.
+
+    Between two events, `state` holds all that is needed to go on later, in another process, and `events`
+    goes on from there. Figures of a step are converted from device to host at points only.
+
+    Args:
+        learner: as built; it is trained.
+        task: draws the trials.
+        plan: what to do.
+        title: names rule and backend in errors, e.g. "bptt on numpy".
+    """
+
+    def __init__(self, learner: Learner, task: Task, plan: Plan, title: str) -> None:
+        self._learner = learner
+        self._task = task
+        self._plan = plan
+        self._title = title
+        self._step = 0
+        self._train_s = 0.0
+        self._criterion_step: int | None = None
+        self._pending: list[tuple[SupportsFloat, SupportsFloat]] = []  # loss, accuracy since the last point
+
+    @property
+    def step(self) -> int:
+        """Steps done."""
+        return self._step
+
+    @property
+    def train_s(self) -> float:
+        """Seconds of these steps."""
+        return self._train_s
+
+    @property
+    def last_point(self) -> int:
+        """Step of the last point that was yielded or passed; 0 before the first."""
+        return self._step - len(self._pending)
+
+    @property
+    def criterion_step(self) -> int | None:
+        """Where the stopping criterion was met first; None up to then."""
+        return self._criterion_step
+
+    def warm_up(self) -> None:
+        """Let the backend compile all that the loop will call, at its shapes; the learner is as before."""
+        loaded = self._learner.load(self._task.batch(self._plan.batch, self._seed(_TRAINING, 1)))
+        state = self._learner.state()
+        for _ in range(_MAX_WARM_UPS):
+            before = self._learner.compilations()
+            self._learner.step(loaded)
+            float(self._learner.evaluate(loaded).loss)
+            self._learner.restore(state)
+            self._learner.synchronize()
+            if self._learner.compilations() == before:
+                return
+
+    def events(self, passed: Mapping[int, float] | None = None) -> Iterator[Event]:
+        """Train up to the end of the plan; can be left at any event and called again.
+
+        Args:
+            passed: step -> train_s of points that are known already. They are passed without evaluation, and
+                train_s goes on from the known value.
+
+        Raises:
+            NonFiniteLoss: at the point after the step at which the loss stopped being finite.
+        """
+        passed = passed or {}
+        while True:
+            if self._pending and self._step % self._plan.evaluate_every == 0:
+                if self._step in passed:
+                    self._to_host()
+                    self._train_s, self._pending = passed[self._step], []
+                else:
+                    yield self._evaluate()
+            if self._finished():
+                return
+            yield self._train()
+
+    def state(self) -> dict[str, np.ndarray]:
+        """All that `restore` needs, the learner's state included.
+
+        Raises:
+            NonFiniteLoss: the loss of a step since the last point is not finite.
+        """
+        learner = {f"learner.{name}": array for name, array in self._learner.state().items()}
+        return learner | {
+            "step": np.array(self._step),
+            "train_s": np.array(self._train_s),
+            "criterion_step": np.array(self._criterion_step or 0),  # 0 is never a point
+            "pending": self._to_host(),
+        }
+
+    def restore(self, state: Mapping[str, np.ndarray], criterion_step: int | None = None) -> None:
+        """Take up a state that `state` returned, of a training with the same arguments.
+
+        Args:
+            state: what `state` returned.
+            criterion_step: where the stopping criterion is known to be met, if it is later than the state.
+        """
+        prefix = "learner."
+        learner = {name.removeprefix(prefix): state[name] for name in state if name.startswith(prefix)}
+        step, train_s = int(state["step"]), float(state["train_s"])
+        pending: list[tuple[SupportsFloat, SupportsFloat]] = [(row[0], row[1]) for row in state["pending"]]
+        met = int(state["criterion_step"]) or criterion_step
+        self._learner.restore(learner)
+        self._step, self._train_s, self._pending, self._criterion_step = step, train_s, pending, met
+
+    def _finished(self) -> bool:
+        if self._plan.stop_early and self._criterion_step is not None and self._step >= self._criterion_step:
+            return True
+        return self._step >= self._plan.steps
+
+    def _train(self) -> Step:
+        step = self._step + 1
+        loaded = self._learner.load(self._task.batch(self._plan.batch, self._seed(_TRAINING, step)))
+        self._learner.synchronize()  # loading may still be under way, and is not timed
+        start = perf_counter()
+        metrics = self._learner.step(loaded)
+        self._learner.synchronize()
+        self._train_s += perf_counter() - start
+        self._step = step
+        self._pending.append((metrics.loss, metrics.accuracy))
+        return Step(step, self._train_s, metrics.loss, metrics.accuracy)
+
+    def _evaluate(self) -> Point:
+        train_loss, train_accuracy = self._to_host().mean(axis=0)
+        tests = [self._evaluate_fresh(_TEST, number) for number in range(self._plan.test_batches)]
+        test_loss = _mean(test.loss for test in tests)
+        if not math.isfinite(test_loss):
+            self._fail(self._step, "test")
+        criterion = self._criterion() if self._criterion_step is None else None
+        if criterion is not None:
+            self._criterion_step = self._step
+        self._pending = []
+        return Point(
+            self._step,
+            self._train_s,
+            float(train_loss),
+            float(train_accuracy),
+            test_loss,
+            _mean(test.accuracy for test in tests),
+            _mean(test.rate_hz for test in tests),
+            criterion,
+        )
+
+    def _criterion(self) -> Criterion | None:
+        validation_error = 1.0 - float(self._evaluate_fresh(_VALIDATION, 0).accuracy)
+        if not validation_error < CRITERION_ERROR:
+            return None
+        fresh = [self._evaluate_fresh(_CONFIRMATION, number) for number in range(CRITERION_BATCHES)]
+        test_error = 1.0 - _mean(metrics.accuracy for metrics in fresh)
+        if not test_error < CRITERION_ERROR:
+            return None
+        return Criterion(self._step, self._train_s, validation_error, test_error)
+
+    def _evaluate_fresh(self, stream: int, number: int) -> Metrics:
+        seed = self._seed(stream, self._step, number)
+        return self._learner.evaluate(self._learner.load(self._task.batch(self._plan.batch, seed)))
+
+    def _to_host(self) -> np.ndarray:
+        """(steps, 2) loss and accuracy of the steps since the last point, all losses finite."""
+        figures = np.array([(float(loss), float(accuracy)) for loss, accuracy in self._pending])
+        figures = figures.reshape(-1, 2)
+        finite = np.isfinite(figures[:, 0])
+        if not finite.all():
+            self._fail(self.last_point + 1 + int(finite.argmin()), "training")
+        return figures
+
+    def _fail(self, step: int, which: str) -> None:
+        raise NonFiniteLoss(
+            f"the {which} loss of step {step} is not finite: {self._title}; a smaller learning rate may help"
+        )
+
+    def _seed(self, stream: int, *key: int) -> np.random.SeedSequence:
+        return _sequence(self._plan.seed, stream, *key)
+
+
+def _mean(values: Iterable[SupportsFloat]) -> float:
+    return float(np.mean([float(value) for value in values]))
+
+
+def _sequence(seed: int, *key: int) -> np.random.SeedSequence:
+    return np.random.SeedSequence(entropy=seed, spawn_key=key)
