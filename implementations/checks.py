@@ -27,9 +27,7 @@ def integer(name: str, value: Any, minimum: int) -> int:
     return int(value)
 
 
-def number(
-    name: str, value: Any, *, above: float | None = None, minimum: float | None = None
-) -> float:
+def number(name: str, value: Any, *, above: float | None = None, minimum: float | None = None) -> float:
     """`value` as a finite float, greater than `above` or at least `minimum`."""
     bound = f" > {above:g}" if above is not None else f" >= {minimum:g}" if minimum is not None else ""
     if (

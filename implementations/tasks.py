@@ -95,8 +95,7 @@ class Batch:
             checks.fail(
                 "batch.targets",
                 checks.Description(f"of dtype {self.targets.dtype} and shape {self.targets.shape}"),
-                f"float of shape {(n_batch, n_time, network.n_out)} where objective.loss is"
-                " 'squared_error'",
+                f"float of shape {(n_batch, n_time, network.n_out)} where objective.loss is 'squared_error'",
             )
 
 
@@ -104,7 +103,9 @@ class Task(Protocol):
     """Draws trials for a network with `n_in` inputs."""
 
     @property
-    def n_in(self) -> int: ...
+    def n_in(self) -> int:
+        """Number of inputs."""
+        ...
 
     def batch(self, size: int, seed: int | np.random.SeedSequence) -> Batch:
         """`size` fresh trials; the same seed gives the same ones."""
@@ -183,9 +184,7 @@ class EvidenceAccumulation:
         right = rng.random((size, self.n_cues)) < p_right
 
         spikes = np.zeros((size, self.n_steps, self.n_in), np.bool_)
-        trial, cue, step, neuron = _poisson(
-            rng, self.cue_rate_hz, (size, self.n_cues, self.cue_ms, group)
-        )
+        trial, cue, step, neuron = _poisson(rng, self.cue_rate_hz, (size, self.n_cues, self.cue_ms, group))
         step += cue * self.interval_ms + (self.interval_ms - self.cue_ms)
         spikes[trial, step, neuron + group * right[trial, cue]] = True
         trial, step, neuron = _poisson(rng, self.cue_rate_hz, (size, self.recall_ms, group))

@@ -1,65 +1,28 @@
 """`python -m benchmarks train`: training runs, recorded under results/curves."""
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import click
 
 import implementations as impl
+from benchmarks.commands import choices
+from benchmarks.commands.choices import backend_option, chosen, rule_option
 from benchmarks.commands.options import build_problem, naming_options, problem_options, results_option
 from benchmarks.harness.curve_file import UnusableFile
 from benchmarks.harness.curves import Run, record
 from benchmarks.harness.interruption import Interrupted
 from benchmarks.harness.progress import display
 from implementations.registry import DEVICES, DTYPES
-from implementations.rules import MODES, get
+from implementations.rules import MODES
 from implementations.training import NonFiniteLoss, Plan
 
-ALL = "all"
 _INTERRUPTED = 130  # what a shell reports for Ctrl-C
 
 
-class Names(click.ParamType):
-    """Names out of a list, separated by commas, or `all`."""
-
-    def __init__(self, singular: str, allowed: tuple[str, ...]) -> None:
-        self.name = singular
-        self._allowed = allowed
-
-    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
-        """What `--help` shows as the value."""
-        return "NAMES"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, ...]:
-        """The names, each of which is allowed."""
-        names = tuple(name.strip() for name in str(value).split(","))
-        for name in names:
-            if name != ALL and name not in self._allowed:
-                allowed = ", ".join((*self._allowed, ALL))
-                self.fail(f"{name!r} is no {self.name}; it may be {allowed}", param, ctx)
-        return names
-
-
 @click.command("train", context_settings={"max_content_width": 100})
-@click.option(
-    "--backend",
-    "backends",
-    type=Names("backend", impl.BACKENDS),
-    multiple=True,
-    default=(ALL,),
-    help=f"Backends, separated by commas: {', '.join(impl.BACKENDS)}, or all (default), what can run here.",
-)
-@click.option(
-    "--rule",
-    "rules",
-    type=Names("rule", impl.RULES),
-    multiple=True,
-    default=(ALL,),
-    help=f"Rules, separated by commas: {', '.join(impl.RULES)}, or all (default), what can run here.",
-)
+@backend_option
+@rule_option
 @click.option(
     "--mode", type=click.Choice(MODES), default=MODES[0], show_default=True, help="Form of the rule."
 )
@@ -108,7 +71,7 @@ def command(
         problem = build_problem(values)
         optimizer = impl.Adam(learning_rate=values["learning_rate"])
         mode, device = values["mode"], values["device"]
-        pairs = _pairs(_chosen(backends), _chosen(rules), device, mode)
+        pairs = choices.pairs(chosen(backends), chosen(rules), device, mode)
         runs = [
             Run(backend, rule, mode, values["dtype"], device, values["threads"], problem, optimizer, plan)
             for plan in plans
@@ -150,48 +113,3 @@ def _seeds(seeds: int | None, seed: int | None) -> range:
 def _plan(values: dict[str, Any], seed: int) -> Plan:
     names = ("steps", "batch", "evaluate_every", "test_trials", "stop_early")
     return Plan(seed=seed, **{name: values[name] for name in names})
-
-
-def _chosen(groups: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
-    """The names of all uses of an option, each once, or `all` alone."""
-    names = tuple(dict.fromkeys(name for group in groups for name in group))
-    return (ALL,) if ALL in names else names
-
-
-def _pairs(
-    backends: tuple[str, ...], rules: tuple[str, ...], device: str, mode: str
-) -> list[tuple[str, str]]:
-    """Backends with rules that can run here.
-
-    What was asked for by name and can't run is an error. What `all` stands for and can't run is left out,
-    with a line that says why.
-    """
-    pairs = []
-    left_out: list[str] = []
-    for backend in impl.BACKENDS if backends == (ALL,) else backends:
-        reason = impl.unavailable(backend, device)
-        if reason is not None:
-            if backends != (ALL,):
-                raise click.BadParameter(
-                    f"{backend!r} with --device {device} can't run here: {reason}", param_hint="'--backend'"
-                )
-            left_out.append(f"leaving out {backend}: {reason}")
-            continue
-        for rule in impl.RULES if rules == (ALL,) else rules:
-            if mode not in get(rule).modes:
-                reason = f"it has no mode {mode}, only {' and '.join(get(rule).modes)}"
-            else:
-                reason = impl.unavailable(backend, device, rule, mode)
-            if reason is None:
-                pairs.append((backend, rule))
-            elif rules == (ALL,) or backends == (ALL,):
-                left_out.append(f"leaving out {rule} on {backend}: {reason}")
-            else:
-                raise click.BadParameter(f"{rule!r} can't run here: {reason}", param_hint="'--rule'")
-    if not pairs:
-        raise click.UsageError(
-            "nothing of what --backend and --rule ask for can run here: " + "; ".join(left_out)
-        )
-    for line in left_out:
-        click.echo(line)
-    return pairs

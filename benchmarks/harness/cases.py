@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import implementations as impl
+from benchmarks.harness import memory
 from benchmarks.harness.problem import Problem
 from implementations import checks, rules
 
@@ -60,7 +61,8 @@ class Case:
     @property
     def unavailable(self) -> str | None:
         """Why the case can't run here; None where it can."""
-        return impl.unavailable(self.backend, self.device, self.rule, self.mode)
+        reason = impl.unavailable(self.backend, self.device, self.rule, self.mode)
+        return memory.unavailable() if reason is None and self.memory else reason
 
     def record(self) -> dict[str, Any]:
         """The fields that name the case in a record."""
@@ -79,26 +81,24 @@ class Case:
         }
 
 
-def step_cases(backends: Iterable[str], names: Iterable[str], modes: Iterable[str], **common: Any) -> list[Case]:
-    """Time and memory of every backend x rule x mode at the published size."""
-    timed = [
-        Case(backend, name, mode, **common)
-        for backend in backends
-        for name in names
-        for mode in rules.get(name).modes
-        if mode in modes
-    ]
+def step_cases(pairs: Iterable[tuple[str, str]], modes: Iterable[str], **common: Any) -> list[Case]:
+    """Time, and peak memory, of each (backend, rule) in each of its `modes`, at the published size."""
+    timed = [Case(backend, rule, mode, **common) for backend, rule, mode in _in_modes(pairs, modes)]
     return timed + [dataclasses.replace(case, memory=True) for case in timed]
 
 
-def length_cases(backends: Iterable[str], names: Iterable[str], modes: Iterable[str], **common: Any) -> list[Case]:
-    """Memory of every backend x rule x mode against the length of the trial."""
+def length_cases(pairs: Iterable[tuple[str, str]], modes: Iterable[str], **common: Any) -> list[Case]:
+    """Peak memory of each (backend, rule) in each of its `modes` against the length of the trial."""
     sized = {**common, "batch": MEMORY_BATCH, "min_samples": 1, "seconds": 0.0, "memory": True}
     return [
-        Case(backend, name, mode, delay_ms=delay_ms, **sized)
-        for backend in backends
-        for name in names
-        for mode in rules.get(name).modes
-        if mode in modes
+        Case(backend, rule, mode, delay_ms=delay_ms, **sized)
+        for backend, rule, mode in _in_modes(pairs, modes)
         for delay_ms in MEMORY_DELAYS_MS
+    ]
+
+
+def _in_modes(pairs: Iterable[tuple[str, str]], modes: Iterable[str]) -> list[tuple[str, str, str]]:
+    wanted = set(modes)
+    return [
+        (backend, rule, mode) for backend, rule in pairs for mode in rules.get(rule).modes if mode in wanted
     ]

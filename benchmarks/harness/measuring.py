@@ -1,6 +1,6 @@
 """The one clock: measures one case in this process, which should be a fresh one.
 
-    python -m benchmarks.harness.measuring < case.json > record.json
+python -m benchmarks.harness.measuring < case.json > record.json
 """
 
 import dataclasses

@@ -17,7 +17,10 @@ import pandas as pd
 SCHEMA = 1
 
 CASE = ["system", "backend", "rule", "mode", "dtype", "device", "threads"]
-"""What a training run and a measurement have in common: what ran, and how."""
+"""What a training run and a measurement have in common: what ran, and how.
+
+`threads` is a text, "all" for all that the process may use: a null would be lost in every grouping.
+"""
 
 RUN_COLUMNS = [
     *("file", *CASE, "task", "batch", "seed", "settings", "experiment", "machine", "commit"),
@@ -136,7 +139,7 @@ def read(results_dir: Path | str) -> Records:
     for path in _record_files(results_dir, "timings", found):
         _read_timings(path, f"timings/{path.name}", found)
     return Records(
-        runs=_frame(found.runs, RUN_COLUMNS, counts=("threads", "batch", "seed", "last_step")),
+        runs=_frame(found.runs, RUN_COLUMNS, counts=("batch", "seed", "last_step")),
         points=_frame(found.points, POINT_COLUMNS, numbers=("train_s", *POINT_FIGURES)),
         criteria=_frame(
             found.criteria, CRITERION_COLUMNS, numbers=("train_s", "validation_error", "test_error")
@@ -144,7 +147,7 @@ def read(results_dir: Path | str) -> Records:
         measurements=_frame(
             found.measurements,
             MEASUREMENT_COLUMNS,
-            counts=("threads", "batch", "n_steps", "n_rec"),
+            counts=("batch", "n_steps", "n_rec"),
             numbers=COSTS,
         ),
         samples=_frame(found.samples, SAMPLE_COLUMNS, numbers=("step_s",)),
@@ -272,6 +275,7 @@ def _read_curve(path: Path, file: str, found: _Collector) -> None:
     last = points[max(points)]
     row = {
         **{name: run.get(name) for name in (*CASE, "task", "batch", "seed", "settings")},
+        "threads": _threads(run),
         "file": file,
         "experiment": _digest({name: run[name] for name in ("system", "task", "batch", "dtype", "settings")}),
         "machine": "+".join(machines) or "unknown",
@@ -301,9 +305,21 @@ def _read_timings(path: Path, file: str, found: _Collector) -> None:
             continue
         machine, commit = found.environment(record["environment"], "timing")
         found.measurements.append(
-            {**record, "measurement": number, "file": file, "machine": machine, "commit": commit}
+            {
+                **record,
+                "threads": _threads(record),
+                "measurement": number,
+                "file": file,
+                "machine": machine,
+                "commit": commit,
+            }
         )
         found.samples += [{"measurement": number, "step_s": sample} for sample in samples]
+
+
+def _threads(record: Mapping[str, Any]) -> str:
+    threads = record.get("threads")
+    return "all" if threads is None else str(threads)
 
 
 def _frame(

@@ -50,7 +50,7 @@ def count(cases: Sequence[Case], rounds: int) -> int:
 
 
 def in_fresh_process(case: Case) -> dict[str, Any]:
-    """What was measured, or why nothing was: a case that can't run here is "unavailable", any error "failed"."""
+    """What was measured, or why nothing was: "unavailable" if it can't run here, "failed" on any error."""
     if case.unavailable is not None:
         return {"status": "unavailable", "reason": case.unavailable, "environment": environment()}
     try:

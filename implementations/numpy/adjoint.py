@@ -21,9 +21,7 @@ class Recursion(Protocol):
         """lam_v[T] = lam_a[T] = 0."""
         ...
 
-    def step(
-        self, psi: np.ndarray, drive: np.ndarray, lam_v_next: np.ndarray, out: np.ndarray
-    ) -> None:
+    def step(self, psi: np.ndarray, drive: np.ndarray, lam_v_next: np.ndarray, out: np.ndarray) -> None:
         """lam_v[t] into `out`, which may be `psi`; `drive` is what dz[t] gets from outside the neurons."""
         ...
 

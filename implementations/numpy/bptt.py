@@ -18,12 +18,10 @@ class ThroughTime:
         """All to 0."""
         self._neurons.restart(w_rec)
         # (W_rec - theta I)^T, copied: BLAS takes longer for a transposed view
-        self._w_back = np.ascontiguousarray(w_rec.T)
+        self._w_back = w_rec.T.copy("C")
         np.fill_diagonal(self._w_back, self._w_back.diagonal() - self._theta)
 
-    def step(
-        self, psi: np.ndarray, drive: np.ndarray, lam_v_next: np.ndarray, out: np.ndarray
-    ) -> None:
+    def step(self, psi: np.ndarray, drive: np.ndarray, lam_v_next: np.ndarray, out: np.ndarray) -> None:
         """dz[t] = drive + lam_a[t+1] + lam_v[t+1] W_rec^T - theta lam_v[t+1]; the rest as in e-prop."""
         np.matmul(lam_v_next, self._w_back, out=self._drive)
         np.add(self._drive, drive, out=self._drive)

@@ -3,6 +3,7 @@
 Buffers are time-major, (time, batch, n), so that one step of a batch is one contiguous piece of memory.
 """
 
+import itertools
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -57,7 +58,7 @@ class Loaded:
 def blocks(n_steps: int, window: int, size: int) -> list[tuple[int, int]]:
     """First and last + 1 step of blocks of up to `size` steps; one begins where the loss window does."""
     edges = [*range(0, n_steps - window, size), *range(n_steps - window, n_steps, size), n_steps]
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(itertools.pairwise(edges))
 
 
 def flush(state: np.ndarray, floor: np.floating) -> None:

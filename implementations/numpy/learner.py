@@ -8,7 +8,8 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from implementations import checks
-from implementations.interface import Activity, Gradients, Learner as Interface, Metrics, Setting, check_loaded
+from implementations.interface import Activity, Gradients, Metrics, Setting, check_loaded
+from implementations.interface import Learner as Interface
 from implementations.network import Parameters
 from implementations.numpy.adjoint import Adjoint
 from implementations.numpy.bptt import ThroughTime
@@ -41,9 +42,7 @@ class Learner(Interface):
         }
         self._optimizer = HostAdam(setting.optimizer, self._weights)
         self._blas = ThreadpoolController()  # takes milliseconds to find the libraries: once
-        self._online = OnlineGradients(
-            setting.network, setting.objective, setting.dtype, self._one_thread
-        )
+        self._online = OnlineGradients(setting.network, setting.objective, setting.dtype, self._one_thread)
         self._adjoint: tuple[tuple[int, int], Adjoint] | None = None
         self._forward: tuple[int, Forward] | None = None
 

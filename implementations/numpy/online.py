@@ -19,7 +19,7 @@ import numpy as np
 
 from implementations.interface import Gradients, Metrics
 from implementations.network import Network
-from implementations.numpy.dynamics import Forward, Loaded, Threads, blocks, tile
+from implementations.numpy.dynamics import Forward, Loaded, Threads, blocks
 from implementations.numpy.eprop import PerNeuron
 from implementations.numpy.loss import RateLoss, TaskLoss, metrics
 from implementations.objective import Objective
@@ -159,9 +159,7 @@ class Online:
         np.add(ebar, self._new_adaptive, out=ebar)
         # eps_a[t1] = Phi, with w = 0 and q = 1
         drive = np.broadcast_to(self._zeros[:, n_regular:], (n, *self._adaptive.lam_a.shape))
-        lam_v = self._backward(
-            self._adaptive, psi[:, :, n_regular:], drive, 1.0, self._lam_v_adaptive
-        )
+        lam_v = self._backward(self._adaptive, psi[:, :, n_regular:], drive, 1.0, self._lam_v_adaptive)
         np.matmul(trial_pre, lam_v.transpose(1, 0, 2), out=self._new_adaptive)
         np.multiply(self._eps_a, self._adaptive.lam_a[:, None], out=self._eps_a)
         np.add(self._eps_a, self._new_adaptive, out=self._eps_a)
@@ -175,9 +173,7 @@ class Online:
 class OnlineGradients:
     """The gradient of a batch, in groups of trials."""
 
-    def __init__(
-        self, network: Network, objective: Objective, dtype: np.dtype, one_thread: Threads
-    ) -> None:
+    def __init__(self, network: Network, objective: Objective, dtype: np.dtype, one_thread: Threads) -> None:
         self._network, self._objective, self._dtype = network, objective, dtype
         self._one_thread = one_thread
         self._group: Online | None = None
@@ -192,7 +188,9 @@ class OnlineGradients:
         first = 0
         for size in group_sizes(self._network, self._dtype, n_batch):
             parts = self._of(size).run(loaded, slice(first, first + size), task, weights, feedback)
-            totals = [a + b for a, b in zip(totals, parts, strict=True)] if totals else [p.copy() for p in parts]
+            totals = (
+                [a + b for a, b in zip(totals, parts, strict=True)] if totals else [p.copy() for p in parts]
+            )
             first += size
         counts, trace_sum, gradient, gradient_out = totals
         # the rates, and with them c, are known only now

@@ -39,7 +39,7 @@ def train(runs: pd.DataFrame) -> list[str]:
         for backends, rules in _products(part):
             words = [TRAIN, f"--backend {','.join(backends)}", f"--rule {','.join(rules)}"]
             words += [f"--mode {row['mode']}", f"--device {row['device']}", f"--steps {row['steps']}"]
-            if not pd.isna(row["threads"]):
+            if row["threads"] != "all":
                 words.append(f"--threads {row['threads']}")
             experiment = settings.loc[row["experiment"]]
             words += [f"--dtype {experiment['dtype']}", f"--batch {experiment['batch']}"]

@@ -1,6 +1,5 @@
 """The parts of the report, in their order: each with what it shows, or which command adds what is missing."""
 
-import json
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,11 +54,9 @@ class _Composer:
         both = pd.concat([frame[["rule", "mode"]] for frame in (records.runs, records.measurements)])
         self._rules = ordered(both["rule"], impl.RULES)
         self._look = Look(self._rules, ordered(both["mode"], rules.MODES))
-        machines = dict.fromkeys(
-            machine for environment in records.environments["machine"] for machine in [environment]
-        )
         # Machines are told apart by letters; their digests are in the table of machines.
-        self._letters = {machine: _letter(index) for index, machine in enumerate(machines)}
+        machines = dict.fromkeys(records.environments["machine"])
+        self._letters = {str(machine): _letter(index) for index, machine in enumerate(machines)}
         self._sentences: list[str] = []
 
     def compose(self) -> Report:
@@ -121,10 +118,10 @@ class _Composer:
                 drawn,
                 f"learning{suffix}",
                 self._folder,
-                caption=f"{metric.name.capitalize()} on fresh trials against training steps (left) and seconds "
-                "of training steps alone (right: no data, evaluation or compilation). Thin lines: seeds. Thick "
-                "line and band: their median and range, as far as all seeds go. Triangles on top: a seed meets "
-                f"the stopping criterion. {condition}",
+                caption=f"{metric.name.capitalize()} on fresh trials against training steps (left) and"
+                " seconds of training steps alone (right: no data, evaluation or compilation). Thin lines:"
+                " seeds. Thick line and band: their median and range, as far as all seeds go. Triangles on"
+                f" top: a seed meets the stopping criterion. {condition}",
                 description=f"Line plots of {metric.name} over training, one row for each of: "
                 f"{', '.join(rows['label'].cat.categories)}; one line per learning rule.",
             )
@@ -164,8 +161,8 @@ class _Composer:
     def _criterion(self, rows: pd.DataFrame) -> Table:
         table = Builder(
             rows,
-            "Until the published stopping criterion (error of a validation batch below 7 %, then also the mean of "
-            "8 fresh batches): medians and ranges over the seeds that met it.",
+            "Until the published stopping criterion (error of a validation batch below 7\u00a0%, then also"
+            " the mean of 8 fresh batches): medians and ranges over the seeds that met it.",
         )
         table.text("backend", "label").text("rule", self._rule)
         if rows["mode"].nunique() > 1:
@@ -218,7 +215,8 @@ class _Composer:
                 "step-time",
                 self._folder,
                 caption="Time of a warm training step (gradient and update), one panel per learning rule. "
-                f"Marks and figures: medians. Small dots: the raw samples. Further left is better. {self._work(main)}",
+                "Marks and figures: medians. Small dots: the raw samples. Further left is better. "
+                f"{self._work(main)}",
                 description="Dot plot of milliseconds per training step for each backend, rule and mode; the "
                 "table below has the figures.",
             )
@@ -430,7 +428,7 @@ class _Composer:
         names = rows["backend"].astype(str)
         if rows["device"].nunique() > 1:
             names += " " + rows["device"]
-        if rows["threads"].nunique(dropna=False) > 1:
+        if rows["threads"].nunique() > 1:
             names += [f", {_threads(pd.Series([count]))}" for count in rows["threads"]]
         if machines and rows["machine"].nunique() > 1:
             names += [f", machine {self._machine(machine)}" for machine in rows["machine"]]
@@ -453,7 +451,7 @@ class _Composer:
         return rows.sort_values(["rule", "label", "mode"], key=self._order, kind="stable")
 
     def _rule(self, row: Mapping[Hashable, Any]) -> str:
-        return self._titles.get(row["rule"], row["rule"])
+        return self._titles.get(row["rule"]) or str(row["rule"])
 
     def _case(self, table: Builder) -> None:
         table.text("rule", self._rule).text("backend", lambda row: str(row["label"])).text("mode", "mode")
@@ -490,13 +488,12 @@ def _chance(settings: Mapping[str, Any], figure: str) -> float | None:
 def _object(settings: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     """A part of the settings; empty where the records lack it."""
     part = settings.get(name)
-    return part if isinstance(part, dict) else json.loads("{}")
+    return part if isinstance(part, dict) else {}
 
 
-def _threads(counts: pd.Series) -> str:
+def _threads(threads: pd.Series) -> str:
     """E.g. "2 threads", "1 or 2 threads", "all threads"."""
-    known = sorted({int(count) for count in counts.dropna()})
-    texts = [str(count) for count in known] + (["all"] if counts.isna().any() else [])
+    texts = sorted(set(threads), key=lambda text: (text == "all", len(text), text))
     return f"{' or '.join(texts)} {'thread' if texts == ['1'] else 'threads'}"
 
 

@@ -1,0 +1,103 @@
+"""Backends and rules as options name them: lists, and `all` for what can run here."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import click
+
+import implementations as impl
+from implementations.rules import get
+
+ALL = "all"
+
+
+class Names(click.ParamType):
+    """Names out of a list, separated by commas, or `all`."""
+
+    def __init__(self, singular: str, allowed: tuple[str, ...]) -> None:
+        self.name = singular
+        self._allowed = allowed
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        """What `--help` shows as the value."""
+        return "NAMES"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        """The names, each of which is allowed."""
+        names = tuple(name.strip() for name in str(value).split(","))
+        for name in names:
+            if name != ALL and name not in self._allowed:
+                allowed = ", ".join((*self._allowed, ALL))
+                self.fail(f"{name!r} is no {self.name}; it may be {allowed}", param, ctx)
+        return names
+
+
+def backend_option(command: Any) -> Any:
+    """Add `--backend NAMES`, a tuple of tuples of names called `backends`."""
+    return click.option(
+        "--backend",
+        "backends",
+        type=Names("backend", impl.BACKENDS),
+        multiple=True,
+        default=(ALL,),
+        help=f"Backends, separated by commas: {', '.join(impl.BACKENDS)}, or all (default): what can run.",
+    )(command)
+
+
+def rule_option(command: Any) -> Any:
+    """Add `--rule NAMES`, a tuple of tuples of names called `rules`."""
+    return click.option(
+        "--rule",
+        "rules",
+        type=Names("rule", impl.RULES),
+        multiple=True,
+        default=(ALL,),
+        help=f"Rules, separated by commas: {', '.join(impl.RULES)}, or all (default), what can run here.",
+    )(command)
+
+
+def chosen(groups: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    """The names of all uses of an option, each once, or `all` alone."""
+    names = tuple(dict.fromkeys(name for group in groups for name in group))
+    return (ALL,) if ALL in names else names
+
+
+def pairs(
+    backends: tuple[str, ...], rules: tuple[str, ...], device: str, mode: str | None
+) -> list[tuple[str, str]]:
+    """Backends with rules that can run here, in `mode` or, where it is None, in any.
+
+    What was asked for by name and can't run is an error. What `all` stands for and can't run is left out,
+    with a line that says why.
+    """
+    found = []
+    left_out: list[str] = []
+    for backend in impl.BACKENDS if backends == (ALL,) else backends:
+        reason = impl.unavailable(backend, device)
+        if reason is not None:
+            if backends != (ALL,):
+                raise click.BadParameter(
+                    f"{backend!r} with --device {device} can't run here: {reason}", param_hint="'--backend'"
+                )
+            left_out.append(f"leaving out {backend}: {reason}")
+            continue
+        for rule in impl.RULES if rules == (ALL,) else rules:
+            if mode is not None and mode not in get(rule).modes:
+                reason = f"it has no mode {mode}, only {' and '.join(get(rule).modes)}"
+            else:
+                reason = impl.unavailable(backend, device, rule)
+            if reason is None:
+                found.append((backend, rule))
+            elif rules == (ALL,) or backends == (ALL,):
+                left_out.append(f"leaving out {rule} on {backend}: {reason}")
+            else:
+                raise click.BadParameter(f"{rule!r} can't run here: {reason}", param_hint="'--rule'")
+    if not found:
+        raise click.UsageError(
+            "nothing of what --backend and --rule ask for can run here: " + "; ".join(left_out)
+        )
+    for line in left_out:
+        click.echo(line)
+    return found

@@ -1,0 +1,142 @@
+"""`python -m benchmarks raster`: what a network does in a trial, before or after training."""
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+import implementations as impl
+from benchmarks.commands.options import build_problem, naming_options, problem_options
+from benchmarks.harness import raster
+from benchmarks.harness.problem import Problem
+from benchmarks.harness.progress import display
+from implementations import rules
+from implementations.registry import DEVICES, DTYPES
+from implementations.training import NonFiniteLoss, Plan, Point, Training, initial_parameters
+
+_WEIGHTS = ("w_in", "w_rec", "w_out")
+
+
+@click.command("raster", context_settings={"max_content_width": 100})
+@click.option("--backend", type=click.Choice(impl.BACKENDS), default="numba", show_default=True)
+@click.option("--rule", type=click.Choice(impl.RULES), default="eprop_symmetric", show_default=True)
+@click.option(
+    "--mode",
+    type=click.Choice(rules.MODES),
+    default=rules.MODES[0],
+    show_default=True,
+    help="Form of the rule.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the weights and the trials.")
+@click.option(
+    "--train-steps", type=int, default=0, show_default=True, help="Train for so many steps before drawing."
+)
+@click.option(
+    "--weights",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="An .npz file to start from, of w_in, w_rec, w_out and perhaps feedback; or a run's checkpoint.",
+)
+@click.option("--trials", type=int, default=1, show_default=True, help="Trials to draw, side by side.")
+@click.option("--batch", type=int, default=Plan.batch, show_default=True, help="Trials per training step.")
+@click.option(
+    "--learning-rate", type=float, default=impl.Adam.learning_rate, show_default=True, help="Of Adam."
+)
+@click.option("--dtype", type=click.Choice(DTYPES), default=DTYPES[0], show_default=True, help="Precision.")
+@click.option(
+    "--device", type=click.Choice(DEVICES), default=DEVICES[0], show_default=True, help="Where to run."
+)
+@click.option("--threads", type=int, help="CPU threads. [default: all that the process may use]")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("results/report/raster.png"),
+    show_default=True,
+    help="File to write, .png or .svg.",
+)
+@problem_options
+def command(
+    backend: str, rule: str, seed: int, train_steps: int, trials: int, out: Path, **values: Any
+) -> None:
+    """Draw what a network does in one trial.
+
+    Inputs by group, recurrent spikes of regular and adaptive neurons, and the readout over time. The same
+    seed draws the same trials for every backend and rule, none of which is trained on.
+    """
+    if out.suffix not in (".png", ".svg"):
+        raise click.BadParameter(f"{out.name!r} ends in neither .png nor .svg", param_hint="'--out'")
+    for name, value, least in (("--train-steps", train_steps, 0), ("--trials", trials, 1)):
+        if value < least:
+            raise click.BadParameter(
+                f"{value} is not what it may be, any integer >= {least}", param_hint=name
+            )
+    with naming_options():
+        problem = build_problem(values)
+        parameters = initial_parameters(problem.network, seed)
+        if values["weights"] is not None:
+            parameters = _read(values["weights"], parameters)
+        learner = impl.learner(
+            backend,
+            rule,
+            parameters,
+            network=problem.network,
+            objective=problem.objective,
+            mode=values["mode"],
+            optimizer=impl.Adam(learning_rate=values["learning_rate"]),
+            dtype=values["dtype"],
+            device=values["device"],
+            threads=values["threads"],
+        )
+        # One evaluation, at the end: the curves of a training are what `train` is for.
+        plan = Plan(train_steps, values["batch"], seed, evaluate_every=train_steps) if train_steps else None
+    name = f"{rules.get(rule).title} on {backend}"
+    if plan is not None:
+        _train(learner, problem, plan, name)
+    drawn = _trials(learner, problem, trials, seed)
+    state = _state(train_steps, values["weights"] is not None)
+    figure = raster.draw(drawn, problem.network, problem.task, f"{name}, {state}, seed {seed}")
+    raster.save(figure, out)
+    click.echo(str(out))
+
+
+def _train(learner: impl.Learner, problem: Problem, plan: Plan, title: str) -> None:
+    training = Training(learner, problem.task, plan, title)
+    try:
+        with display(title, plan.steps) as shown:
+            training.warm_up()
+            shown.start(0)
+            for event in training.events():
+                shown.point(event) if isinstance(event, Point) else shown.step(event)
+    except NonFiniteLoss as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _trials(learner: impl.Learner, problem: Problem, count: int, seed: int) -> list[raster.Trial]:
+    # Training draws from spawned children of the seed, so these trials are new to the network.
+    batch = problem.task.batch(count, seed)
+    activity = learner.simulate(learner.load(batch))
+    return [
+        raster.Trial(batch.spikes[i], activity.spikes[i], activity.readout[i], int(batch.targets[i]))
+        for i in range(count)
+    ]
+
+
+def _read(path: Path, fresh: impl.Parameters) -> impl.Parameters:
+    """The weights in a file; a feedback that it lacks is that of `fresh`, as a trial does not use it."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            found = {name.removeprefix("learner."): arrays[name] for name in arrays.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise click.BadParameter(f"{path} is no .npz file of arrays", param_hint="'--weights'") from error
+    missing = [name for name in _WEIGHTS if name not in found]
+    if missing:
+        raise click.BadParameter(f"{path} lacks {', '.join(missing)}", param_hint="'--weights'")
+    feedback = found.get("feedback", fresh.feedback)
+    return impl.Parameters(found["w_in"], found["w_rec"], found["w_out"], feedback)
+
+
+def _state(steps: int, read: bool) -> str:
+    if steps:
+        return f"after {steps} {'more ' if read else ''}training steps"
+    return "weights from a file" if read else "untrained"
