@@ -336,7 +336,7 @@ def test_the_stopping_criterion_is_recorded_and_ends_the_run_if_asked_to(tmp_pat
     path.write_text("".join(lines[:cut]))
     assert train(tmp_path / "stop", *easy, steps=100).exit_code == 0
     assert figures(path) == figures(longer)
-    assert records(path, "criterion")[0]["step"] == criterion["step"]
+    assert [record["step"] for record in records(path, "criterion")] == [criterion["step"]]
 
 
 def test_seeds_rules_and_backends_are_runs_of_their_own(tmp_path: Path):

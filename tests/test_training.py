@@ -29,10 +29,12 @@ class Fake(Learner):
         self.trained: list[bytes] = []
         self.evaluated: list[bytes] = []
         self.time_s = 0.0
+        self.backlog_s = 0.0
         self.compiled = 0
 
     def load(self, batch: impl.Batch) -> bytes:
         self.time_s += 10_000.0
+        self.backlog_s += 1_000.0  # on its way to the device when the call returns
         loaded = batch.spikes.tobytes()
         self.loaded.append(loaded)
         return loaded
@@ -60,7 +62,8 @@ class Fake(Learner):
         return _metrics(self.losses.get(-self.steps, 0.25), accuracy)
 
     def synchronize(self) -> None:
-        self.time_s += 0.5
+        self.time_s += 0.5 + self.backlog_s
+        self.backlog_s = 0.0
 
     def state(self) -> dict[str, np.ndarray]:
         return {"steps": np.array(self.steps)}

@@ -27,7 +27,7 @@ from benchmarks.harness.progress import Display
 from implementations.training import Plan, Point, Training, initial_parameters
 
 SCHEMA = 1
-SYSTEM = "eprop-bench"
+SYSTEM = "benchmark"
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,8 @@ class Run:
 
     @property
     def title(self) -> str:
-        """Backend, rule and seed, for people."""
-        return f"{self.rule} on {self.backend} ({self.device}, {self.mode}, seed {self.plan.seed})"
+        """Rule, backend and seed, for people."""
+        return f"{self.rule} on {self.backend}, seed {self.plan.seed}"
 
     @property
     def name(self) -> str:
@@ -133,6 +133,7 @@ def record(run: Run, results: Path, show: Callable[[str, int], Display]) -> None
 def _train(run: Run, file: CurveFile, checkpoint_path: Path, display: Display) -> None:
     recorded = file.recorded
     training = Training(run.learner(), run.problem.task, run.plan, run.title)
+    display.warming_up()
     training.warm_up()
     unresumed = _resume(training, run.name, recorded, checkpoint_path)
     if unresumed is not None and recorded.points:

@@ -18,6 +18,10 @@ class Display(AbstractContextManager["Display"], ABC):
     """Shows one run. A figure may still be on a device: it is brought only when it is shown."""
 
     @abstractmethod
+    def warming_up(self) -> None:
+        """The run will go on once its backend is warm, which can take long where much is compiled."""
+
+    @abstractmethod
     def start(self, step: int) -> None:
         """The run goes on from `step`, warm."""
 
@@ -35,12 +39,15 @@ class Display(AbstractContextManager["Display"], ABC):
 
 
 class Bar(Display):
-    """A bar with loss, accuracy, steps per second and the time left."""
+    """The run's name, and below it a bar with loss, accuracy, steps per second and the time left.
+
+    It has a line for itself as all of that fits into 80 columns, and the name would not.
+    """
 
     def __init__(self, console: Console, name: str, steps: int) -> None:
+        self._name = name
         self._steps = steps
         self._progress = Progress(
-            TextColumn("{task.description}"),
             BarColumn(bar_width=16),
             MofNCompleteColumn(),
             TextColumn("{task.fields[figures]}"),
@@ -48,19 +55,20 @@ class Bar(Display):
             console=console,
             refresh_per_second=_REDRAWS_PER_S,
         )
-        self._task = self._progress.add_task(name, total=steps, figures="warming up", start=False)
+        self._task = self._progress.add_task("", total=steps, figures="warming up", start=False)
         self._shown_at = 0.0
         self._step_0 = 0
         self._start = 0.0
-
-    def __enter__(self) -> "Bar":
-        self._progress.start()
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._progress.stop()
+
+    def warming_up(self) -> None:
+        """See `Display`."""
+        self.say(self._name)
+        self._progress.start()
 
     def start(self, step: int) -> None:
         """See `Display`."""
@@ -98,6 +106,9 @@ class Lines(Display):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         return None
+
+    def warming_up(self) -> None:
+        """See `Display`."""
 
     def start(self, step: int) -> None:
         """See `Display`."""

@@ -1,8 +1,10 @@
 """The comparison: a page that opens anywhere, the same in Markdown, and each figure as a file."""
 
+import re
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup, escape
 
 from benchmarks.harness import records
 from benchmarks.harness.report import reproduce, sections, style
@@ -46,11 +48,16 @@ def build(results_dir: Path | str, out_dir: Path | str) -> Path:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    templates.filters["cell"] = _markdown_cell
+    templates.filters |= {"cell": _markdown_cell, "unbroken": _unbroken}
     for name, template in (("report.md", "template.md.j2"), ("index.html", "template.html.j2")):
         text = templates.get_template(template).render(report=composed, palette=style.PALETTE)
         (out_dir / name).write_text(text, encoding="utf-8")
     return out_dir / "index.html"
+
+
+def _unbroken(text: str) -> Markup:
+    """Text in which no line ends after a single letter and a hyphen, as in e-prop."""
+    return Markup(re.sub(r"\b(\w-\w+)", r'<span class="unbroken">\1</span>', escape(text)))
 
 
 def _markdown_cell(text: str) -> str:

@@ -10,6 +10,7 @@ import implementations as impl
 
 TRAIN = "python -m benchmarks train"
 MEASURE = "python -m benchmarks measure"
+REPORT = "python -m benchmarks report"
 
 # Part of the settings -> the dataclass whose fields are options of the same names and defaults.
 _PARTS = {
@@ -49,10 +50,14 @@ def train(runs: pd.DataFrame) -> list[str]:
 
 
 def measure(measurements: pd.DataFrame) -> list[str]:
-    """The command for the most rounds that a run has."""
+    """The command of the newest run."""
     if measurements.empty:
         return [MEASURE]
-    return [f"{MEASURE} --rounds {int(measurements['round'].max()) + 1}"]
+    newest = measurements[measurements["run"] == measurements.sort_values("started")["run"].iloc[-1]]
+    words = [MEASURE, f"--rounds {int(newest['round'].max()) + 1}"]
+    for name in ("dtype", "device"):
+        words += [f"--{name} {value}" for value in newest[name].unique()[:1]]
+    return [" ".join(words)]
 
 
 def _products(part: pd.DataFrame) -> Iterator[tuple[list[str], list[str]]]:

@@ -1,0 +1,98 @@
+"""The parts on where the records come from: what is missing, machines, problems, commands."""
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from benchmarks.harness.records import Records
+from benchmarks.harness.report import reproduce, summary
+from benchmarks.harness.report.names import Names, threads_text
+from benchmarks.harness.report.reproduce import REPORT
+from benchmarks.harness.report.section import Section
+from benchmarks.harness.report.tables import Builder
+
+
+class Provenance:
+    """Tabulates what a reader must know to trust and to repeat the comparison."""
+
+    def __init__(self, records: Records, names: Names) -> None:
+        self._records = records
+        self._names = names
+
+    def sections(self) -> list[Section]:
+        """All of them; without what is empty."""
+        found = (self._incomplete(), self._machines(), self._problems(), self._reproduce())
+        return [section for section in found if section is not None]
+
+    def _incomplete(self) -> Section | None:
+        rows = summary.incomplete(self._records)
+        if rows.empty:
+            return None
+        rows = self._names.labelled(rows).sort_values(["label", "rule"], key=self._names.order)
+        table = Builder(rows, "Cases of the newest run without a figure, and why.")
+        self._names.case(table)
+        table.count("steps", "n_steps").text("status", "status")
+        table.text("reason", lambda row: " ".join(str(row["reason"] or "not given").split()), long=True)
+        return Section("incomplete", "Unavailable and failed cases", tables=[table.build()])
+
+    def _machines(self) -> Section:
+        rows = self._records.environments
+        table = Builder(
+            rows, "Where the records were made. Figures of different machines are never compared."
+        )
+        table.text("machine", lambda row: f"{self._names.letters[row['machine']]} ({row['machine'][:8]})")
+        table.text("used for", "source").text("processor", _or_dash("processor"), long=True)
+        table.text("cores", _or_dash("cores")).text("memory", _gibibytes)
+        if rows["accelerators"].map(len).any():
+            table.text("accelerators", lambda row: ", ".join(map(str, row["accelerators"])) or "–")
+        table.text("system", _or_dash("system")).text("Python", _or_dash("python"))
+        table.text(
+            "versions",
+            lambda row: ", ".join(f"{k} {v}" for k, v in sorted(row["versions"].items())),
+            long=True,
+        )
+        table.text(
+            "commit", lambda row: f"{str(row['commit'] or '–')[:10]}{' + changes' * bool(row['dirty'])}"
+        )
+        threads = pd.concat([self._records.runs["threads"], self._records.measurements["threads"]])
+        return Section(
+            "machines",
+            "Machines and versions",
+            lead=f"CPU threads: {threads_text(threads)}.",
+            tables=[table.build()],
+        )
+
+    def _problems(self) -> Section | None:
+        problems = self._records.problems
+        if not problems:
+            return None
+        frame = pd.DataFrame([{"file": problem.file, "what": problem.what} for problem in problems])
+        table = (
+            Builder(frame, "These are not part of the report.")
+            .text("file", "file", long=True)
+            .text("what", "what", long=True)
+        )
+        return Section("problems", "Files that could not be read in full", tables=[table.build()])
+
+    def _reproduce(self) -> Section:
+        return Section(
+            "reproduce",
+            "How to reproduce",
+            lead="From a checkout of the commit above, with the package versions above installed. Records "
+            "are described in results/README.md; raw samples are kept there.",
+            commands=[
+                *reproduce.train(self._records.runs),
+                *reproduce.measure(self._records.measurements),
+                REPORT,
+            ],
+        )
+
+
+def _or_dash(name: str) -> Any:
+    return lambda row: "–" if pd.isna(row[name]) else str(row[name])
+
+
+def _gibibytes(row: Mapping[Hashable, Any]) -> str:
+    size = row["memory_bytes"]
+    return "–" if pd.isna(size) else f"{float(size) / 2**30:.1f} GiB"

@@ -1,0 +1,82 @@
+"""What the conformance suite runs over: every backend that can run here, with its rules and modes."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+import implementations as impl
+from implementations import rules
+from implementations.interface import Learner
+
+BACKENDS = tuple(backend for backend in impl.BACKENDS if impl.unavailable(backend) is None)
+
+CASES = tuple(
+    (backend, rule, mode)
+    for backend in BACKENDS
+    for rule in impl.RULES
+    for mode in rules.get(rule).modes
+    if impl.unavailable(backend, "cpu", rule, mode) is None
+)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A network with weights, a batch and an objective."""
+
+    network: impl.Network
+    objective: impl.Objective
+    parameters: impl.Parameters
+    batch: impl.Batch
+
+    def learner(self, backend: str, rule: str, mode: str = "adjoint", **options: Any) -> Learner:
+        options = {"dtype": "float64", **options}
+        return impl.learner(
+            backend,
+            rule,
+            self.parameters,
+            network=self.network,
+            objective=self.objective,
+            mode=mode,
+            **options,
+        )
+
+
+def problem(
+    network: impl.Network,
+    *,
+    n_batch: int = 3,
+    n_steps: int = 30,
+    window: int = 10,
+    input_rate: float = 0.2,
+    input_scale: float = 1.0,
+    loss: str = "cross_entropy",
+    seed: int = 0,
+) -> Problem:
+    """A random problem in which neurons do spike: inputs are strong, and all of them active."""
+    rng = np.random.default_rng(seed)
+    drawn = impl.Parameters.draw(network, seed)
+    w_in = input_scale * drawn.w_in * 1.5
+    parameters = impl.Parameters(w_in, drawn.w_rec, drawn.w_out, drawn.feedback)
+    spikes = rng.random((n_batch, n_steps, network.n_in)) < input_rate
+    if loss == "cross_entropy":
+        targets = rng.integers(0, network.n_out, n_batch)
+    else:
+        targets = rng.standard_normal((n_batch, n_steps, network.n_out))
+    objective = impl.Objective(loss=loss, window=window, rate_cost=2.0)
+    return Problem(network, objective, parameters, impl.Batch(spikes, targets))
+
+
+def deviation(found: Any, expected: Any) -> float:
+    """Largest absolute difference over the largest absolute value expected."""
+    found, expected = np.asarray(found, float), np.asarray(expected, float)
+    assert found.shape == expected.shape
+    scale = np.abs(expected).max()
+    return float(np.abs(found - expected).max() / (scale if scale > 0 else 1.0))
+
+
+def assert_gradients(found: impl.Gradients, expected: Any, tolerance: float) -> None:
+    for name in ("w_in", "w_rec", "w_out"):
+        worst = deviation(getattr(found, name), getattr(expected, name))
+        assert worst <= tolerance, f"{name} deviates by {worst:.1e}"
+    assert not np.diagonal(found.w_rec).any()

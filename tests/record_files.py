@@ -1,0 +1,98 @@
+"""Writes small record files, with the numbers that a test chooses."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+SETTINGS = {
+    "task": {"n_cues": 7},
+    "network": {"n_in": 40, "n_regular": 50, "n_adaptive": 50, "n_out": 2},
+    "objective": {"loss": "cross_entropy", "window": 150},
+    "optimizer": {"learning_rate": 0.005},
+    "evaluate_every": 10,
+    "test_trials": 256,
+}
+
+
+def environment(machine: str = "aaaa1111") -> dict[str, Any]:
+    return {
+        "machine": machine,
+        "processor": "Some processor",
+        "cores": 2,
+        "memory_bytes": 8 * 2**30,
+        "accelerators": [],
+        "system": "Linux x86_64",
+        "python": "3.11.9",
+        "versions": {"numpy": "2.4.0"},
+        "commit": "0123456789abcdef",
+        "dirty": False,
+    }
+
+
+def write(path: Path, records: list[dict[str, Any]], tail: str = "") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(record) + "\n" for record in records) + tail)
+    return path
+
+
+def curve(
+    backend: str = "numba",
+    rule: str = "bptt",
+    seed: int = 0,
+    accuracies: tuple[float, ...] = (0.5, 0.8, 0.9),
+    *,
+    seconds_per_point: float = 2.0,
+    criterion: int | None = None,
+    end: bool = True,
+    machine: str = "aaaa1111",
+    **run: Any,
+) -> list[dict[str, Any]]:
+    """A training run with a point every 10 steps, `seconds_per_point` apart."""
+    records: list[dict[str, Any]] = [
+        {
+            **{"kind": "run", "schema": 1, "system": "eprop-bench", "task": "evidence_accumulation"},
+            **{"backend": backend, "rule": rule, "mode": "adjoint", "dtype": "float32", "device": "cpu"},
+            **{"threads": None, "seed": seed, "batch": 64, "settings": SETTINGS, **run},
+        },
+        {"kind": "session", "started": "2026-01-01T00:00:00", "step": 0, "environment": environment(machine)},
+    ]
+    for number, accuracy in enumerate(accuracies, 1):
+        step, train_s = 10 * number, seconds_per_point * number
+        records.append(
+            {
+                **{"kind": "point", "step": step, "train_s": train_s, "train_loss": 0.5},
+                **{"train_accuracy": accuracy, "test_loss": 0.5, "test_accuracy": accuracy, "rate_hz": 10.0},
+            }
+        )
+        if step == criterion:
+            errors = {"validation_error": 0.05, "test_error": 0.06}
+            records.append({"kind": "criterion", "step": step, "train_s": train_s, **errors})
+    if end:
+        records.append({"kind": "end", "step": 10 * len(accuracies), "reason": "steps"})
+    return records
+
+
+def measurement(
+    backend: str = "numba",
+    rule: str = "bptt",
+    step_s: tuple[float, ...] = (0.1, 0.2, 0.3),
+    *,
+    run: str = "run-1",
+    machine: str = "aaaa1111",
+    **fields: Any,
+) -> dict[str, Any]:
+    """A timed process; `fields` replace what they name."""
+    return {
+        **{"kind": "measurement", "schema": 1, "run": run, "round": 0, "started": "2026-01-01T00:00:00Z"},
+        **{"system": "benchmark", "backend": backend, "rule": rule, "mode": "adjoint", "dtype": "float32"},
+        **{"device": "cpu", "threads": None, "batch": 128, "n_steps": 2250, "n_rec": 100},
+        **{"status": "ok", "reason": None, "step_s": list(step_s), "first_step_s": 5.0, "build_s": 0.1},
+        **{"load_s": 0.2, "import_s": 1.5, "environment": environment(machine), **fields},
+    }
+
+
+def memory(backend: str, mode: str, n_steps: int, mebibytes: float, **fields: Any) -> dict[str, Any]:
+    """A process that measured memory, as `measure` writes it: one sample, and no first step."""
+    none = {"first_step_s": None, "build_s": None, "load_s": None, "import_s": None}
+    figures = {"peak_bytes": int(mebibytes * 2**20), "batch_bytes": 2**20, "n_steps": n_steps, "batch": 32}
+    return measurement(backend, "eprop_symmetric", (9.0,), mode=mode, **{**none, **figures, **fields})

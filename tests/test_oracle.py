@@ -1,0 +1,96 @@
+"""Against loss and gradients of the code published with Bellec et al. 2020 (tests/oracle/README.md)."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from cases import BACKENDS, CASES, Problem, assert_gradients, deviation
+from reference import gradients as reference_gradients
+
+import implementations as impl
+
+TOLERANCE = 1e-12
+DATA = dict(np.load(Path(__file__).parent / "oracle" / "small.npz"))
+
+
+def unpack(name: str) -> np.ndarray:
+    shape = DATA[f"{name}_shape"]
+    return np.unpackbits(DATA[name])[: np.prod(shape)].reshape(shape).astype(bool)
+
+
+def oracle() -> Problem:
+    network = impl.Network(
+        n_in=12,
+        n_regular=10,
+        n_adaptive=10,
+        tau_membrane_ms=float(DATA["tau_v"]),
+        tau_adaptation_ms=float(DATA["tau_a"]),
+        tau_readout_ms=float(DATA["tau_out"]),
+        threshold=float(DATA["threshold"]),
+        dampening=float(DATA["dampening"]),
+        refractory_steps=int(DATA["n_ref"]),
+    )
+    objective = impl.Objective(
+        window=int(DATA["recall"]),
+        rate_target_hz=1000.0 * float(DATA["reg_rate_khz"]),
+        rate_cost=float(DATA["reg_f"]),
+    )
+    parameters = impl.Parameters(DATA["w_in"], DATA["w_rec"], DATA["w_out"], DATA["feedback"])
+    return Problem(network, objective, parameters, impl.Batch(unpack("x"), DATA["target"]))
+
+
+class Expected:
+    def __init__(self, rule: str) -> None:
+        self.w_in, self.w_rec, self.w_out = (DATA[f"{rule}/g_{name}"] for name in ("in", "rec", "out"))
+
+
+def check_metrics(metrics: Any, rule: str) -> None:
+    assert float(metrics.loss) == pytest.approx(float(DATA[f"{rule}/loss"]), rel=TOLERANCE)
+    assert float(metrics.task_loss) == pytest.approx(float(DATA[f"{rule}/cls"]), rel=TOLERANCE)
+    assert float(metrics.rate_loss) == pytest.approx(float(DATA[f"{rule}/reg"]), rel=TOLERANCE)
+    assert float(metrics.rate_hz) == pytest.approx(float(DATA["rate_hz"]), rel=TOLERANCE)
+    mean = DATA[f"{rule}/logits"].mean(axis=1)
+    assert float(metrics.accuracy) == pytest.approx((mean.argmax(axis=1) == DATA["target"]).mean())
+
+
+@pytest.mark.parametrize(("backend", "rule", "mode"), CASES)
+def test_gradients(backend: str, rule: str, mode: str) -> None:
+    problem = oracle()
+    learner = problem.learner(backend, rule, mode)
+    gradients, metrics = learner.gradients(learner.load(problem.batch))
+    assert_gradients(gradients, Expected(rule), TOLERANCE)
+    check_metrics(metrics, rule)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_activity(backend: str) -> None:
+    problem = oracle()
+    learner = problem.learner(backend, "bptt")
+    loaded = learner.load(problem.batch)
+    activity = learner.simulate(loaded)
+    assert activity.spikes.dtype == np.bool_
+    np.testing.assert_array_equal(activity.spikes, unpack("spikes"))
+    logits = DATA["bptt/logits"]
+    assert deviation(activity.readout[:, -problem.objective.window :], logits) <= TOLERANCE
+    check_metrics(learner.evaluate(loaded), "bptt")
+
+
+def test_beta() -> None:
+    np.testing.assert_allclose(oracle().network.beta, DATA["beta"], rtol=1e-14)
+
+
+@pytest.mark.parametrize("rule", ["bptt", "eprop_symmetric", "eprop_random"])
+def test_the_reference_itself(rule: str) -> None:
+    """The naive loops that other tests trust, on the first trial alone: they are slow."""
+    problem = oracle()
+    gradients, trace = reference_gradients(
+        rule,
+        problem.network,
+        problem.objective,
+        problem.parameters,
+        problem.batch.spikes,
+        problem.batch.targets,
+    )
+    np.testing.assert_array_equal(trace.z.astype(bool), unpack("spikes"))
+    assert_gradients(gradients, Expected(rule), TOLERANCE)

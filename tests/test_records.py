@@ -1,0 +1,119 @@
+"""Record files into tables: all that is sound is read, and all that is not is named."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.harness import records
+from tests.record_files import curve, environment, measurement, write
+
+
+def problems(found: records.Records) -> dict[str, list[str]]:
+    named: dict[str, list[str]] = {}
+    for problem in found.problems:
+        named.setdefault(problem.file, []).append(problem.what)
+    return named
+
+
+def test_nothing_there_gives_empty_tables_with_their_columns(tmp_path: Path):
+    found = records.read(tmp_path / "nowhere")
+    assert found.empty
+    assert not found.problems
+    assert list(found.points.columns) == records.POINT_COLUMNS
+    assert list(found.measurements.columns) == records.MEASUREMENT_COLUMNS
+
+
+def test_a_curve_becomes_rows(tmp_path: Path):
+    write(tmp_path / "curves/a.jsonl", curve(accuracies=(0.5, 0.75), criterion=20, threads=2))
+    found = records.read(tmp_path)
+    assert not found.problems
+    run = found.runs.iloc[0]
+    assert (run["backend"], run["rule"], run["threads"], run["last_step"]) == ("numba", "bptt", "2", 20)
+    assert (run["train_s"], run["end"], run["machine"]) == (4.0, "steps", "aaaa1111")
+    assert found.points["step"].tolist() == [10, 20]
+    assert found.points["test_accuracy"].tolist() == [0.5, 0.75]
+    assert found.criteria[["step", "train_s"]].to_numpy().tolist() == [[20, 4.0]]
+    assert found.environments["cores"].tolist() == [2]
+
+
+def test_measurements_and_raw_samples(tmp_path: Path):
+    write(
+        tmp_path / "timings/t.jsonl",
+        [
+            measurement(step_s=(0.1, 0.2)),
+            measurement("jax", status="unavailable", reason="not installed", step_s=()),
+        ],
+    )
+    found = records.read(tmp_path)
+    assert not found.problems
+    assert found.measurements["status"].tolist() == ["ok", "unavailable"]
+    assert found.measurements["threads"].tolist() == ["all", "all"]
+    assert found.samples.to_numpy().tolist() == [[0, 0.1], [0, 0.2]]
+
+
+def test_a_line_that_is_cut_off_costs_that_line_only(tmp_path: Path):
+    path = write(tmp_path / "curves/a.jsonl", curve(end=False))
+    path.write_text(path.read_text() + '{"kind": "point", "step": 40, "tra')
+    found = records.read(tmp_path)
+    assert found.points["step"].tolist() == [10, 20, 30]
+    assert found.runs["end"].tolist() == [None]
+    assert problems(found) == {"curves/a.jsonl": ["line 6 is cut off; left out"]}
+
+
+def test_broken_files_are_named_and_the_others_read(tmp_path: Path):
+    write(tmp_path / "curves/good.jsonl", curve())
+    write(tmp_path / "curves/empty.jsonl", [])
+    write(tmp_path / "curves/headless.jsonl", curve()[1:])
+    write(tmp_path / "curves/header-only.jsonl", curve()[:1])
+    (tmp_path / "curves/notes.txt").write_text("hello")
+    (tmp_path / "curves/.hidden.lock").write_text("")
+    (tmp_path / "curves/good.checkpoint.npz").write_bytes(b"PK")
+    (tmp_path / "curves/binary.jsonl").write_bytes(b"\xff\xfe\x00\n\x01\n")
+    write(tmp_path / "curves/foreign.jsonl", [{"kind": "cake"}, {"other": 1}])
+    write(tmp_path / "curves/newer.jsonl", curve(schema=2))
+    write(tmp_path / "timings/t.jsonl", [measurement(), {"kind": "measurement", "schema": 1}], "[1, 2]\n")
+    found = records.read(tmp_path)
+    assert found.runs["file"].tolist() == ["curves/good.jsonl"]
+    assert len(found.measurements) == 1
+    named = problems(found)
+    assert set(named) == {
+        *(f"curves/{name}.jsonl" for name in ("empty", "headless", "header-only", "binary", "foreign", "newer")),
+        "curves/notes.txt",
+        "timings/t.jsonl",
+    }
+    assert named["curves/empty.jsonl"] == ["empty"]
+    assert named["curves/header-only.jsonl"] == ["holds no point yet"]
+    assert "does not start with a run record" in named["curves/headless.jsonl"][0]
+    assert "schema 2; this version reads 1" in named["curves/newer.jsonl"][0]
+    assert "run is missing" in named["timings/t.jsonl"][0]
+    assert "is not JSON" in named["curves/binary.jsonl"][0]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("step_s", "fast"), ("step_s", [0.1, -1.0]), ("batch", 1.5), ("status", "great"), ("batch", 10**30)],
+)
+def test_a_field_that_holds_something_else_is_named(tmp_path: Path, field: str, value: object):
+    write(tmp_path / "timings/t.jsonl", [measurement(**{field: value})])
+    found = records.read(tmp_path)
+    assert found.measurements.empty
+    assert field in found.problems[0].what
+
+
+def test_a_resumed_run_keeps_its_points_and_names_both_machines(tmp_path: Path):
+    first, second = curve(accuracies=(0.5, 0.6), end=False), curve(accuracies=(0.5, 0.6, 0.7))
+    session = {"kind": "session", "started": "2026-01-02T00:00:00", "step": 20, "environment": environment("bb")}
+    write(tmp_path / "curves/a.jsonl", [*first, session, *second[4:]])
+    found = records.read(tmp_path)
+    assert not found.problems
+    assert found.points["step"].tolist() == [10, 20, 30]
+    assert found.runs["machine"].tolist() == ["aaaa1111+bb"]
+    assert found.runs["end"].tolist() == ["steps"]
+
+
+def test_a_copy_of_a_run_does_not_count_as_another_seed(tmp_path: Path):
+    write(tmp_path / "curves/a.jsonl", curve())
+    write(tmp_path / "curves/b.jsonl", curve())
+    found = records.read(tmp_path)
+    assert len(found.runs) == 1
+    assert problems(found) == {"curves/b.jsonl": ["repeats the run in curves/a.jsonl; left out"]}

@@ -1,0 +1,94 @@
+"""Against the naive loops, with constants other than the defaults; and online against adjoint."""
+
+import numpy as np
+import pytest
+import reference
+from cases import CASES, Problem, assert_gradients, deviation, problem
+
+import implementations as impl
+from implementations import rules
+
+TOLERANCE = 1e-10
+
+NETWORKS = {
+    "defaults": impl.Network(n_in=6, n_regular=4, n_adaptive=5),
+    "no refractoriness": impl.Network(n_in=5, n_regular=3, n_adaptive=4, refractory_steps=0),
+    "one refractory step": impl.Network(n_in=5, n_regular=3, n_adaptive=4, refractory_steps=1),
+    "other constants": impl.Network(
+        n_in=5,
+        n_regular=4,
+        n_adaptive=3,
+        n_out=3,
+        tau_membrane_ms=7.0,
+        tau_adaptation_ms=40.0,
+        tau_readout_ms=11.0,
+        threshold=0.9,
+        dampening=0.7,
+        refractory_steps=2,
+    ),
+    "half a millisecond": impl.Network(n_in=5, n_regular=4, n_adaptive=3, dt_ms=0.5),
+    "long refractoriness": impl.Network(n_in=5, n_regular=4, n_adaptive=3, refractory_steps=300),
+}
+PROBLEMS = {name: problem(network, n_steps=40) for name, network in NETWORKS.items()}
+PROBLEMS["squared error"] = problem(NETWORKS["other constants"], n_steps=40, loss="squared_error")
+# 300 steps are more than two blocks of every backend that computes in blocks
+PROBLEMS["several blocks"] = problem(
+    impl.Network(n_in=3, n_regular=2, n_adaptive=2), n_batch=2, n_steps=300, window=140
+)
+
+
+def check(found: Problem, backend: str, rule: str, mode: str) -> None:
+    learner = found.learner(backend, rule, mode)
+    loaded = learner.load(found.batch)
+    expected, trace = reference.gradients(
+        rule, found.network, found.objective, found.parameters, found.batch.spikes, found.batch.targets
+    )
+    gradients, metrics = learner.gradients(loaded)
+    activity = learner.simulate(loaded)
+    np.testing.assert_array_equal(activity.spikes, trace.z.astype(bool))
+    assert deviation(activity.readout, trace.y) <= TOLERANCE
+    assert_gradients(gradients, expected, TOLERANCE)
+    task, rate = reference.loss(found.network, found.objective, trace, found.batch.targets)
+    assert float(metrics.task_loss) == pytest.approx(task, rel=TOLERANCE)
+    assert float(metrics.rate_loss) == pytest.approx(rate, rel=TOLERANCE)
+    assert float(metrics.loss) == pytest.approx(task + rate, rel=TOLERANCE)
+    assert float(metrics.rate_hz) == pytest.approx(
+        1000.0 * reference.rates(found.network, trace).mean(), rel=TOLERANCE
+    )
+    if found.objective.loss == "cross_entropy":
+        means = trace.y[:, -found.objective.window :].mean(axis=1)
+        expected_accuracy = (means.argmax(axis=1) == found.batch.targets).mean()
+        assert float(metrics.accuracy) == pytest.approx(expected_accuracy)
+    else:
+        assert np.isnan(float(metrics.accuracy))
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+@pytest.mark.parametrize(("backend", "rule", "mode"), CASES)
+def test_equals_naive_loops(backend: str, rule: str, mode: str, name: str) -> None:
+    check(PROBLEMS[name], backend, rule, mode)
+
+
+def test_problems_do_test() -> None:
+    """Neurons spike, but not all the time, and adaptive ones adapt."""
+    for name, found in PROBLEMS.items():
+        trace = reference.forward(found.network, found.parameters, found.batch.spikes)
+        assert 0.001 < trace.z.mean() < 0.9, name
+        assert (trace.psi != 0).any(), name
+
+
+@pytest.mark.parametrize(
+    ("backend", "rule"),
+    [(b, r) for b, r, mode in CASES if mode == "online" and "adjoint" in rules.get(r).modes],
+)
+def test_online_equals_adjoint_at_length(backend: str, rule: str) -> None:
+    task = impl.EvidenceAccumulation(n_cues=3, delay_ms=500)
+    network = impl.Network(n_regular=20, n_adaptive=30)
+    found = Problem(
+        network, impl.Objective(window=150), impl.Parameters.draw(network, 1), task.batch(5, seed=1)
+    )
+    pair = []
+    for mode in ("adjoint", "online"):
+        learner = found.learner(backend, rule, mode)
+        pair.append(learner.gradients(learner.load(found.batch))[0])
+    assert_gradients(pair[1], pair[0], TOLERANCE)
