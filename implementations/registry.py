@@ -1,5 +1,6 @@
 """Backend names, and the modules behind them, imported only when asked for."""
 
+import os
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -117,8 +118,8 @@ def learner(
         checks.fail("mode", mode, f"{' or '.join(map(repr, wanted.modes))} for the rule {rule!r}")
     checked_dtype = _dtype(dtype)
     checks.choice("device", device, DEVICES)
-    if threads is not None:
-        checks.integer("threads", threads, 1)
+    if threads is not None and checks.integer("threads", threads, 1) > _cores():
+        checks.fail("threads", threads, f"at most {_cores()}, the cores that this process may use")
     parameters.check_fits(network)
     if objective.loss == "cross_entropy" and network.n_out < 2:
         checks.fail("n_out", network.n_out, "at least 2 where objective.loss is 'cross_entropy'")
@@ -129,6 +130,10 @@ def learner(
         )
     setting = Setting(wanted, mode, network, objective, optimizer, checked_dtype, device, threads)
     return _module(backend).Learner(setting, parameters)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _module(backend: str) -> ModuleType:

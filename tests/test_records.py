@@ -77,7 +77,10 @@ def test_broken_files_are_named_and_the_others_read(tmp_path: Path):
     assert len(found.measurements) == 1
     named = problems(found)
     assert set(named) == {
-        *(f"curves/{name}.jsonl" for name in ("empty", "headless", "header-only", "binary", "foreign", "newer")),
+        *(
+            f"curves/{name}.jsonl"
+            for name in ("empty", "headless", "header-only", "binary", "foreign", "newer")
+        ),
         "curves/notes.txt",
         "timings/t.jsonl",
     }
@@ -102,7 +105,12 @@ def test_a_field_that_holds_something_else_is_named(tmp_path: Path, field: str, 
 
 def test_a_resumed_run_keeps_its_points_and_names_both_machines(tmp_path: Path):
     first, second = curve(accuracies=(0.5, 0.6), end=False), curve(accuracies=(0.5, 0.6, 0.7))
-    session = {"kind": "session", "started": "2026-01-02T00:00:00", "step": 20, "environment": environment("bb")}
+    session = {
+        "kind": "session",
+        "started": "2026-01-02T00:00:00",
+        "step": 20,
+        "environment": environment("bb"),
+    }
     write(tmp_path / "curves/a.jsonl", [*first, session, *second[4:]])
     found = records.read(tmp_path)
     assert not found.problems

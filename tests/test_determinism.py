@@ -1,0 +1,112 @@
+"""The same call gives the same numbers, whatever was called before and with however many threads."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import numpy as np
+import pytest
+from cases import BACKENDS, CASES, assert_gradients, problem
+from threadpoolctl import threadpool_info
+
+import implementations as impl
+
+PROBLEM = problem(
+    impl.Network(n_in=8, n_regular=9, n_adaptive=8), n_batch=9, n_steps=150, window=40, input_rate=0.1
+)
+NAMES = ("w_in", "w_rec", "w_out")
+
+
+@pytest.mark.parametrize(("backend", "rule", "mode"), CASES)
+def test_same_call_same_bits(backend: str, rule: str, mode: str) -> None:
+    learner = PROBLEM.learner(backend, rule, mode, dtype="float32")
+    loaded = learner.load(PROBLEM.batch)
+    first, first_metrics = learner.gradients(loaded)
+    learner.simulate(loaded)
+    learner.evaluate(loaded)
+    kept = {name: getattr(first, name).copy() for name in NAMES}
+    second, second_metrics = learner.gradients(learner.load(PROBLEM.batch))
+    for name in NAMES:
+        np.testing.assert_array_equal(kept[name], getattr(second, name))
+        np.testing.assert_array_equal(kept[name], getattr(first, name))  # no buffer that is used again
+    assert float(first_metrics.loss) == float(second_metrics.loss)
+
+
+@pytest.mark.parametrize(("backend", "rule", "mode"), CASES)
+def test_learners_do_not_share_anything(backend: str, rule: str, mode: str) -> None:
+    alone = PROBLEM.learner(backend, rule, mode)
+    loaded = alone.load(PROBLEM.batch)
+    for _ in range(2):
+        alone.step(loaded)
+    one, two = (PROBLEM.learner(backend, rule, mode) for _ in range(2))
+    for _ in range(2):
+        one.step(one.load(PROBLEM.batch))
+        two.step(two.load(PROBLEM.batch))
+    for name in NAMES:
+        np.testing.assert_array_equal(getattr(alone.parameters(), name), getattr(one.parameters(), name))
+        np.testing.assert_array_equal(getattr(alone.parameters(), name), getattr(two.parameters(), name))
+
+
+@pytest.mark.skipif(
+    numba.config.NUMBA_NUM_THREADS < 2,  # type: ignore[attr-defined]
+    reason="this process may use a single core, so there are no two threads to compare",
+)
+@pytest.mark.parametrize(("backend", "rule", "mode"), CASES)
+def test_threads_agree(backend: str, rule: str, mode: str) -> None:
+    found = []
+    for threads in (1, 2):
+        learner = PROBLEM.learner(backend, rule, mode, threads=threads)
+        found.append(learner.gradients(learner.load(PROBLEM.batch))[0])
+    assert_gradients(found[1], found[0], 1e-12)
+
+
+@pytest.mark.parametrize(("backend", "rule", "mode"), CASES)
+def test_second_step_compiles_nothing(backend: str, rule: str, mode: str) -> None:
+    learner = PROBLEM.learner(backend, rule, mode)
+    loaded = learner.load(PROBLEM.batch)
+    calls: list[Callable[[Any], object]] = [
+        learner.step,
+        learner.gradients,
+        learner.evaluate,
+        learner.simulate,
+    ]
+    for call in calls:
+        call(loaded)
+    before = learner.compilations()
+    for call in calls:
+        call(learner.load(PROBLEM.batch))
+    assert learner.compilations() == before
+
+
+def test_numba_counts_what_it_compiles() -> None:
+    """The count that the test above relies on does move."""
+    PROBLEM.learner("numba", "bptt").evaluate(PROBLEM.learner("numba", "bptt").load(PROBLEM.batch))
+    assert PROBLEM.learner("numba", "bptt").compilations() > 0
+
+
+@pytest.mark.parametrize(("backend", "rule", "mode"), CASES)
+def test_thread_settings_of_the_process_stay(backend: str, rule: str, mode: str) -> None:
+    def settings() -> list[Any]:
+        pools = [(pool["filepath"], pool["num_threads"]) for pool in threadpool_info()]
+        return [numba.get_num_threads(), *sorted(pools)]
+
+    learner = PROBLEM.learner(backend, rule, mode, threads=1)
+    learner.step(learner.load(PROBLEM.batch))  # whatever is loaded lazily is there now
+    before = settings()
+    loaded = learner.load(PROBLEM.batch)
+    for call in (learner.step, learner.gradients, learner.evaluate, learner.simulate):
+        call(loaded)
+        assert settings() == before
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_arguments_are_not_changed(backend: str) -> None:
+    parameters, batch = PROBLEM.parameters, PROBLEM.batch
+    before = [np.array(getattr(parameters, name)) for name in NAMES] + [batch.spikes.copy()]
+    learner = PROBLEM.learner(backend, "bptt")
+    learner.step(learner.load(batch))
+    after = [getattr(parameters, name) for name in NAMES] + [batch.spikes]
+    for old, new in zip(before, after, strict=True):
+        np.testing.assert_array_equal(old, new)
+    with pytest.raises(ValueError, match="read-only"):
+        parameters.w_in[0, 0] = 1.0

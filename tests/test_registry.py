@@ -1,0 +1,106 @@
+"""Backends by name: lazily imported, with a reason where one can't run."""
+
+import importlib
+import importlib.util
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from cases import BACKENDS, CASES
+
+import implementations as impl
+from implementations import registry
+from implementations.interface import Learner
+
+HEAVY = ("numba", "torch", "jax", "brainpy", "threadpoolctl")
+
+
+def test_names() -> None:
+    assert impl.BACKENDS == ("numpy", "numba", "torch", "jax", "brainpy")
+    assert impl.RULES == ("bptt", "eprop_symmetric", "eprop_random", "eprop_adaptive")
+
+
+def test_what_is_tested() -> None:
+    """Nothing drops out of the suite unseen: what always installs is there, the rest has a reason."""
+    assert {"numpy", "numba"} <= set(BACKENDS)
+    for backend in ("numpy", "numba"):
+        for rule in ("bptt", "eprop_symmetric", "eprop_random"):
+            assert (backend, rule, "adjoint") in CASES
+        for rule in ("eprop_symmetric", "eprop_random"):
+            assert (backend, rule, "online") in CASES
+    for backend in impl.BACKENDS:
+        for device in ("cpu", "cuda"):
+            reason = impl.unavailable(backend, device)
+            assert reason is None or len(reason.split()) > 3
+
+
+def test_nothing_is_imported_unless_asked_for() -> None:
+    code = "import sys, implementations; print([m for m in sys.argv[1:] if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", code, *HEAVY], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_missing_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = importlib.util.find_spec
+
+    def find_spec(name: str, *rest: Any) -> Any:
+        return None if name == "numba" else real(name, *rest)
+
+    monkeypatch.setattr(registry, "find_spec", find_spec)
+    reason = impl.unavailable("numba")
+    assert reason is not None
+    assert "numba" in reason
+    assert "pip install" in reason
+    with pytest.raises(impl.InvalidArgument, match="pip install"):
+        impl.learner("numba", "bptt", impl.Parameters.draw(impl.Network()))
+
+
+def test_broken_backend_is_no_absent_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(name: str) -> Any:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(registry, "import_module", broken)
+    with pytest.raises(RuntimeError, match="broken"):
+        impl.unavailable("numpy")
+
+
+@pytest.mark.parametrize("rule", impl.RULES)
+def test_reasons_of_rules_and_modes(rule: str) -> None:
+    for backend in BACKENDS:
+        found = importlib.import_module(f"implementations.{backend}.learner").Learner
+        reason = impl.unavailable(backend, "cpu", rule)
+        assert (reason is None) == (rule in found.rules)
+    assert "online" in (impl.unavailable("numpy", "cpu", "bptt", "online") or "")
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_signatures_are_those_of_the_interface(backend: str) -> None:
+    found = importlib.import_module(f"implementations.{backend}.learner").Learner
+    assert issubclass(found, Learner)
+    assert not inspect.isabstract(found)
+    for name, method in inspect.getmembers(Learner, callable):
+        if name.startswith("_") and name != "__init__":
+            continue
+        expected = list(inspect.signature(method).parameters)
+        assert list(inspect.signature(getattr(found, name)).parameters) == expected, name
+    public = {name for name in vars(found) if not name.startswith("_")}
+    assert public <= {*dir(Learner), *Learner.__annotations__}, "a method that the interface doesn't know"
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_every_backend_has_the_same_files(backend: str) -> None:
+    folder = Path(registry.__file__).parent / backend
+    names = {path.stem for path in folder.glob("*.py")}
+    assert {"__init__", "learner", "dynamics", "loss", "bptt", "eprop", "online"} <= names
+
+
+@pytest.mark.parametrize("dtype", ["float32", np.float32, np.dtype("float64")])
+def test_dtypes(dtype: Any) -> None:
+    learner = impl.learner("numpy", "bptt", impl.Parameters.draw(impl.Network()), dtype=dtype)
+    assert learner.parameters().w_in.dtype == np.dtype(dtype)

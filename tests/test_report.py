@@ -1,0 +1,297 @@
+"""The report: numbers that equal those computed by hand, and pages that open anywhere."""
+
+import re
+import xml.etree.ElementTree as ElementTree
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from benchmarks.commands.report import command
+from benchmarks.harness import records, report
+from benchmarks.harness.report import summary
+from benchmarks.harness.report.metrics import METRICS, significant
+from tests.record_files import curve, measurement, memory, write
+
+VOID = {"meta", "link", "br", "hr", "img", "input"}
+
+
+class Page(HTMLParser):
+    """Checks that tags are closed in their order, and collects ids, links, tables and figures."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.loaded: list[str] = []
+        self.tables: list[list[list[str]]] = []
+        self.cell: str | None = None
+        self.text = ""
+        self.feed(text)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        if found.get("id"):
+            self.ids.append(found["id"] or "")
+        if tag == "a":
+            self.links.append(found["href"] or "")
+        else:
+            self.loaded += [
+                found[name] or "" for name in ("src", "href", "xlink:href", "srcset") if name in found
+            ]
+        if tag == "table":
+            self.tables.append([])
+        if tag == "tr":
+            self.tables[-1].append([])
+        if tag in ("td", "th"):
+            self.cell = ""
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.handle_endtag(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+        if tag in ("td", "th"):
+            self.tables[-1][-1].append(self.cell or "")
+            self.cell = None
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+        if self.cell is not None:
+            self.cell += data
+
+    def table(self, heading: str) -> list[dict[str, str]]:
+        """The rows of the first table with this column."""
+        rows = next(rows for rows in self.tables if heading in rows[0])
+        return [dict(zip(rows[0], row, strict=True)) for row in rows[1:]]
+
+
+def built(folder: Path) -> Page:
+    return Page(report.build(folder, folder / "report").read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def both(tmp_path: Path) -> Path:
+    """Two backends and rules, trained and timed, and memory in both modes at two lengths."""
+    for seed, accuracies in enumerate([(0.5, 0.7, 0.9), (0.5, 0.8, 1.0), (0.5, 0.6, 0.7)]):
+        met = 30 if seed < 2 else None
+        write(tmp_path / f"curves/b{seed}.jsonl", curve(seed=seed, accuracies=accuracies, criterion=met))
+        write(
+            tmp_path / f"curves/e{seed}.jsonl",
+            curve("jax", "eprop_symmetric", seed, accuracies, seconds_per_point=20.0),
+        )
+    rows = [
+        measurement(step_s=(0.1, 0.2, 0.3)),
+        measurement(step_s=(0.4, 0.5), round=1, first_step_s=7.0),
+        measurement("jax", step_s=(0.6,)),
+        measurement("jax", "eprop_symmetric", (0.05,)),
+        measurement(
+            "torch", status="unavailable", reason="torch can't be imported: pip | install", step_s=()
+        ),
+        *(memory("numba", "adjoint", n, n / 100.0) for n in (1000, 3000)),
+        *(memory("numba", "online", n, 4.0) for n in (1000, 3000)),
+    ]
+    write(tmp_path / "timings/t.jsonl", rows)
+    return tmp_path
+
+
+def test_numbers_equal_those_computed_by_hand(both: Path):
+    page = built(both)
+    times = page.table("quartiles (ms)")
+    numba = next(row for row in times if (row["rule"], row["backend"]) == ("BPTT", "numba"))
+    assert numba["median (ms)"] == "300"
+    assert numba["quartiles (ms)"] == "200 – 400"
+    assert numba["range (ms)"] == "100 – 500"
+    assert (numba["samples"], numba["processes"]) == ("5", "2")
+    assert (numba["× fastest of its rule"], numba["× fastest of all"]) == ("1.0", "6.0")
+    jax = next(row for row in times if (row["rule"], row["backend"]) == ("BPTT", "jax"))
+    assert (jax["× fastest of its rule"], jax["× fastest of all"]) == ("2.0", "12")
+    # Median over seeds of the median over points: 70, 80 and 60 % for each.
+    final = page.table("final test accuracy (%)")
+    assert [row["final test accuracy (%)"] for row in final] == ["70.0", "70.0"]
+    assert final[0]["range"] == "60.0 – 80.0"
+    met = page.table("seeds that met it")
+    assert [row["seeds that met it"] for row in met] == ["2 of 3", "0 of 3"]
+    assert (met[0]["median training steps"], met[0]["median seconds"]) == ("30", "6.00")
+    assert met[1]["median seconds"] == "–"
+    first = page.table("first step (s)")
+    assert first[0]["first step (s)"] == "6.00"  # the median of 5 and 7
+    grown = {row["mode"]: row["growth per step of a trial (KiB)"] for row in page.table("steps of a trial")}
+    assert grown == {"adjoint": "10.2", "online": "0"}  # 20 MiB in 2000 steps
+
+
+def test_headlines_come_from_the_data(both: Path):
+    text = built(both).text
+    assert "BPTT: numba (adjoint) is the fastest of 2, with 300\u00a0ms per training step" in text
+    assert "jax (adjoint) takes 2.0 times as long" in text
+    assert "BPTT on numba meets the stopping criterion after the fewest training steps: 30" in text
+    assert "by a factor of 3.0 in adjoint mode and by a factor of 1.0 in online mode" in text
+
+
+def test_the_page_stands_alone(both: Path):
+    page = built(both)
+    assert all(link.startswith("#") or "doi.org" in link for link in page.links)
+    assert all(target.startswith(("#", "data:")) for target in page.loaded)
+    assert len(page.ids) == len(set(page.ids))
+    assert {link[1:] for link in page.links if link.startswith("#")} <= set(page.ids)
+    source = (both / "report/index.html").read_text(encoding="utf-8")
+    assert source.count("<svg ") == source.count('role="img"') == source.count("<figcaption>") == 4
+    assert not re.search(r"url\((?!#)", source)
+    assert not re.search(r"@import|<script[^>]+src", source)
+
+
+def test_figures_are_files_too_and_the_markdown_links_them(both: Path):
+    built(both)
+    text = (both / "report/report.md").read_text(encoding="utf-8")
+    linked = re.findall(r"!\[.+\]\((.+?)\)", text)
+    assert sorted(linked) == ["learning.svg", "memory-growth.svg", "memory.svg", "step-time.svg"]
+    for name in linked:
+        ElementTree.parse(both / "report" / name)
+        assert (both / "report" / name).with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+    assert "| BPTT | numba | adjoint | **300** | 200 – 400 |" in text
+    assert "pip \\| install" in text  # a bar in a reason does not end its cell
+    tables = re.findall(r"(?:^\|.*\n)+", text, flags=re.MULTILINE)
+    for table in tables:
+        assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1
+
+
+def test_the_same_records_give_the_same_report(both: Path):
+    built(both)
+    first = {path.name: path.read_bytes() for path in (both / "report").iterdir()}
+    built(both)
+    assert first == {path.name: path.read_bytes() for path in (both / "report").iterdir()}
+
+
+def test_curves_alone(tmp_path: Path):
+    write(tmp_path / "curves/a.jsonl", curve(end=False))
+    page = built(tmp_path)
+    assert "No step was timed" in page.text
+    assert "python -m benchmarks measure" in page.text
+    assert "None of the 1 training runs met the stopping criterion" in page.text
+    assert "1 of 1 runs have no end" in page.text
+
+
+def test_timings_alone_with_one_backend(tmp_path: Path):
+    write(tmp_path / "timings/t.jsonl", [measurement(threads=1)])
+    page = built(tmp_path)
+    assert "No training run is recorded" in page.text
+    assert "BPTT: numba takes 200\u00a0ms per training step." in page.text
+    assert "1 thread" in page.text
+    assert "No memory was measured" in page.text
+
+
+def test_nothing_but_failures(tmp_path: Path):
+    write(tmp_path / "timings/t.jsonl", [measurement(status="failed", reason="out of memory", step_s=())])
+    page = built(tmp_path)
+    assert page.table("reason")[0]["reason"] == "out of memory"
+    assert "No step was timed" in page.text
+
+
+def test_names_that_the_package_does_not_know(tmp_path: Path):
+    write(tmp_path / "curves/a.jsonl", curve("newcomer", "three_factor"))
+    write(tmp_path / "timings/t.jsonl", [measurement("newcomer", "three_factor"), measurement()])
+    page = built(tmp_path)
+    assert [row["rule"] for row in page.table("quartiles (ms)")] == ["BPTT", "three_factor"]
+
+
+def test_broken_files_are_named_on_the_page(tmp_path: Path):
+    write(tmp_path / "curves/a.jsonl", curve())
+    write(tmp_path / "curves/empty.jsonl", [])
+    assert {"file": "curves/empty.jsonl", "what": "empty"} in built(tmp_path).table("what")
+
+
+def test_text_from_records_is_not_markup(tmp_path: Path):
+    write(tmp_path / "timings/t.jsonl", [measurement("<script>x</script>"), measurement(rule="<b>")])
+    source = report.build(tmp_path, tmp_path / "report").read_text(encoding="utf-8")
+    assert "<script>x" not in source
+    assert "<b>" not in source
+    Page(source)
+
+
+def test_runs_and_machines_are_not_mixed_in_a_ratio(tmp_path: Path):
+    rows = [
+        measurement("numba", step_s=(0.1,), run="old", machine="aaaa1111"),
+        measurement("jax", step_s=(0.4,), run="old", machine="aaaa1111"),
+        measurement("numba", step_s=(8.0,), run="new", machine="bbbb2222", started="2026-02-01T00:00:00Z"),
+        measurement("jax", step_s=(4.0,), run="new", machine="bbbb2222", started="2026-02-01T00:01:00Z"),
+        # The same name on another machine is another run.
+        measurement("jax", step_s=(0.001,), run="new", machine="cccc3333", started="2025-02-01T00:01:00Z"),
+    ]
+    write(tmp_path / "timings/t.jsonl", rows)
+    found = summary.costs(records.read(tmp_path))
+    ratios = found.set_index(["machine", "run", "backend"])["ratio_rule"]
+    assert ratios["aaaa1111", "old", "jax"] == pytest.approx(4.0)
+    assert ratios["bbbb2222", "new", "numba"] == pytest.approx(2.0)
+    assert ratios["cccc3333", "new", "jax"] == 1.0
+    page = built(tmp_path)
+    times = page.table("quartiles (ms)")
+    assert [(row["backend"], row["× fastest of all"]) for row in times] == [("numba", "2.0"), ("jax", "1.0")]
+    assert "Older runs are recorded too and not shown" in page.text
+    assert "old (machine A)" in page.text
+
+
+def test_seconds_of_several_machines_are_rows_of_their_own(tmp_path: Path):
+    write(tmp_path / "curves/a.jsonl", curve(criterion=20))
+    write(tmp_path / "curves/b.jsonl", curve(seed=1, criterion=20, machine="bbbb2222", seconds_per_point=9.0))
+    page = built(tmp_path)
+    assert {row["backend"]: row["median seconds"] for row in page.table("median seconds")} == {
+        "numba, machine A": "4.00",
+        "numba, machine B": "18.0",
+    }
+    assert "their seconds do not compare" in page.text
+
+
+def test_different_workloads_are_not_mixed_in_a_ratio(tmp_path: Path):
+    rows = [measurement(step_s=(0.2,)), measurement("jax", step_s=(0.1,), batch=32)]
+    write(tmp_path / "timings/t.jsonl", rows)
+    assert summary.costs(records.read(tmp_path))["ratio_all"].tolist() == [1.0, 1.0]
+
+
+def test_a_process_that_measures_memory_does_not_count_as_a_timed_one(tmp_path: Path):
+    write(tmp_path / "timings/t.jsonl", [measurement(step_s=(0.1,)), memory("numba", "adjoint", 2250, 7.0)])
+    found = summary.costs(records.read(tmp_path)).set_index("rule")
+    assert found["samples"].to_dict() == {"bptt": 1, "eprop_symmetric": 0}
+    assert found.loc["eprop_symmetric", "peak_bytes"] == 7 * 2**20
+
+
+def test_the_command_prints_the_paths(both: Path):
+    done = CliRunner().invoke(command, ["--results", str(both)])
+    assert done.exit_code == 0
+    assert f"{both}/report/index.html" in done.output
+    assert f"{both}/report/report.md" in done.output
+
+
+def test_the_command_says_what_makes_records(tmp_path: Path):
+    write(tmp_path / "curves/empty.jsonl", [])
+    done = CliRunner().invoke(command, ["--results", str(tmp_path)])
+    assert done.exit_code == 1
+    assert "python -m benchmarks train" in done.output
+    assert "curves/empty.jsonl: empty" in done.output
+    assert not (tmp_path / "report").exists()
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0412345, "0.0412"),
+        (9.999, "10.0"),
+        (41.23, "41.2"),
+        (999.9, "1\u202f000"),
+        (0.0, "0"),
+        (123456.0, "123\u202f456"),
+    ],
+)
+def test_significant_digits(value: float, text: str):
+    assert significant(value) == text
+
+
+def test_a_missing_figure_is_a_dash():
+    assert METRICS["step_s"].format(float("nan")) == METRICS["step_s"].format(None) == "–"

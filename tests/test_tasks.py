@@ -1,0 +1,129 @@
+"""Trials and initial weights have the statistics that the paper's code gives them."""
+
+import time
+
+import numpy as np
+import pytest
+
+import implementations as impl
+
+N_TRIALS = 400
+
+
+def within(found: float, expected: float, n: float, p: float | None = None) -> bool:
+    """Whether a share of n independent cells is within five standard deviations of the expected one."""
+    p = expected if p is None else p
+    return abs(found - expected) <= 5.0 * np.sqrt(p * (1.0 - p) / n)
+
+
+def test_default_trial() -> None:
+    task = impl.EvidenceAccumulation()
+    batch = task.batch(2, seed=0)
+    assert task.n_steps == 2250
+    assert batch.spikes.shape == (2, 2250, 40)
+    assert batch.spikes.dtype == np.bool_
+    assert batch.targets.shape == (2,)
+
+
+def cues(task: impl.EvidenceAccumulation, batch: impl.Batch) -> np.ndarray:
+    """(trial, cue) True for right, read off the spikes; exactly one side may be active in each."""
+    group = task.n_in // 4
+    right = np.zeros((len(batch.targets), task.n_cues), bool)
+    for k in range(task.n_cues):
+        on = slice(task.cue_start(k), task.cue_start(k) + task.cue_ms)
+        left = batch.spikes[:, on, :group].sum(axis=(1, 2))
+        right_sum = batch.spikes[:, on, group : 2 * group].sum(axis=(1, 2))
+        assert ((left > 0) ^ (right_sum > 0)).all()
+        right[:, k] = right_sum > 0
+    return right
+
+
+def test_statistics_of_trials() -> None:
+    task = impl.EvidenceAccumulation()
+    batch = task.batch(N_TRIALS, seed=1)
+    right = cues(task, batch)
+    np.testing.assert_array_equal(batch.targets, right.sum(axis=1) > 3.5)
+
+    # of a cue, 0.04 in its 100 ms; nothing from a cue group at any other time
+    on = np.zeros(2250, bool)
+    for k in range(7):
+        assert task.cue_start(k) == 50 + 150 * k
+        on[task.cue_start(k) : task.cue_start(k) + 100] = True
+    assert not batch.spikes[:, ~on, :20].any()
+    cells = N_TRIALS * 700 * 10
+    assert within(batch.spikes[:, on, :20].sum() / cells, 0.04, cells)
+    # recall, in the last 150 ms
+    assert not batch.spikes[:, :-150, 20:30].any()
+    assert within(batch.spikes[:, -150:, 20:30].mean(), 0.04, N_TRIALS * 150 * 10)
+    # noise, always
+    assert within(batch.spikes[:, :, 30:].mean(), 0.01, N_TRIALS * 2250 * 10)
+    for part in np.array_split(np.arange(2250), 5):
+        assert within(batch.spikes[:, part, 30:].mean(), 0.01, N_TRIALS * len(part) * 10)
+    for neuron in range(30, 40):
+        assert within(batch.spikes[:, :, neuron].mean(), 0.01, N_TRIALS * 2250)
+
+
+def test_cues_are_drawn_for_each_trial() -> None:
+    """Half of the trials favour a side; given that, cues are independent with 0.3 or 0.7."""
+    task = impl.EvidenceAccumulation()
+    right = cues(task, task.batch(4000, seed=2))
+    counts = np.bincount(right.sum(axis=1), minlength=8) / len(right)
+    k = np.arange(8)
+    choose = np.array([1, 7, 21, 35, 35, 21, 7, 1])
+    expected = 0.5 * choose * (0.3**k * 0.7 ** (7 - k) + 0.7**k * 0.3 ** (7 - k))
+    for found, p in zip(counts, expected, strict=True):
+        assert within(found, p, len(right))
+    # with shared draws, as in the notebook, all trials of a batch would lean on the same few patterns
+    assert len(np.unique(right, axis=0)) == 2**7
+    for j in range(7):
+        assert within(right[:, j].mean(), 0.5, len(right))
+
+
+def test_extreme_rates() -> None:
+    task = impl.EvidenceAccumulation(cue_rate_hz=1000.0, noise_rate_hz=0.0)
+    batch = task.batch(3, seed=0)
+    assert not batch.spikes[:, :, 30:].any()
+    assert batch.spikes[:, -150:, 20:30].all()
+    assert impl.EvidenceAccumulation(p_unfavoured=0.0).batch(50, seed=0).targets.std() > 0
+
+
+def test_seeds() -> None:
+    task = impl.EvidenceAccumulation()
+    same = [task.batch(4, seed=5), task.batch(4, seed=5), task.batch(4, seed=np.random.SeedSequence(5))]
+    for other in same[1:]:
+        np.testing.assert_array_equal(same[0].spikes, other.spikes)
+        np.testing.assert_array_equal(same[0].targets, other.targets)
+    assert (same[0].spikes != task.batch(4, seed=6).spikes).any()
+
+
+def test_fast() -> None:
+    """128 trials in well under 100 ms: training must not wait for data. Best of five: machines are shared."""
+    task = impl.EvidenceAccumulation()
+    times = []
+    for seed in range(5):
+        start = time.perf_counter()
+        task.batch(128, seed=seed)
+        times.append(time.perf_counter() - start)
+    assert min(times) < 0.05
+
+
+def test_initial_weights() -> None:
+    network = impl.Network(n_in=100, n_regular=150, n_adaptive=150, n_out=4)
+    drawn = impl.Parameters.draw(network, seed=0)
+    assert drawn.w_in.std() == pytest.approx(1 / np.sqrt(100), rel=0.02)
+    off_diagonal = drawn.w_rec[~np.eye(300, dtype=bool)]
+    assert off_diagonal.std() == pytest.approx(1 / np.sqrt(300), rel=0.02)
+    assert not np.diagonal(drawn.w_rec).any()
+    bound = np.sqrt(6 / 304)
+    assert 0.97 * bound < np.abs(drawn.w_out).max() <= bound
+    assert drawn.w_out.std() == pytest.approx(bound / np.sqrt(3), rel=0.05)
+    assert drawn.feedback.std() == pytest.approx(1.0, rel=0.05)
+    again = impl.Parameters.draw(network, seed=0)
+    np.testing.assert_array_equal(drawn.w_rec, again.w_rec)
+    assert (drawn.w_rec != impl.Parameters.draw(network, seed=1).w_rec).any()
+
+
+def test_beta() -> None:
+    network = impl.Network(n_regular=2, n_adaptive=3, tau_adaptation_ms=500.0, tau_membrane_ms=10.0)
+    adaptive = 1.7 * (1 - np.exp(-1 / 500)) / (1 - np.exp(-1 / 10))
+    np.testing.assert_allclose(network.beta, [0, 0, adaptive, adaptive, adaptive], rtol=1e-14)

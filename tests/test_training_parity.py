@@ -1,0 +1,113 @@
+"""Training: the same parameters on every backend, float32 against float64, state taken up again."""
+
+import numpy as np
+import pytest
+from cases import BACKENDS, CASES, Problem, assert_gradients, deviation, problem
+
+import implementations as impl
+from implementations.interface import Learner
+from implementations.optimizer import HostAdam
+
+NAMES = ("w_in", "w_rec", "w_out", "feedback")
+PROBLEM = problem(impl.Network(n_in=8, n_regular=6, n_adaptive=7), n_batch=6, n_steps=60, window=20)
+
+
+def train(learner: Learner, found: Problem, steps: int) -> impl.Parameters:
+    loaded = learner.load(found.batch)
+    for _ in range(steps):
+        learner.step(loaded)
+    learner.synchronize()
+    return learner.parameters()
+
+
+class PlainAdam:
+    """Algorithm 1 of arXiv 1412.6980, line by line."""
+
+    def __init__(self, settings: impl.Adam) -> None:
+        self.s, self.t = settings, 0
+        self.m: dict[str, np.ndarray] = {}
+        self.v: dict[str, np.ndarray] = {}
+
+    def __call__(self, name: str, weights: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+        s = self.s
+        self.m[name] = s.beta1 * self.m.get(name, 0.0) + (1 - s.beta1) * gradient
+        self.v[name] = s.beta2 * self.v.get(name, 0.0) + (1 - s.beta2) * gradient**2
+        m_hat = self.m[name] / (1 - s.beta1**self.t)
+        v_hat = self.v[name] / (1 - s.beta2**self.t)
+        return weights - s.learning_rate * m_hat / (np.sqrt(v_hat) + s.epsilon)
+
+
+@pytest.mark.parametrize(("backend", "rule", "mode"), CASES)
+def test_three_steps_equal_plain_adam_on_the_first_backend(backend: str, rule: str, mode: str) -> None:
+    settings = impl.Adam(learning_rate=0.01, beta1=0.8, beta2=0.95, epsilon=1e-6)
+    found = train(PROBLEM.learner(backend, rule, mode, optimizer=settings), PROBLEM, 3)
+
+    adam = PlainAdam(settings)
+    weights = PROBLEM.parameters
+    for _ in range(3):
+        adam.t += 1
+        learner = Problem(PROBLEM.network, PROBLEM.objective, weights, PROBLEM.batch).learner(
+            BACKENDS[0], rule
+        )
+        gradients, _ = learner.gradients(learner.load(PROBLEM.batch))
+        stepped = [adam(n, getattr(weights, n), getattr(gradients, n)) for n in NAMES[:3]]
+        weights = impl.Parameters(*stepped, weights.feedback)
+    for name in NAMES:
+        assert deviation(getattr(found, name), getattr(weights, name)) <= 1e-10, name
+    assert deviation(found.w_in, PROBLEM.parameters.w_in) > 1e-3  # it did train
+    np.testing.assert_array_equal(found.feedback, PROBLEM.parameters.feedback)
+
+
+@pytest.mark.parametrize(("backend", "rule", "mode"), CASES)
+def test_float32_follows_float64(backend: str, rule: str, mode: str) -> None:
+    results = []
+    for dtype in ("float32", "float64"):
+        learner = PROBLEM.learner(backend, rule, mode, dtype=dtype)
+        loaded = learner.load(PROBLEM.batch)
+        gradients, metrics = learner.gradients(loaded)
+        activity = learner.simulate(loaded)
+        assert gradients.w_in.dtype == gradients.w_rec.dtype == gradients.w_out.dtype == dtype
+        assert activity.readout.dtype == learner.parameters().w_in.dtype == dtype
+        results.append((gradients, metrics, activity))
+    (g32, m32, a32), (g64, m64, a64) = results
+    np.testing.assert_array_equal(a32.spikes, a64.spikes)
+    assert deviation(a32.readout, a64.readout) < 1e-5
+    assert_gradients(g32, g64, 1e-4)
+    assert float(m32.loss) == pytest.approx(float(m64.loss), rel=1e-5)
+
+
+@pytest.mark.parametrize(("backend", "rule", "mode"), CASES)
+def test_state_goes_on_where_it_was(backend: str, rule: str, mode: str) -> None:
+    whole = train(PROBLEM.learner(backend, rule, mode), PROBLEM, 4)
+    first = PROBLEM.learner(backend, rule, mode)
+    train(first, PROBLEM, 2)
+    second = PROBLEM.learner(backend, rule, mode)
+    second.restore(first.state())
+    halves = train(second, PROBLEM, 2)
+    for name in NAMES:
+        np.testing.assert_array_equal(getattr(whole, name), getattr(halves, name))
+
+
+def test_state_is_a_copy() -> None:
+    for backend in BACKENDS:
+        learner = PROBLEM.learner(backend, "bptt")
+        state = learner.state()
+        before = {name: value.copy() for name, value in state.items()}
+        train(learner, PROBLEM, 2)
+        for name, value in before.items():
+            np.testing.assert_array_equal(state[name], value)
+
+
+def test_host_adam_equals_plain_adam() -> None:
+    rng = np.random.default_rng(0)
+    settings = impl.Adam(learning_rate=0.1)
+    weights = {name: rng.standard_normal((3, 3)) for name in NAMES[:3]}
+    expected = {name: value.copy() for name, value in weights.items()}
+    host, plain = HostAdam(settings, weights), PlainAdam(settings)
+    for _ in range(5):
+        gradients = {name: rng.standard_normal((3, 3)) for name in NAMES[:3]}
+        host.update(gradients)
+        plain.t += 1
+        for name, value in expected.items():
+            expected[name] = plain(name, value, gradients[name])
+            np.testing.assert_allclose(weights[name], expected[name], rtol=1e-12)
