@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
+import matplotlib
 from matplotlib.figure import Figure
 
 from benchmarks.harness.report import style
@@ -33,6 +34,12 @@ def save(figure: Figure, stem: str, folder: Path, *, caption: str, description: 
         caption: what one sees, and the conditions.
         description: the same for those who can't see it.
     """
+    # Matplotlib asks for some settings when it writes: SVG text as text, and ids that do not change.
+    with matplotlib.rc_context(style.RC):
+        return _save(figure, stem, folder, caption, description)
+
+
+def _save(figure: Figure, stem: str, folder: Path, caption: str, description: str) -> Picture:
     paper = {"facecolor": style.PAPER, "bbox_inches": "tight", "pad_inches": 0.08}
     # Without a date, the same records give the same file, byte by byte.
     metadata = {"Date": None, "Title": caption}
