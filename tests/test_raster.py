@@ -1,5 +1,6 @@
 """The raster: its panels show the trial that they were given, and the command draws trained networks too."""
 
+import shlex
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -14,26 +15,10 @@ from benchmarks.harness import raster
 
 TASK = impl.EvidenceAccumulation(n_in=8, n_cues=1, cue_ms=15, interval_ms=20, delay_ms=30, recall_ms=15)
 NETWORK = impl.Network(n_in=8, n_regular=3, n_adaptive=2)
-SMALL = [
-    "--backend",
-    "numpy",
-    "--n-in",
-    "8",
-    "--n-regular",
-    "3",
-    "--n-adaptive",
-    "2",
-    "--n-cues",
-    "1",
-    "--cue-ms",
-    "15",
-    "--interval-ms",
-    "20",
-    "--delay-ms",
-    "30",
-    "--recall-ms",
-    "15",
-]
+SMALL = shlex.split(
+    "--backend numpy --n-in 8 --n-regular 3 --n-adaptive 2 --n-cues 1 --cue-ms 15 --interval-ms 20"
+    " --delay-ms 30 --recall-ms 15"
+)
 
 
 def trial(target: int = 1) -> raster.Trial:
@@ -77,7 +62,7 @@ def test_panels_show_the_trial():
 )
 def test_the_answer_is_that_of_the_window(target: int, verdict: str):
     figure = raster.draw([trial(target)], NETWORK, TASK, "title")
-    assert figure.axes[2].get_title(loc="right") == verdict
+    assert figure.axes[2].get_title(loc="right") == f"answer: right ({verdict})"
 
 
 def test_a_network_of_one_kind_of_neuron():

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
+from record_files import curve, environment, measurement, write
 
 from benchmarks.harness import records
-from tests.record_files import curve, environment, measurement, write
 
 
 def problems(found: records.Records) -> dict[str, list[str]]:

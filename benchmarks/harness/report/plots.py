@@ -97,7 +97,7 @@ def _seeds(ax: Axes, part: pd.DataFrame, x: str, y: str, look: Look, rule: str, 
         ax.fill_between(grid, values.min(0), values.max(0), color=colour, alpha=0.16, linewidth=0)
         ax.plot(grid, np.median(values, axis=0), color=colour, linestyle=line)
     met = part[part["step"] == part["criterion_step"]]
-    ax.plot(
+    (triangles,) = ax.plot(
         met[x],
         np.full(len(met), 1.03),
         transform=ax.get_xaxis_transform(),
@@ -107,6 +107,7 @@ def _seeds(ax: Axes, part: pd.DataFrame, x: str, y: str, look: Look, rule: str, 
         linestyle="none",
         clip_on=False,
     )
+    triangles.set_in_layout(False)  # as they may be none, whose extent is not finite
 
 
 @styled
