@@ -22,7 +22,7 @@ report: .venv/benchmarks
 	$(RUN) report --results $(RESULTS)
 
 reference: .venv/benchmarks
-	$(RUN) measure --rounds 5 --results results/reference
+	$(RUN) measure --rounds 4 --results results/reference
 	$(RUN) train --backend numba --rule all --seeds 5 --steps 600 --results results/reference
 	$(RUN) raster --backend numba --rule eprop_symmetric --train-steps 400 --out results/reference/report/raster.png
 	$(RUN) report --results results/reference --out results/reference/report

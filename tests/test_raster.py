@@ -62,7 +62,7 @@ def test_panels_show_the_trial():
 )
 def test_the_answer_is_that_of_the_window(target: int, verdict: str):
     figure = raster.draw([trial(target)], NETWORK, TASK, "title")
-    assert figure.axes[2].get_title(loc="right") == f"answer: right ({verdict})"
+    assert figure.axes[2].get_title(loc="right") == verdict
 
 
 def test_a_network_of_one_kind_of_neuron():

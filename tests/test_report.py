@@ -141,6 +141,7 @@ def test_the_page_stands_alone(both: Path):
     assert len(page.ids) == len(set(page.ids))
     assert {link[1:] for link in page.links if link.startswith("#")} <= set(page.ids)
     source = (both / "report/index.html").read_text(encoding="utf-8")
+    assert "&lt;" not in source  # no markup of ours shows as text
     assert source.count("<svg ") == source.count('role="img"') == source.count("<figcaption>") == 4
     assert not re.search(r"url\((?!#)", source)
     assert not re.search(r"@import|<script[^>]+src", source)

@@ -68,6 +68,7 @@ def flush(state: np.ndarray, floor: np.floating) -> None:
 
 def tile(row: np.ndarray, n_batch: int, dtype: np.dtype) -> np.ndarray:
     """(batch, n) copies of `row`: products of equal shapes take half the time of broadcast ones."""
+    # order="C", as NumPy would keep the broadcast array's order, and mixed orders are ten times slower
     return np.array(np.broadcast_to(row, (n_batch, row.size)), dtype, order="C")
 
 
@@ -171,7 +172,7 @@ class Forward:
         z_float = pre[1:, :, network.n_in :]  # z_float[k] = z[t-1]
         z_adaptive = z_float[:, :, network.n_regular :]
         z_byte, silent_byte = z.view(np.uint8), silent.view(np.uint8)
-        zero, minus_theta = theta.dtype.type(0), -theta
+        zero = theta.dtype.type(0)
         for k in range(len(z)):
             # a[t] = rho a[t-1] + z[t-1]
             np.multiply(a, rho, out=a)
@@ -184,25 +185,27 @@ class Forward:
             np.multiply(beta, a, out=beta_a)
             np.add(beta_a, theta, out=adaptive_threshold)
             np.subtract(v, threshold, out=u)
-            # silent[t] = r[t] > 0: there u = -1, where neither z nor psi is other than 0
+            # z[t] = 1 if u[t] > 0 and not silent[t],  silent[t] = r[t] > 0
+            np.greater(u, zero, out=z[k])
             if rest:
                 np.greater(r, 0, out=silent)
-                np.copyto(u, minus_theta, where=silent)
-            # z[t] = u[t] > 0
-            np.greater(u, zero, out=z[k])
+                np.greater(z[k], silent, out=z[k])
             np.copyto(z_float[k + 1], z[k])
             # r[t+1] = r[t] - silent[t] + (n_ref - 1) z[t]
             if rest:
                 np.subtract(r, silent_byte, out=r)
                 np.multiply(z_byte[k], rest, out=added)
                 np.add(r, added, out=r)
-            # psi[t] = dampening/theta max(0, 1 - |u[t]|)
+            # psi[t] = dampening/theta max(0, 1 - |u[t]|) if not silent[t]
             if psi is not None:
                 slope = psi[k]
                 np.abs(u, out=slope)
                 np.subtract(theta, slope, out=slope)
                 np.maximum(slope, zeros, out=slope)  # an array of zeros: with a scalar it takes 3x as long
                 np.multiply(slope, height, out=slope)
+                if rest:
+                    np.logical_not(silent, out=silent)
+                    np.multiply(slope, silent, out=slope)
 
     def _filter(self, spikes: np.ndarray, n: int) -> np.ndarray:
         """y[t] = kappa y[t-1] + (1-kappa) z[t] W_out; linear, so the projection is filtered, not z."""

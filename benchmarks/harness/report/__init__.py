@@ -57,7 +57,8 @@ def build(results_dir: Path | str, out_dir: Path | str) -> Path:
 
 def _unbroken(text: str) -> Markup:
     """Text in which no line ends after a single letter and a hyphen, as in e-prop."""
-    return Markup(re.sub(r"\b(\w-\w+)", r'<span class="unbroken">\1</span>', escape(text)))
+    # of a plain str: a Markup joins its parts again by escaping them
+    return Markup(re.sub(r"\b(\w-\w+)", r'<span class="unbroken">\1</span>', str(escape(text))))
 
 
 def _markdown_cell(text: str) -> str:
