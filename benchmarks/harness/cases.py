@@ -7,7 +7,7 @@ from typing import Any
 
 import implementations as impl
 from benchmarks.harness import memory
-from benchmarks.harness.problem import Problem
+from benchmarks.harness.problem import SYSTEM, Problem
 from implementations import checks, rules
 
 BATCH = 128
@@ -68,7 +68,7 @@ class Case:
         """The fields that name the case in a record."""
         problem = self.problem
         return {
-            "system": "benchmark",
+            "system": SYSTEM,
             "backend": self.backend,
             "rule": self.rule,
             "mode": self.mode,

@@ -22,12 +22,11 @@ from benchmarks.harness import checkpoint
 from benchmarks.harness.curve_file import CurveFile, Recorded, UnusableFile
 from benchmarks.harness.environment import environment
 from benchmarks.harness.interruption import Interrupted, held
-from benchmarks.harness.problem import TASK_NAME, Problem
+from benchmarks.harness.problem import SYSTEM, TASK_NAME, Problem
 from benchmarks.harness.progress import Display
 from implementations.training import Plan, Point, Training, initial_parameters
 
 SCHEMA = 1
-SYSTEM = "benchmark"
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from implementations import EvidenceAccumulation, Network, Objective
 
 TASK_NAME = "evidence_accumulation"
+SYSTEM = "benchmark"  # in records: the network of README.md, as opposed to systems compared as they are
 
 
 @dataclass(frozen=True)

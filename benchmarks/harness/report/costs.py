@@ -173,7 +173,8 @@ class Costs:
         table = Builder(
             self._names.by_rule(main),
             "Import of the backend, building the learner, loading the batch, and the first training step, "
-            f"which includes compilation. Medians over processes. {self._names.work(main)}",
+            f"which includes compiling, or loading what an earlier process compiled. Medians over "
+            f"processes. {self._names.work(main)}",
         )
         self._names.case(table)
         for name in ("import_s", "build_s", "load_s", "first_step_s"):

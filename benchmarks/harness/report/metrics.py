@@ -50,7 +50,7 @@ def significant(value: float, digits: int = 3) -> str:
     decimals = digits - 1 - math.floor(math.log10(abs(value)))
     # Rounding may carry into one more digit (9.999 -> 10.0), which then has one decimal less.
     decimals = digits - 1 - math.floor(math.log10(abs(round(value, decimals))))
-    return f"{value:,.{max(0, decimals)}f}".replace(",", "\u202f")
+    return f"{value:,.{max(0, decimals)}f}".replace(",", "\u202f").replace("-", "−")
 
 
 def _whole(value: float) -> str:

@@ -42,7 +42,11 @@ class Provenance:
             rows, "Where the records were made. Figures of different machines are never compared."
         )
         table.text("machine", lambda row: f"{self._names.letters[row['machine']]} ({row['machine'][:8]})")
-        table.text("used for", "source").text("processor", _or_dash("processor"), long=True)
+        table.text("used for", "source")
+        table.text(
+            "commit", lambda row: f"{str(row['commit'] or '–')[:10]}{' + changes' * bool(row['dirty'])}"
+        )
+        table.text("processor", _or_dash("processor"), long=True)
         table.text("cores", _or_dash("cores")).text("memory", _gibibytes)
         if rows["accelerators"].map(len).any():
             table.text("accelerators", lambda row: ", ".join(map(str, row["accelerators"])) or "–")
@@ -52,14 +56,11 @@ class Provenance:
             lambda row: ", ".join(f"{k} {v}" for k, v in sorted(row["versions"].items())),
             long=True,
         )
-        table.text(
-            "commit", lambda row: f"{str(row['commit'] or '–')[:10]}{' + changes' * bool(row['dirty'])}"
-        )
         threads = pd.concat([self._records.runs["threads"], self._records.measurements["threads"]])
         return Section(
             "machines",
             "Machines and versions",
-            lead=f"CPU threads: {threads_text(threads)}.",
+            lead=f"CPU threads asked for: {threads_text(threads)}.",
             tables=[table.build()],
         )
 

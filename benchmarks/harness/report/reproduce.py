@@ -55,8 +55,9 @@ def measure(measurements: pd.DataFrame) -> list[str]:
         return [MEASURE]
     newest = measurements[measurements["run"] == measurements.sort_values("started")["run"].iloc[-1]]
     words = [MEASURE, f"--rounds {int(newest['round'].max()) + 1}"]
-    for name in ("dtype", "device"):
-        words += [f"--{name} {value}" for value in newest[name].unique()[:1]]
+    timed = newest[newest["first_step_s"].notna()]
+    for name in ("batch", "dtype", "device"):
+        words += [f"--{name} {value}" for value in timed[name].unique()[:1]]
     return [" ".join(words)]
 
 
