@@ -16,8 +16,8 @@ help:
 
 # The quick edition of everything. Whatever was measured before is kept and compared: see results/README.md.
 report: .venv/benchmarks
-	$(RUN) train --backend numba --rule all --seeds 3 --steps 400 --results $(RESULTS)
-	$(RUN) measure --rounds 3 --results $(RESULTS)
+	$(RUN) train --backend numba --rule all --seeds 3 --steps 300 --results $(RESULTS)
+	$(RUN) measure --rounds 2 --results $(RESULTS)
 	$(RUN) raster --backend numba --rule eprop_symmetric --train-steps 200 --out $(RESULTS)/report/raster.png
 	$(RUN) report --results $(RESULTS)
 

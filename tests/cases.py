@@ -20,6 +20,16 @@ CASES = tuple(
 )
 
 
+LEFT_OUT = {
+    (backend, rule, mode): reason
+    for backend in BACKENDS
+    for rule in impl.RULES
+    for mode in rules.get(rule).modes
+    if (reason := impl.unavailable(backend, "cpu", rule, mode)) is not None
+}
+"""Why a backend that can run here is not tested with one of the rules and modes; pytest prints it."""
+
+
 @dataclass(frozen=True)
 class Problem:
     """A network with weights, a batch and an objective."""

@@ -25,8 +25,9 @@ class Weights:
 
 @dataclass
 class Trace:
-    """What happened: z, psi (batch, time, n_rec), y (batch, time, n_out)."""
+    """What happened: u, z, psi (batch, time, n_rec), y (batch, time, n_out)."""
 
+    u: Any
     z: Any
     psi: Any
     y: Any
@@ -48,6 +49,7 @@ def forward(
     n_batch, n_steps, _ = x.shape
     n_rec, n_out = network.n_rec, network.n_out
     dtype = np.result_type(*(np.asarray(getattr(weights, w)).dtype for w in ("w_in", "w_rec", "w_out")))
+    u_all = np.zeros((n_batch, n_steps, n_rec), dtype)
     z = np.zeros((n_batch, n_steps, n_rec), dtype)
     psi = np.zeros((n_batch, n_steps, n_rec), dtype)
     y = np.zeros((n_batch, n_steps, n_out), dtype)
@@ -65,6 +67,7 @@ def forward(
                 for i in range(n_rec):
                     v[j] += z_before[i] * weights.w_rec[i, j]
                 u = (v[j] - theta - network.beta[j] * a[j]) / theta
+                u_all[b, t, j] = u
                 if spike is not None and slope is not None:
                     z[b, t, j] = spike(u)
                     psi[b, t, j] = slope(u) / theta
@@ -79,7 +82,7 @@ def forward(
             z_before = z[b, t].copy()
             zbar = network.kappa * zbar + (1.0 - network.kappa) * z_before
             y[b, t] = zbar @ weights.w_out
-    return Trace(z, psi, y)
+    return Trace(u_all, z, psi, y)
 
 
 def rates(network: impl.Network, trace: Trace) -> Any:

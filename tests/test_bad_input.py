@@ -146,6 +146,20 @@ def test_a_batch_has_to_be_loaded(backend: str, method: str) -> None:
         getattr(learner(backend=backend), method)(PROBLEM.batch)
 
 
+@pytest.mark.parametrize("method", ["gradients", "step", "evaluate", "simulate"])
+@pytest.mark.parametrize("other", BACKENDS)
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_batch_has_to_be_loaded_by_this_backend(backend: str, other: str, method: str) -> None:
+    options = {"objective": PROBLEM.objective}
+    loaded = learner(backend=other, **options).load(PROBLEM.batch)
+    work = getattr(learner(backend=backend, **options), method)
+    if backend == other:
+        work(loaded)
+        return
+    with pytest.raises(impl.InvalidArgument, match=r"\bloaded\b.*it may be"):
+        work(loaded)
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_more_threads_than_there_are(backend: str) -> None:
     with pytest.raises(impl.InvalidArgument, match=r"\bthreads\b.*it may be"):

@@ -6,14 +6,15 @@ from typing import Any
 import numba
 import numpy as np
 import pytest
-from cases import BACKENDS, CASES, assert_gradients, problem
-from threadpoolctl import threadpool_info
+from cases import CASES, assert_gradients, problem
+from threadpoolctl import threadpool_info, threadpool_limits
 
 import implementations as impl
 
 PROBLEM = problem(
     impl.Network(n_in=8, n_regular=9, n_adaptive=8), n_batch=9, n_steps=150, window=40, input_rate=0.1
 )
+STRANGER = problem(impl.Network(n_in=5, n_regular=20, n_adaptive=3), n_batch=4, n_steps=90, seed=8)
 NAMES = ("w_in", "w_rec", "w_out")
 
 
@@ -39,8 +40,11 @@ def test_learners_do_not_share_anything(backend: str, rule: str, mode: str) -> N
     for _ in range(2):
         alone.step(loaded)
     one, two = (PROBLEM.learner(backend, rule, mode) for _ in range(2))
+    # of other weights, sizes and lengths: what it left in a shared buffer would show
+    stranger = STRANGER.learner(backend, rule, mode)
     for _ in range(2):
         one.step(one.load(PROBLEM.batch))
+        stranger.step(stranger.load(STRANGER.batch))
         two.step(two.load(PROBLEM.batch))
     for name in NAMES:
         np.testing.assert_array_equal(getattr(alone.parameters(), name), getattr(one.parameters(), name))
@@ -84,29 +88,40 @@ def test_numba_counts_what_it_compiles() -> None:
     assert PROBLEM.learner("numba", "bptt").compilations() > 0
 
 
+@pytest.mark.parametrize("threads", [None, 1])
 @pytest.mark.parametrize(("backend", "rule", "mode"), CASES)
-def test_thread_settings_of_the_process_stay(backend: str, rule: str, mode: str) -> None:
+def test_thread_settings_of_the_process_stay(backend: str, rule: str, mode: str, threads: int | None) -> None:
     def settings() -> list[Any]:
+        numba_threads = numba.get_num_threads()  # first: it loads a thread pool, which is then in the list
         pools = [(pool["filepath"], pool["num_threads"]) for pool in threadpool_info()]
-        return [numba.get_num_threads(), *sorted(pools)]
+        return [numba_threads, *sorted(pools)]
 
-    learner = PROBLEM.learner(backend, rule, mode, threads=1)
+    learner = PROBLEM.learner(backend, rule, mode, threads=threads)
     learner.step(learner.load(PROBLEM.batch))  # whatever is loaded lazily is there now
-    before = settings()
-    loaded = learner.load(PROBLEM.batch)
+    # not the 1 of `threads`, which a call before this line may have left behind
+    numba.set_num_threads(numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
+    with threadpool_limits(2):
+        before = settings()
+        loaded = learner.load(PROBLEM.batch)
+        for call in (learner.step, learner.gradients, learner.evaluate, learner.simulate):
+            call(loaded)
+            assert settings() == before
+
+
+@pytest.mark.parametrize(("backend", "rule", "mode"), CASES)
+def test_arguments_are_not_changed(backend: str, rule: str, mode: str) -> None:
+    parameters, batch = PROBLEM.parameters, PROBLEM.batch
+
+    def arguments() -> list[np.ndarray]:
+        weights = [np.array(getattr(parameters, name)) for name in (*NAMES, "feedback")]
+        return [*weights, batch.spikes.copy(), batch.targets.copy()]
+
+    before = arguments()
+    learner = PROBLEM.learner(backend, rule, mode)
+    loaded = learner.load(batch)
     for call in (learner.step, learner.gradients, learner.evaluate, learner.simulate):
         call(loaded)
-        assert settings() == before
-
-
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_arguments_are_not_changed(backend: str) -> None:
-    parameters, batch = PROBLEM.parameters, PROBLEM.batch
-    before = [np.array(getattr(parameters, name)) for name in NAMES] + [batch.spikes.copy()]
-    learner = PROBLEM.learner(backend, "bptt")
-    learner.step(learner.load(batch))
-    after = [getattr(parameters, name) for name in NAMES] + [batch.spikes]
-    for old, new in zip(before, after, strict=True):
+    for old, new in zip(before, arguments(), strict=True):
         np.testing.assert_array_equal(old, new)
     with pytest.raises(ValueError, match="read-only"):
         parameters.w_in[0, 0] = 1.0

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cases import BACKENDS, CASES
+from cases import BACKENDS, CASES, LEFT_OUT
 
 import implementations as impl
-from implementations import registry
+from implementations import registry, rules
 from implementations.interface import Learner
 
 HEAVY = ("numba", "torch", "jax", "brainpy", "threadpoolctl")
@@ -32,6 +32,11 @@ def test_what_is_tested() -> None:
             assert (backend, rule, "adjoint") in CASES
         for rule in ("eprop_symmetric", "eprop_random"):
             assert (backend, rule, "online") in CASES
+    every = {(b, rule, mode) for b in BACKENDS for rule in impl.RULES for mode in rules.get(rule).modes}
+    assert set(CASES) | set(LEFT_OUT) == every
+    assert not set(CASES) & set(LEFT_OUT)
+    for reason in LEFT_OUT.values():
+        assert len(reason.split()) > 3
     for backend in impl.BACKENDS:
         for device in ("cpu", "cuda"):
             reason = impl.unavailable(backend, device)
@@ -79,6 +84,11 @@ def test_reasons_of_rules_and_modes(rule: str) -> None:
     assert "online" in (impl.unavailable("numpy", "cpu", "bptt", "online") or "")
 
 
+def called(method: Any) -> list[tuple[Any, ...]]:
+    """How a method may be called: names, kinds and defaults; a backend may narrow the types."""
+    return [(p.name, p.kind, p.default) for p in inspect.signature(method).parameters.values()]
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_signatures_are_those_of_the_interface(backend: str) -> None:
     found = importlib.import_module(f"implementations.{backend}.learner").Learner
@@ -87,8 +97,7 @@ def test_signatures_are_those_of_the_interface(backend: str) -> None:
     for name, method in inspect.getmembers(Learner, callable):
         if name.startswith("_") and name != "__init__":
             continue
-        expected = list(inspect.signature(method).parameters)
-        assert list(inspect.signature(getattr(found, name)).parameters) == expected, name
+        assert called(getattr(found, name)) == called(method), name
     public = {name for name in vars(found) if not name.startswith("_")}
     assert public <= {*dir(Learner), *Learner.__annotations__}, "a method that the interface doesn't know"
 

@@ -58,7 +58,10 @@ def problems(draw: st.DrawFn) -> Problem:
         tau_membrane_ms=draw(st.floats(1.0, 50.0)),
         tau_adaptation_ms=draw(st.floats(5.0, 3000.0)),
         tau_readout_ms=draw(st.floats(0.5, 50.0)),
+        threshold=draw(st.floats(0.2, 2.0)),
+        dampening=draw(st.floats(0.0, 1.0)),
         refractory_steps=draw(st.integers(0, 7)),
+        dt_ms=draw(st.sampled_from([0.25, 0.5, 1.0, 2.0])),
     )
     n_steps = draw(st.integers(1, 25))
     return problem(

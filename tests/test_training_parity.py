@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import reference
 from cases import BACKENDS, CASES, Problem, assert_gradients, deviation, problem
 
 import implementations as impl
@@ -9,7 +10,7 @@ from implementations.interface import Learner
 from implementations.optimizer import HostAdam
 
 NAMES = ("w_in", "w_rec", "w_out", "feedback")
-PROBLEM = problem(impl.Network(n_in=8, n_regular=6, n_adaptive=7), n_batch=6, n_steps=60, window=20)
+PROBLEM = problem(impl.Network(n_in=8, n_regular=6, n_adaptive=7), n_batch=6, n_steps=60, window=20, seed=2)
 
 
 def train(learner: Learner, found: Problem, steps: int) -> impl.Parameters:
@@ -60,6 +61,9 @@ def test_three_steps_equal_plain_adam_on_the_first_backend(backend: str, rule: s
 
 @pytest.mark.parametrize(("backend", "rule", "mode"), CASES)
 def test_float32_follows_float64(backend: str, rule: str, mode: str) -> None:
+    # the spikes can only be asked to be equal where rounding does not decide them
+    trace = reference.forward(PROBLEM.network, PROBLEM.parameters, PROBLEM.batch.spikes)
+    assert np.abs(trace.u).min() > 1e-4
     results = []
     for dtype in ("float32", "float64"):
         learner = PROBLEM.learner(backend, rule, mode, dtype=dtype)
