@@ -139,11 +139,24 @@ class Learner(ABC):
         """
 
 
-def check_loaded(loaded: Any, kind: type) -> None:
-    """Fail unless `loaded` came from the `load` of this backend."""
+def check_loaded(loaded: Any, kind: type, setting: Setting) -> None:
+    """Fail unless `loaded` is a `kind`, with the setting it was loaded for, and that one fits `setting`."""
     if not isinstance(loaded, kind):
         checks.fail(
             "loaded",
             checks.Description(f"of type {type(loaded).__name__}"),
+            "what this learner's load(batch) returned",
+        )
+    made_for: Setting = loaded.setting
+    same = ("n_in", "n_out")
+    if (
+        any(getattr(made_for.network, name) != getattr(setting.network, name) for name in same)
+        or made_for.objective.loss != setting.objective.loss
+        or made_for.objective.window != setting.objective.window
+        or made_for.dtype != setting.dtype
+    ):
+        checks.fail(
+            "loaded",
+            checks.Description("loaded by a learner of another n_in, n_out, loss, window or dtype"),
             "what this learner's load(batch) returned",
         )

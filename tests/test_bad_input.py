@@ -160,6 +160,27 @@ def test_a_batch_has_to_be_loaded_by_this_backend(backend: str, other: str, meth
         work(loaded)
 
 
+OTHERS = {
+    "inputs": {"network": impl.Network(n_in=5, n_regular=3, n_adaptive=2)},
+    "outputs": {"network": impl.Network(n_in=4, n_regular=3, n_adaptive=2, n_out=3)},
+    "window": {"objective": impl.Objective(window=9)},
+    "dtype": {"dtype": "float64"},
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_batch_loaded_for_another_setting(backend: str, name: str) -> None:
+    """Not computed with: it would be read out of bounds, or give the loss of another window."""
+    network = OTHERS[name].get("network", NETWORK)
+    options = {"network": network, "objective": SMALL, **OTHERS[name]}
+    other = learner(backend=backend, weights=impl.Parameters.draw(network), **options)
+    spikes = np.zeros((3, 30, network.n_in), bool)
+    loaded = other.load(impl.Batch(spikes, TARGETS))
+    with pytest.raises(impl.InvalidArgument, match=r"\bloaded\b.*it may be"):
+        learner(backend=backend, objective=SMALL).gradients(loaded)
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_more_threads_than_there_are(backend: str) -> None:
     with pytest.raises(impl.InvalidArgument, match=r"\bthreads\b.*it may be"):

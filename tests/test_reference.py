@@ -27,6 +27,7 @@ NETWORKS = {
         refractory_steps=2,
     ),
     "half a millisecond": impl.Network(n_in=5, n_regular=4, n_adaptive=3, dt_ms=0.5),
+    "refractory for good": impl.Network(n_in=5, n_regular=4, n_adaptive=3, refractory_steps=2**40),
     "long refractoriness": impl.Network(n_in=5, n_regular=4, n_adaptive=3, refractory_steps=300),
 }
 PROBLEMS = {name: problem(network, n_steps=40) for name, network in NETWORKS.items()}

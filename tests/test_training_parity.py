@@ -92,6 +92,17 @@ def test_state_goes_on_where_it_was(backend: str, rule: str, mode: str) -> None:
         np.testing.assert_array_equal(getattr(whole, name), getattr(halves, name))
 
 
+@pytest.mark.parametrize(("backend", "rule", "mode"), CASES)
+def test_divergence_shows(backend: str, rule: str, mode: str) -> None:
+    """Weights that are no numbers any more give a loss that is none, also where spikes stop."""
+    learner = PROBLEM.learner(backend, rule, mode, optimizer=impl.Adam(learning_rate=1e308))
+    loaded = learner.load(PROBLEM.batch)
+    with np.errstate(all="ignore"):
+        losses = [float(learner.step(loaded).loss) for _ in range(4)]
+    assert np.isfinite(losses[0])
+    assert not np.isfinite(losses[-1])
+
+
 def test_state_is_a_copy() -> None:
     for backend in BACKENDS:
         learner = PROBLEM.learner(backend, "bptt")

@@ -16,6 +16,7 @@ from implementations.numba.compiled import called, inlined, kernel
 
 LANES = 16  # float32 in a 512-bit register
 LINE = 64  # bytes of a cache line
+FOREVER = 2**30  # steps; what the 32-bit step at which a neuron wakes up can still hold
 BLOCK = 128  # steps between carries where nothing may grow with the length of a trial
 NOTHING, ONE, TOP_BYTE = np.uint64(0), np.uint64(1), np.uint64(56)
 BYTES = np.uint64(0x0001020304050607)
@@ -68,7 +69,7 @@ def neuron_constants(network: Network, dtype: np.dtype) -> tuple:
         scalar(network.kappa),
         pad(network.beta / network.threshold, dtype),
         scalar(network.dampening / network.threshold),
-        network.refractory_steps,
+        min(network.refractory_steps, FOREVER),
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numba import prange
 
+from implementations.interface import Setting
 from implementations.numba.compiled import kernel
 from implementations.numba.dynamics import WORD
 
@@ -18,12 +19,14 @@ class Loaded:
             x_index[x_offset[b, t] : x_offset[b, t+1]].
         classes: (batch,) targets, empty where the loss is squared error.
         curves: (batch, window, n_out) targets over the window, empty where the loss is cross-entropy.
+        setting: of the learner that loaded it.
     """
 
     x_offset: np.ndarray
     x_index: np.ndarray
     classes: np.ndarray
     curves: np.ndarray
+    setting: Setting
 
     @property
     def shape(self) -> tuple[int, int]:

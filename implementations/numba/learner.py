@@ -75,11 +75,11 @@ class Learner(Interface):
         else:
             curves = np.ascontiguousarray(batch.targets[:, -objective.window :], self._setting.dtype)
         with self._threads():
-            return Loaded(*to_events(batch.spikes), classes, curves)
+            return Loaded(*to_events(batch.spikes), classes, curves, self._setting)
 
     def gradients(self, loaded: Loaded) -> tuple[Gradients, Metrics]:
         """See the interface."""
-        check_loaded(loaded, Loaded)
+        check_loaded(loaded, Loaded, self._setting)
         with self._threads():
             if self._setting.rule.recurrent_gradient:
                 return self._through_time(loaded)
@@ -93,13 +93,13 @@ class Learner(Interface):
 
     def evaluate(self, loaded: Loaded) -> Metrics:
         """See the interface."""
-        check_loaded(loaded, Loaded)
+        check_loaded(loaded, Loaded, self._setting)
         with self._threads():
             return self._metrics(loaded, self._evaluate(loaded))
 
     def simulate(self, loaded: Loaded) -> Activity:
         """See the interface."""
-        check_loaded(loaded, Loaded)
+        check_loaded(loaded, Loaded, self._setting)
         network = self._setting.network
         z = np.zeros((*loaded.shape, network.n_rec), np.bool_)
         y = np.empty((*loaded.shape, network.n_out), self._setting.dtype)
@@ -221,6 +221,8 @@ class Learner(Interface):
         n_batch = loaded.shape[0]
         rates = self._rates_per_ms(loaded, sums)
         task_loss = float(sums.losses.sum()) / (n_batch * objective.window)
+        if not all(np.isfinite(weights).all() for weights in self._weights.values()):
+            task_loss = np.nan  # a neuron with a NaN potential is just silent: divergence has to show
         rate_loss = float(objective.rate_cost * np.square(rates - objective.rate_target_per_ms).sum())
         accuracy = sums.corrects.sum() / n_batch if objective.loss == "cross_entropy" else np.nan
         return Metrics(

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from implementations.interface import Setting
 from implementations.network import Network
 
 Threads = Callable[[], AbstractContextManager[Any]]
@@ -49,10 +50,12 @@ class Loaded:
     Attributes:
         x: (time, batch, n_in) bool.
         targets: (batch,) classes; or (window, batch, n_out) float, where the loss is "squared_error".
+        setting: of the learner that loaded it.
     """
 
     x: np.ndarray
     targets: np.ndarray
+    setting: Setting
 
 
 def blocks(n_steps: int, window: int, size: int) -> list[tuple[int, int]]:

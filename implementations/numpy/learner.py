@@ -55,11 +55,11 @@ class Learner(Interface):
         if objective.loss == "squared_error":
             window = batch.targets[:, -objective.window :].transpose(1, 0, 2)
             targets = np.array(window, self._setting.dtype, order="C")
-        return Loaded(np.array(batch.spikes.transpose(1, 0, 2), order="C"), targets)
+        return Loaded(np.array(batch.spikes.transpose(1, 0, 2), order="C"), targets, self._setting)
 
     def gradients(self, loaded: Loaded) -> tuple[Gradients, Metrics]:
         """Forward and backward, or forward with traces."""
-        check_loaded(loaded, Loaded)
+        check_loaded(loaded, Loaded, self._setting)
         feedback = self._weights["w_out" if self._setting.rule.feedback == "readout" else "feedback"]
         with self._all_threads():
             if self._setting.mode == "online":
@@ -75,7 +75,7 @@ class Learner(Interface):
 
     def evaluate(self, loaded: Loaded) -> Metrics:
         """The forward pass, a block at a time."""
-        check_loaded(loaded, Loaded)
+        check_loaded(loaded, Loaded, self._setting)
         network, objective = self._setting.network, self._setting.objective
         n_steps, n_batch, _ = loaded.x.shape
         task = TaskLoss(objective, loaded, network.n_out)
@@ -89,7 +89,7 @@ class Learner(Interface):
 
     def simulate(self, loaded: Loaded) -> Activity:
         """The forward pass, everything kept."""
-        check_loaded(loaded, Loaded)
+        check_loaded(loaded, Loaded, self._setting)
         network = self._setting.network
         n_steps, n_batch, _ = loaded.x.shape
         spikes = np.empty((n_batch, n_steps, network.n_rec), np.bool_)
