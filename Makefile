@@ -36,7 +36,7 @@ test-all: .venv/dev
 lint: .venv/dev
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
-	.venv/bin/pyright
+	.venv/bin/pyright --project pyproject.toml
 
 # One stamp per set of packages: a second run finds it newer than what names the packages, and installs nothing.
 .venv/benchmarks .venv/dev: .venv/%: pyproject.toml constraints.txt
