@@ -118,8 +118,8 @@ def learner(
         checks.fail("mode", mode, f"{' or '.join(map(repr, wanted.modes))} for the rule {rule!r}")
     checked_dtype = _dtype(dtype)
     checks.choice("device", device, DEVICES)
-    if threads is not None and checks.integer("threads", threads, 1) > _cores():
-        checks.fail("threads", threads, f"at most {_cores()}, the cores that this process may use")
+    if threads is not None and checks.integer("threads", threads, 1) > available_cores():
+        checks.fail("threads", threads, f"at most {available_cores()}, the cores that this process may use")
     parameters.check_fits(network)
     if objective.loss == "cross_entropy" and network.n_out < 2:
         checks.fail("n_out", network.n_out, "at least 2 where objective.loss is 'cross_entropy'")
@@ -132,7 +132,8 @@ def learner(
     return _module(backend).Learner(setting, parameters)
 
 
-def _cores() -> int:
+def available_cores() -> int:
+    """CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -9,11 +9,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from benchmarks.commands import choices
 from benchmarks.commands.choices import backend_option, chosen, rule_option
-from benchmarks.commands.options import naming_options, results_option
+from benchmarks.commands.options import machine_options, naming_options, results_option
 from benchmarks.harness import timings
 from benchmarks.harness.cases import BATCH, Case, length_cases, step_cases
 from implementations import checks
-from implementations.registry import DEVICES, DTYPES
 from implementations.rules import MODES
 
 
@@ -29,11 +28,7 @@ from implementations.rules import MODES
     help="Form of the rule; may be given twice. [default: both]",
 )
 @click.option("--batch", type=int, default=BATCH, show_default=True, help="Trials per step.")
-@click.option("--dtype", type=click.Choice(DTYPES), default=DTYPES[0], show_default=True, help="Precision.")
-@click.option(
-    "--device", type=click.Choice(DEVICES), default=DEVICES[0], show_default=True, help="Where to run."
-)
-@click.option("--threads", type=int, help="CPU threads. [default: all that the process may use]")
+@machine_options
 @click.option("--rounds", type=int, default=3, show_default=True, help="Fresh processes per timed case.")
 @click.option(
     "--delay-ms",

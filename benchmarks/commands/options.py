@@ -18,6 +18,7 @@ import click
 
 import implementations as impl
 from benchmarks.harness.problem import Problem
+from implementations.registry import DEVICES, DTYPES
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -80,6 +81,25 @@ def results_option(command: _Command) -> _Command:
         show_default=True,
         help="Directory of all that is measured.",
     )(command)
+
+
+def machine_options(command: _Command) -> _Command:
+    """Add `--dtype`, `--device` and `--threads`: where, and in which precision, a learner computes."""
+    for option in (
+        click.option("--threads", type=int, help="CPU threads. [default: all that the process may use]"),
+        click.option(
+            "--device",
+            type=click.Choice(DEVICES),
+            default=DEVICES[0],
+            show_default=True,
+            help="Where to run.",
+        ),
+        click.option(
+            "--dtype", type=click.Choice(DTYPES), default=DTYPES[0], show_default=True, help="Precision."
+        ),
+    ):
+        command = option(command)
+    return command
 
 
 @contextmanager

@@ -8,12 +8,11 @@ import click
 import numpy as np
 
 import implementations as impl
-from benchmarks.commands.options import build_problem, naming_options, problem_options
+from benchmarks.commands.options import build_problem, machine_options, naming_options, problem_options
 from benchmarks.harness import raster
 from benchmarks.harness.problem import Problem
 from benchmarks.harness.progress import display
 from implementations import rules
-from implementations.registry import DEVICES, DTYPES
 from implementations.training import NonFiniteLoss, Plan, Point, Training, initial_parameters
 
 _WEIGHTS = ("w_in", "w_rec", "w_out")
@@ -43,11 +42,7 @@ _WEIGHTS = ("w_in", "w_rec", "w_out")
 @click.option(
     "--learning-rate", type=float, default=impl.Adam.learning_rate, show_default=True, help="Of Adam."
 )
-@click.option("--dtype", type=click.Choice(DTYPES), default=DTYPES[0], show_default=True, help="Precision.")
-@click.option(
-    "--device", type=click.Choice(DEVICES), default=DEVICES[0], show_default=True, help="Where to run."
-)
-@click.option("--threads", type=int, help="CPU threads. [default: all that the process may use]")
+@machine_options
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),

@@ -8,12 +8,17 @@ import click
 import implementations as impl
 from benchmarks.commands import choices
 from benchmarks.commands.choices import backend_option, chosen, rule_option
-from benchmarks.commands.options import build_problem, naming_options, problem_options, results_option
+from benchmarks.commands.options import (
+    build_problem,
+    machine_options,
+    naming_options,
+    problem_options,
+    results_option,
+)
 from benchmarks.harness.curve_file import UnusableFile
 from benchmarks.harness.curves import Run, record
 from benchmarks.harness.interruption import Interrupted
 from benchmarks.harness.progress import display
-from implementations.registry import DEVICES, DTYPES
 from implementations.rules import MODES
 from implementations.training import NonFiniteLoss, Plan
 
@@ -33,11 +38,7 @@ _INTERRUPTED = 130  # what a shell reports for Ctrl-C
 @click.option(
     "--learning-rate", type=float, default=impl.Adam.learning_rate, show_default=True, help="Of Adam."
 )
-@click.option("--dtype", type=click.Choice(DTYPES), default=DTYPES[0], show_default=True, help="Precision.")
-@click.option(
-    "--device", type=click.Choice(DEVICES), default=DEVICES[0], show_default=True, help="Where to run."
-)
-@click.option("--threads", type=int, help="CPU threads. [default: all that the process may use]")
+@machine_options
 @click.option(
     "--evaluate-every", type=int, default=Plan.evaluate_every, show_default=True, help="Steps between points."
 )

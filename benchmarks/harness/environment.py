@@ -15,6 +15,8 @@ from typing import Any
 
 from cpuinfo import get_cpu_info
 
+from implementations.registry import available_cores
+
 _ROOT = Path(__file__).resolve().parents[2]
 
 # What can change a time or a rounding error. Absent ones are left out of the record.
@@ -41,7 +43,7 @@ def environment() -> dict[str, Any]:
 def _machine() -> dict[str, Any]:
     return {
         "processor": get_cpu_info().get("brand_raw") or platform.processor() or platform.machine(),
-        "cores": _cores(),
+        "cores": available_cores(),
         "memory_bytes": _memory_bytes(),
         "accelerators": _accelerators(),
         "system": f"{platform.system()} {platform.machine()}",
@@ -53,13 +55,6 @@ def _digest(machine: dict[str, Any]) -> str:
     memory = machine["memory_bytes"]
     described = {**machine, "memory_bytes": None if memory is None else round(memory / 2**30)}
     return hashlib.sha256(repr(sorted(described.items())).encode()).hexdigest()[:8]
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _memory_bytes() -> int | None:

@@ -8,6 +8,7 @@ import numba
 import numpy as np
 
 from implementations import checks
+from implementations.host import HostWeights
 from implementations.interface import Activity, Gradients, Metrics, Setting, check_loaded
 from implementations.interface import Learner as Interface
 from implementations.network import Parameters
@@ -18,7 +19,6 @@ from implementations.numba.eprop import RATE, TASK, adjoint
 from implementations.numba.events import Loaded, to_events
 from implementations.numba.loss import evaluate
 from implementations.numba.online import online
-from implementations.optimizer import TRAINED, HostAdam
 from implementations.tasks import Batch
 
 # Trials are summed up in at most so many chunks, whatever the number of threads: the same bits come out.
@@ -51,10 +51,8 @@ class Learner(Interface):
         if setting.threads is not None and setting.threads > most:
             checks.fail("threads", setting.threads, f"at most {most}, the threads Numba started with")
         self._setting = setting
-        self._weights = {
-            name: np.array(getattr(parameters, name), setting.dtype) for name in (*TRAINED, "feedback")
-        }
-        self._optimizer = HostAdam(setting.optimizer, self._weights)
+        self._host = HostWeights(setting, parameters)
+        self._weights = self._host.arrays
         network, dtype = setting.network, setting.dtype
         self._constants = neuron_constants(network, dtype)
         self._beta = pad(network.beta, dtype)
@@ -88,7 +86,7 @@ class Learner(Interface):
     def step(self, loaded: Loaded) -> Metrics:
         """See the interface; done when it returns."""
         gradients, metrics = self.gradients(loaded)
-        self._optimizer.update({name: getattr(gradients, name) for name in TRAINED})
+        self._host.train(gradients)
         return metrics
 
     def evaluate(self, loaded: Loaded) -> Metrics:
@@ -114,17 +112,15 @@ class Learner(Interface):
 
     def parameters(self) -> Parameters:
         """See the interface."""
-        return Parameters(**self._weights)
+        return self._host.parameters()
 
     def state(self) -> dict[str, np.ndarray]:
         """See the interface."""
-        return {name: w.copy() for name, w in self._weights.items()} | self._optimizer.state()
+        return self._host.state()
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """See the interface."""
-        for name, weights in self._weights.items():
-            weights[...] = state[name]
-        self._optimizer.restore(state)
+        self._host.restore(state)
 
     @staticmethod
     def compilations() -> int:

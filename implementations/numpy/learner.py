@@ -8,6 +8,7 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from implementations import checks
+from implementations.host import HostWeights
 from implementations.interface import Activity, Gradients, Metrics, Setting, check_loaded
 from implementations.interface import Learner as Interface
 from implementations.network import Parameters
@@ -17,7 +18,6 @@ from implementations.numpy.dynamics import Forward, Loaded, blocks
 from implementations.numpy.eprop import PerNeuron
 from implementations.numpy.loss import RateLoss, TaskLoss, metrics
 from implementations.numpy.online import OnlineGradients
-from implementations.optimizer import TRAINED, HostAdam
 from implementations.tasks import Batch
 
 _BLOCK = 64  # steps of a block where only the forward pass is wanted
@@ -37,10 +37,8 @@ class Learner(Interface):
 
     def __init__(self, setting: Setting, parameters: Parameters) -> None:
         self._setting = setting
-        self._weights = {
-            name: np.array(getattr(parameters, name), setting.dtype) for name in (*TRAINED, "feedback")
-        }
-        self._optimizer = HostAdam(setting.optimizer, self._weights)
+        self._host = HostWeights(setting, parameters)
+        self._weights = self._host.arrays
         self._blas = ThreadpoolController()  # takes milliseconds to find the libraries: once
         self._online = OnlineGradients(setting.network, setting.objective, setting.dtype, self._one_thread)
         self._adjoint: tuple[tuple[int, int], Adjoint] | None = None
@@ -70,7 +68,7 @@ class Learner(Interface):
     def step(self, loaded: Loaded) -> Metrics:
         """Gradients, then Adam; done when it returns."""
         gradients, figures = self.gradients(loaded)
-        self._optimizer.update({name: getattr(gradients, name) for name in TRAINED})
+        self._host.train(gradients)
         return figures
 
     def evaluate(self, loaded: Loaded) -> Metrics:
@@ -108,17 +106,15 @@ class Learner(Interface):
 
     def parameters(self) -> Parameters:
         """Copies."""
-        return Parameters(**self._weights)
+        return self._host.parameters()
 
     def state(self) -> dict[str, np.ndarray]:
         """Weights and Adam's moments."""
-        return {name: w.copy() for name, w in self._weights.items()} | self._optimizer.state()
+        return self._host.state()
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """Copies them back."""
-        for name, weights in self._weights.items():
-            weights[...] = state[name]
-        self._optimizer.restore(state)
+        self._host.restore(state)
 
     @staticmethod
     def compilations() -> int:
