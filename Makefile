@@ -38,10 +38,10 @@ lint: .venv/dev
 	.venv/bin/ruff format --check .
 	.venv/bin/pyright --project pyproject.toml
 
-# One stamp per set of packages: a second run finds it newer than what names the packages, and installs nothing.
+# With every backend: the comparison is of all of them. One stamp per set of packages: a second run finds it newer than what names the packages, and installs nothing.
 .venv/benchmarks .venv/dev: .venv/%: pyproject.toml constraints.txt
 	test -x .venv/bin/python || $(PYTHON) -m venv .venv
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$*]'
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$*,all]'
 	touch $@
 
 clean:
