@@ -8,6 +8,7 @@ from typing import Any
 import implementations as impl
 from benchmarks.harness import memory
 from benchmarks.harness.problem import SYSTEM, Problem
+from benchmarks.harness.systems import SYSTEMS
 from implementations import checks, rules
 
 BATCH = 128
@@ -27,6 +28,7 @@ class Case:
     Attributes:
         memory: measure the peak memory of a step, after a warm-up on a tiny batch. Otherwise measure
             import and first step, as they come in a fresh process.
+        system: whose network and step, one of `systems.SYSTEMS`.
         min_samples, seconds: warm steps are timed until there are so many samples and so many seconds.
     """
 
@@ -41,10 +43,12 @@ class Case:
     n_regular: int = impl.Network.n_regular
     n_adaptive: int = impl.Network.n_adaptive
     memory: bool = False
+    system: str = SYSTEM
     min_samples: int = 3
     seconds: float = 0.5
 
     def __post_init__(self) -> None:
+        checks.choice("system", self.system, SYSTEMS)
         checks.integer("batch", self.batch, 1)
         checks.integer("min_samples", self.min_samples, 1)
         checks.number("seconds", self.seconds, minimum=0.0)
@@ -61,14 +65,14 @@ class Case:
     @property
     def unavailable(self) -> str | None:
         """Why the case can't run here; None where it can."""
-        reason = impl.unavailable(self.backend, self.device, self.rule, self.mode)
+        reason = SYSTEMS[self.system].unavailable(self)
         return memory.unavailable() if reason is None and self.memory else reason
 
     def record(self) -> dict[str, Any]:
         """The fields that name the case in a record."""
         problem = self.problem
         return {
-            "system": SYSTEM,
+            "system": self.system,
             "backend": self.backend,
             "rule": self.rule,
             "mode": self.mode,

@@ -11,12 +11,11 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-import implementations as impl
 from benchmarks.harness import memory
 from benchmarks.harness.cases import Case
 from benchmarks.harness.environment import environment
+from benchmarks.harness.systems import SYSTEMS
 
-_SEED = 0
 _MOST_SAMPLES = 50
 
 
@@ -33,22 +32,21 @@ def measure(case: Case) -> dict[str, Any]:
     Raises:
         InvalidArgument: (a ValueError) for a case that is not what it may be.
     """
-    import_s = seconds(lambda: import_module(f"implementations.{case.backend}.learner"))
-    problem = case.problem
-    parameters = impl.Parameters.draw(problem.network, _SEED)
-    batch = problem.task.batch(case.batch, _SEED)
+    system = SYSTEMS[case.system]
+    import_s = seconds(lambda: import_module(system.module(case)))
+    batch = system.batch(case)
     figures: dict[str, Any] = {}
 
     if case.memory:
         # What a backend allocates once, compiled code above all, is not the memory of a step.
-        tiny = dataclasses.replace(case, delay_ms=problem.task.recall_ms).problem
-        warm = _learner(case, parameters, tiny.objective)
-        warm.step(warm.load(tiny.task.batch(2, _SEED)))
+        tiny = dataclasses.replace(case, delay_ms=case.problem.task.recall_ms, batch=2)
+        warm = system.learner(tiny)
+        warm.step(warm.load(system.batch(tiny)))
         warm.synchronize()
         del warm
 
     start = time.perf_counter()
-    learner = _learner(case, parameters, problem.objective)
+    learner = system.learner(case)
     learner.synchronize()
     build_s = time.perf_counter() - start
 
@@ -75,20 +73,6 @@ def measure(case: Case) -> dict[str, Any]:
         learner.synchronize()
         samples.append(seconds(step))
     return {**figures, "step_s": samples}
-
-
-def _learner(case: Case, parameters: impl.Parameters, objective: impl.Objective) -> impl.Learner:
-    return impl.learner(
-        case.backend,
-        case.rule,
-        parameters,
-        network=case.problem.network,
-        objective=objective,
-        mode=case.mode,
-        dtype=case.dtype,
-        device=case.device,
-        threads=case.threads,
-    )
 
 
 def main() -> None:
