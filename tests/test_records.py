@@ -48,7 +48,7 @@ def test_measurements_and_raw_samples(tmp_path: Path):
     assert not found.problems
     assert found.measurements["status"].tolist() == ["ok", "unavailable"]
     assert found.measurements["threads"].tolist() == ["all", "all"]
-    assert found.samples.to_numpy().tolist() == [[0, 0.1], [0, 0.2]]
+    assert found.samples[["measurement", "step_s"]].to_numpy().tolist() == [[0, 0.1], [0, 0.2]]
 
 
 def test_a_line_that_is_cut_off_costs_that_line_only(tmp_path: Path):

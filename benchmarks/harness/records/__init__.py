@@ -1,0 +1,80 @@
+"""The files under results/, read into tidy tables.
+
+results/README.md describes the files. A file or line that can't be read becomes a `Problem` that names it;
+the rest is read nevertheless, as a run may be interrupted, or still be writing, at any moment.
+"""
+
+from pathlib import Path
+
+from benchmarks.harness.records import asv, curves, parity, timings
+from benchmarks.harness.records.found import Found
+from benchmarks.harness.records.lines import SCHEMA
+from benchmarks.harness.records.tables import (
+    CASE,
+    COSTS,
+    CRITERION_COLUMNS,
+    DEVIATIONS,
+    ENVIRONMENT_COLUMNS,
+    MEASUREMENT_COLUMNS,
+    PARITY_COLUMNS,
+    POINT_COLUMNS,
+    POINT_FIGURES,
+    RUN_COLUMNS,
+    SAMPLE_COLUMNS,
+    SAMPLES,
+    STATUSES,
+    TRACKED,
+    Problem,
+    Records,
+    frame,
+)
+
+__all__ = [
+    "CASE",
+    "COSTS",
+    "CRITERION_COLUMNS",
+    "DEVIATIONS",
+    "ENVIRONMENT_COLUMNS",
+    "MEASUREMENT_COLUMNS",
+    "PARITY_COLUMNS",
+    "POINT_COLUMNS",
+    "POINT_FIGURES",
+    "RUN_COLUMNS",
+    "SAMPLES",
+    "SAMPLE_COLUMNS",
+    "SCHEMA",
+    "STATUSES",
+    "TRACKED",
+    "Problem",
+    "Records",
+    "read",
+]
+
+
+def read(results_dir: Path | str) -> Records:
+    """Read all records under a results folder.
+
+    Args:
+        results_dir: holds curves/, timings/, parity/ and asv/; each may be missing.
+    """
+    results_dir = Path(results_dir)
+    found = Found()
+    for reader in (curves, timings, parity, asv):
+        reader.read(results_dir, found)
+    return Records(
+        runs=frame(found.runs, RUN_COLUMNS, counts=("batch", "seed", "last_step")),
+        points=frame(found.points, POINT_COLUMNS, numbers=("train_s", *POINT_FIGURES)),
+        criteria=frame(
+            found.criteria, CRITERION_COLUMNS, numbers=("train_s", "validation_error", "test_error")
+        ),
+        measurements=frame(
+            found.measurements,
+            MEASUREMENT_COLUMNS,
+            counts=("batch", "n_steps", "n_rec"),
+            numbers=(*COSTS, *TRACKED),
+        ),
+        samples=frame(found.samples, SAMPLE_COLUMNS, numbers=SAMPLES),
+        parity=frame(found.parity, PARITY_COLUMNS, numbers=DEVIATIONS),
+        environments=frame(list(found.environments.values()), ENVIRONMENT_COLUMNS),
+        problems=found.problems,
+    )

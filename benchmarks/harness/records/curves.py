@@ -1,0 +1,84 @@
+"""Training runs: curves/NAME.jsonl."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from benchmarks.harness.records import lines
+from benchmarks.harness.records.found import Found, files, threads
+from benchmarks.harness.records.tables import CASE
+
+
+def read(results_dir: Path, found: Found) -> None:
+    """Read all of them."""
+    for path in files(results_dir / "curves", "curves", ".jsonl", found):
+        _read(path, f"curves/{path.name}", found)
+
+
+def _read(path: Path, file: str, found: Found) -> None:
+    run: dict[str, Any] | None = None
+    machines: list[str] = []
+    commits: list[str] = []
+    started = ""
+    end: str | None = None
+    points: dict[int, dict[str, Any]] = {}
+    criteria: list[dict[str, Any]] = []
+    already = len(found.problems)
+    for record in lines.read(path, file, lines.CURVE_KINDS, found):
+        kind = record["kind"]
+        if kind == "run":
+            if run is not None:
+                found.problem(file, "holds a second run; the lines from there on are left out")
+                break
+            run = record
+        elif run is None:
+            break
+        elif kind == "session":
+            machine, commit = found.environment(record["environment"], "training")
+            machines += [machine] if machine not in machines else []
+            commits += [commit] if commit not in commits else []
+            started = max(started, record["started"])
+            end = None  # a run that goes on after its end, to do more steps
+        elif kind == "point":
+            points[record["step"]] = record
+        elif kind == "criterion":
+            criteria.append(record)
+        else:
+            end = record["reason"]
+    if run is None:
+        if len(found.problems) == already:
+            found.problem(file, "does not start with a run record; left out")
+        elif found.problems[-1].what != "empty":
+            found.problem(file, "has no readable run record; left out")
+        return
+    if not points:
+        found.problem(file, "holds no point yet")
+        return
+    last = points[max(points)]
+    row = {
+        **{name: run.get(name) for name in (*CASE, "task", "batch", "seed", "settings")},
+        "threads": threads(run),
+        "file": file,
+        "experiment": _digest({name: run[name] for name in ("system", "task", "batch", "dtype", "settings")}),
+        "machine": "+".join(machines) or "unknown",
+        "commit": ", ".join(commits) or "unknown",
+        "started": started,
+        "last_step": last["step"],
+        "train_s": last["train_s"],
+        "end": end,
+    }
+    identity = (*CASE, "seed", "experiment", "machine")
+    for other in found.runs:
+        if all(other[name] == row[name] for name in identity):
+            found.problem(file, f"repeats the run in {other['file']}; left out")
+            return
+    found.runs.append(row)
+    found.points += [{**points[step], "file": file} for step in sorted(points)]
+    # "For the first time": a run has one criterion; the earliest counts if a file has more.
+    found.criteria += [{**c, "file": file} for c in sorted(criteria, key=lambda c: c["step"])[:1]]
+
+
+def _digest(value: Any) -> str:
+    canonical = json.dumps(value, sort_keys=True, default=str)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:8]

@@ -1,0 +1,104 @@
+"""What reading results gives: tidy tables, a row per run, point, measurement, sample, comparison or machine.
+
+Units stand in the columns' names: _s seconds, _bytes, _hz. `status` says "ok", "unavailable" (n/a: it can't
+run there) or "failed"; `reason` says why it is not "ok".
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+CASE = ["system", "backend", "rule", "mode", "dtype", "device", "threads"]
+"""What a training run and a measurement have in common: what ran, and how.
+
+`threads` is a text, "all" for all that the process may use: a null would be lost in every grouping.
+"""
+
+RUN_COLUMNS = [
+    *("file", *CASE, "task", "batch", "seed", "settings", "experiment", "machine", "commit"),
+    *("started", "last_step", "train_s", "end"),
+]
+"""One row per training run. `experiment` names equal task, network, objective, optimizer and batch size;
+`machine` is a digest, several joined by "+" if resumed elsewhere; `end` is None if interrupted."""
+
+POINT_FIGURES = ["train_loss", "train_accuracy", "test_loss", "test_accuracy", "rate_hz"]
+POINT_COLUMNS = ["file", "step", "train_s", *POINT_FIGURES]
+CRITERION_COLUMNS = ["file", "step", "train_s", "validation_error", "test_error"]
+
+COSTS = ["first_step_s", "build_s", "load_s", "import_s", "peak_bytes", "batch_bytes"]
+TRACKED = ["compile_s", "device_peak_bytes", "bytes_per_step", "test_error"]
+"""What ASV alone records of a case: one figure, without samples."""
+
+MEASUREMENT_COLUMNS = [
+    *("measurement", "file", "run", "round", "started", "machine", "commit", *CASE),
+    *("batch", "n_steps", "n_rec", "status", "reason", *COSTS, *TRACKED),
+]
+"""One row per measured process, or per case and benchmark of ASV; `measurement` numbers them.
+
+A row of ASV has a run of its own commit and environment; what its benchmark does not say is "unknown", or
+null for a number.
+"""
+
+SAMPLES = ["step_s", "forward_s"]
+SAMPLE_COLUMNS = ["measurement", *SAMPLES]
+"""One row per raw sample: seconds of a training step, or of a forward pass alone; the other is NaN."""
+
+DEVIATIONS = ["spikes", "loss", "w_in", "w_rec", "w_out"]
+PARITY_COLUMNS = [
+    *("file", "run", "started", "machine", "commit", "backend", "rule", "mode", "dtype", "device"),
+    *("status", "reason", *DEVIATIONS),
+]
+"""One row per case held against the oracle: `spikes` is how many differ, the others are the largest absolute
+difference over the largest absolute value expected."""
+
+ENVIRONMENT_COLUMNS = [
+    *("machine", "processor", "cores", "memory_bytes", "accelerators", "system", "python", "versions"),
+    *("commit", "dirty", "source"),
+]
+
+STATUSES = ("ok", "unavailable", "failed")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that could not be read: the file's path under results/, and what is wrong with it."""
+
+    file: str
+    what: str
+
+
+@dataclass(frozen=True)
+class Records:
+    """All records of one results folder; empty tables have their columns nevertheless."""
+
+    runs: pd.DataFrame
+    points: pd.DataFrame
+    criteria: pd.DataFrame
+    measurements: pd.DataFrame
+    samples: pd.DataFrame
+    parity: pd.DataFrame
+    environments: pd.DataFrame
+    problems: list[Problem]
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to report."""
+        return self.points.empty and self.measurements.empty and self.parity.empty
+
+
+def frame(
+    rows: list[dict[str, Any]],
+    columns: list[str],
+    *,
+    counts: Iterable[str] = (),
+    numbers: Iterable[str] = (),
+) -> pd.DataFrame:
+    """The rows with these columns; a null count stays null, a null number becomes NaN."""
+    found = pd.DataFrame([{name: row.get(name) for name in columns} for row in rows], columns=columns)
+    for name in counts:
+        found[name] = found[name].astype("Int64")
+    for name in numbers:
+        found[name] = found[name].astype(float)
+    return found
