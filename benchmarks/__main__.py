@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: list, train, raster, measure, report."""
+"""`python -m benchmarks`: list, train, raster, measure, parity, report, export."""
 
 from importlib import import_module
 
@@ -11,7 +11,9 @@ _COMMANDS = {
     "train": "Train, and record how well the network does as it learns.",
     "raster": "Draw what a network does in one trial.",
     "measure": "Measure the time and memory of training steps.",
+    "parity": "Hold what every backend computes against the published numbers.",
     "report": "Compare all that was recorded, as a page of figures and tables.",
+    "export": "Write all records as CSV or Parquet.",
 }
 
 

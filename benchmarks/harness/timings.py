@@ -4,14 +4,13 @@ import dataclasses
 import json
 import subprocess
 import sys
-import uuid
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from benchmarks.harness.cases import Case
 from benchmarks.harness.environment import environment
+from benchmarks.harness.run_file import RunFile
 
 _ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT_S = 900.0
@@ -23,25 +22,13 @@ def measure_all(cases: Sequence[Case], rounds: int, results: Path) -> Iterator[d
     Interleaving lets what else the machine does fall on all cases alike. Memory repeats to a percent, so
     memory cases are measured in the first round only. Every record is on disk before it is yielded.
     """
-    run = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}"
-    path = results / "timings" / f"{run}.jsonl"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    file = RunFile(results / "timings")
     for number in range(rounds):
         for case in cases if number % 2 == 0 else reversed(cases):
             if number > 0 and (case.memory or case.unavailable is not None):
                 continue
-            record = {
-                "kind": "measurement",
-                "schema": 1,
-                "run": run,
-                "round": number,
-                "started": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
-                **case.record(),
-                **in_fresh_process(case),
-            }
-            with path.open("a") as file:
-                file.write(json.dumps(record) + "\n")
-            yield record
+            named = {"kind": "measurement", "round": number, **case.record()}
+            yield file.append({**named, **in_fresh_process(case)})
 
 
 def count(cases: Sequence[Case], rounds: int) -> int:

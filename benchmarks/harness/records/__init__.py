@@ -62,19 +62,12 @@ def read(results_dir: Path | str) -> Records:
     for reader in (curves, timings, parity, asv):
         reader.read(results_dir, found)
     return Records(
-        runs=frame(found.runs, RUN_COLUMNS, counts=("batch", "seed", "last_step")),
-        points=frame(found.points, POINT_COLUMNS, numbers=("train_s", *POINT_FIGURES)),
-        criteria=frame(
-            found.criteria, CRITERION_COLUMNS, numbers=("train_s", "validation_error", "test_error")
-        ),
-        measurements=frame(
-            found.measurements,
-            MEASUREMENT_COLUMNS,
-            counts=("batch", "n_steps", "n_rec"),
-            numbers=(*COSTS, *TRACKED),
-        ),
-        samples=frame(found.samples, SAMPLE_COLUMNS, numbers=SAMPLES),
-        parity=frame(found.parity, PARITY_COLUMNS, numbers=DEVIATIONS),
+        runs=frame(found.runs, RUN_COLUMNS),
+        points=frame(found.points, POINT_COLUMNS),
+        criteria=frame(found.criteria, CRITERION_COLUMNS),
+        measurements=frame(found.measurements, MEASUREMENT_COLUMNS),
+        samples=frame(found.samples, SAMPLE_COLUMNS),
+        parity=frame(found.parity, PARITY_COLUMNS),
         environments=frame(list(found.environments.values()), ENVIRONMENT_COLUMNS),
         problems=found.problems,
     )

@@ -16,7 +16,7 @@ from typing import Any
 from asv.results import Results
 
 from benchmarks.harness.problem import SYSTEM
-from benchmarks.harness.records.found import Found
+from benchmarks.harness.records.found import Found, count
 from benchmarks.harness.records.lines import is_duration
 from benchmarks.harness.records.tables import CASE, SAMPLES
 
@@ -109,7 +109,7 @@ def _measurement(
 ) -> tuple[dict[str, Any], list[dict[str, float]]]:
     case = dict.fromkeys(CASE, "unknown") | {"system": SYSTEM}
     case |= {name: str(parameters[name]) for name in CASE if parameters.get(name) is not None}
-    row: dict[str, Any] = {**case, **{name: _count(parameters.get(name)) for name in _COUNTS}}
+    row: dict[str, Any] = {**case, **{name: count(parameters.get(name)) for name in _COUNTS}}
     if value is None:
         return {**row, "status": "failed", "reason": _FAILED}, []
     if math.isnan(value):
@@ -136,7 +136,7 @@ def _environment(results: Results) -> dict[str, Any]:
     return {
         "machine": machine["machine"],
         "processor": machine.get("cpu") or None,
-        "cores": _count(_literal(machine.get("num_cpu"))),
+        "cores": count(_literal(machine.get("num_cpu"))),
         "memory_bytes": _memory_bytes(machine.get("ram")),
         "accelerators": [],
         "system": f"{machine.get('os', '')} {machine.get('arch', '')}".strip() or None,
@@ -176,11 +176,7 @@ def _literal(text: Any) -> Any:
         return text
 
 
-def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63 else None
-
-
 def _memory_bytes(ram: Any) -> int | None:
     """ASV writes kilobytes, without a unit."""
-    kilobytes = _count(_literal(ram))
+    kilobytes = count(_literal(ram))
     return None if kilobytes is None else kilobytes * 1024

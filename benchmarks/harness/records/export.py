@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from benchmarks.harness.records.tables import Records
+from benchmarks.harness.records.tables import COUNTS, NUMBERS, Records
 
 FORMATS = ("csv", "parquet")
 
@@ -44,12 +44,17 @@ def tables(records: Records) -> dict[str, pd.DataFrame]:
 
 
 def _flat(table: pd.DataFrame) -> pd.DataFrame:
+    """With the same type of every column, whatever the rows hold."""
     table = table.copy()
     for name in table.columns:
-        if table[name].dtype == object:
-            table[name] = table[name].map(_cell)
-    return table.convert_dtypes()
+        if name == "dirty":
+            table[name] = table[name].astype("boolean")
+        elif name not in COUNTS and name not in NUMBERS:
+            table[name] = table[name].map(_text).astype("string")
+    return table
 
 
-def _cell(value: Any) -> Any:
-    return json.dumps(value, sort_keys=True) if isinstance(value, dict | list) else value
+def _text(value: Any) -> str | None:
+    if isinstance(value, dict | list):
+        return json.dumps(value, sort_keys=True)
+    return None if value is None or pd.isna(value) else str(value)

@@ -29,15 +29,17 @@ class Found:
     def environment(self, environment: Mapping[str, Any], source: str) -> tuple[str, str]:
         """Remember an environment; returns its machine and commit."""
         row = {name: environment.get(name) for name in ENVIRONMENT_COLUMNS if name != "source"}
-        row["machine"] = str(row["machine"] or "unknown")
+        machine = row["machine"] = str(row["machine"] or "unknown")
+        row |= {name: count(row[name]) for name in ("cores", "memory_bytes")}
         row["versions"] = row["versions"] if isinstance(row["versions"], dict) else {}
+        row["dirty"] = row["dirty"] if isinstance(row["dirty"], bool) else None
         row["accelerators"] = row["accelerators"] if isinstance(row["accelerators"], list) else []
         key = json.dumps(row, sort_keys=True, default=str)
         known = self.environments.setdefault(key, {**row, "source": source})
         if source not in known["source"]:
             known["source"] += f", {source}"
         dirty = "+changes" if row["dirty"] else ""
-        return row["machine"], f"{row['commit'] or 'unknown'}{dirty}"
+        return machine, f"{row['commit'] or 'unknown'}{dirty}"
 
 
 def files(directory: Path, label: str, suffix: str, found: Found) -> Iterator[Path]:
@@ -60,3 +62,8 @@ def threads(record: Mapping[str, Any]) -> str:
     """The text that `CASE` wants, of a record whose null means all."""
     count = record.get("threads")
     return "all" if count is None else str(count)
+
+
+def count(value: Any) -> int | None:
+    """A whole number that a table can hold; None for anything else."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63 else None

@@ -4,7 +4,6 @@ Units stand in the columns' names: _s seconds, _bytes, _hz. `status` says "ok", 
 run there) or "failed"; `reason` says why it is not "ok".
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,6 +57,28 @@ ENVIRONMENT_COLUMNS = [
     *("commit", "dirty", "source"),
 ]
 
+COUNTS = frozenset(
+    (
+        "measurement",
+        "round",
+        "step",
+        "last_step",
+        "seed",
+        "batch",
+        "n_steps",
+        "n_rec",
+        "cores",
+        "memory_bytes",
+    )
+)
+"""Columns of whole numbers, in whichever table."""
+
+NUMBERS = frozenset(
+    ("train_s", *POINT_FIGURES, "validation_error", "test_error", *COSTS, *TRACKED, *SAMPLES, *DEVIATIONS)
+)
+"""Columns of numbers; the others are texts, but for the objects `settings` and `versions`, the list
+`accelerators`, and `dirty`, which is a truth value."""
+
 STATUSES = ("ok", "unavailable", "failed")
 
 
@@ -88,17 +109,12 @@ class Records:
         return self.points.empty and self.measurements.empty and self.parity.empty
 
 
-def frame(
-    rows: list[dict[str, Any]],
-    columns: list[str],
-    *,
-    counts: Iterable[str] = (),
-    numbers: Iterable[str] = (),
-) -> pd.DataFrame:
+def frame(rows: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
     """The rows with these columns; a null count stays null, a null number becomes NaN."""
     found = pd.DataFrame([{name: row.get(name) for name in columns} for row in rows], columns=columns)
-    for name in counts:
-        found[name] = found[name].astype("Int64")
-    for name in numbers:
-        found[name] = found[name].astype(float)
+    for name in columns:
+        if name in COUNTS:
+            found[name] = found[name].astype("Int64")
+        elif name in NUMBERS:
+            found[name] = found[name].astype(float)
     return found
