@@ -5,13 +5,14 @@ python -m benchmarks.harness.measuring < case.json > record.json
 
 import dataclasses
 import json
+import statistics
 import sys
 import time
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-from benchmarks.harness import memory
+from benchmarks.harness import caches, memory
 from benchmarks.harness.cases import Case
 from benchmarks.harness.environment import environment
 from benchmarks.harness.systems import SYSTEMS
@@ -63,7 +64,14 @@ def measure(case: Case) -> dict[str, Any]:
     state = learner.state()
     if case.memory:
         figures["batch_bytes"] = max(memory.resident_bytes() - before, 0)
-        figures["peak_bytes"] = memory.peak_growth_bytes(step)
+        if case.device == "cpu":
+            figures["peak_bytes"] = memory.peak_growth_bytes(step)
+        else:
+
+            def metered() -> None:
+                figures["device_peak_bytes"] = memory.device_peak_growth_bytes(step)
+
+            figures["peak_bytes"] = memory.peak_growth_bytes(metered)
     else:
         figures |= {"import_s": import_s, "build_s": build_s, "load_s": load_s, "first_step_s": seconds(step)}
 
@@ -73,6 +81,75 @@ def measure(case: Case) -> dict[str, Any]:
         learner.synchronize()
         samples.append(seconds(step))
     return {**figures, "step_s": samples}
+
+
+class Prepared:
+    """A case, built, loaded and warm: `step` and `evaluate` are what is timed.
+
+    Raises:
+        InvalidArgument: (a ValueError) for a case that is not what it may be, or can't run here.
+    """
+
+    def __init__(self, case: Case) -> None:
+        system = SYSTEMS[case.system]
+        self._learner = system.learner(case)
+        self._loaded = self._learner.load(system.batch(case))
+        self._learner.synchronize()
+        self._state = self._learner.state()
+        for _ in range(2):  # the second step may compile once more, for what the first one returned
+            self.step()
+            self.evaluate()
+            self.restore()
+
+    def restore(self) -> None:
+        """Back to the initial weights: every step is the same step, whatever their number."""
+        self._learner.restore(self._state)
+        self._learner.synchronize()
+
+    def step(self) -> None:
+        """One training step, up to its end."""
+        self._learner.step(self._loaded)
+        self._learner.synchronize()
+
+    def evaluate(self) -> None:
+        """One forward pass without a gradient, up to its end."""
+        float(self._learner.evaluate(self._loaded).loss)
+
+
+def module(case: Case) -> str:
+    """The module whose import brings all that the case needs."""
+    return SYSTEMS[case.system].module(case)
+
+
+def peak_bytes(case: Case) -> int:
+    """Growth of this process in a step, above its state with the batch loaded."""
+    return measure(_for_memory(case))["peak_bytes"]
+
+
+def device_peak_bytes(case: Case) -> int:
+    """Growth of what is held on the device in a step, above its state with the batch loaded."""
+    return measure(_for_memory(case))["device_peak_bytes"]
+
+
+def bytes_per_step(case: Case) -> float:
+    """Growth of `peak_bytes` per time step that is added to the trial: the slope to a trial twice as long."""
+    longer = dataclasses.replace(case, delay_ms=case.delay_ms + case.problem.task.n_steps)
+    added_steps = longer.problem.task.n_steps - case.problem.task.n_steps
+    return (peak_bytes(longer) - peak_bytes(case)) / added_steps
+
+
+def compilation_s(case: Case) -> float:
+    """First step minus a warm one, where nothing that was compiled before is found.
+
+    About 0 for a backend that compiles nothing. In a process that has not imported the backend yet.
+    """
+    with caches.empty():
+        figures = measure(case)
+    return max(figures["first_step_s"] - statistics.median(figures["step_s"]), 0.0)
+
+
+def _for_memory(case: Case) -> Case:
+    return dataclasses.replace(case, memory=True, min_samples=1, seconds=0.0)
 
 
 def main() -> None:

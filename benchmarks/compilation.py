@@ -1,0 +1,33 @@
+"""What is paid once per process: compilation and import, in fresh processes: ASV."""
+
+from typing import Any
+
+from benchmarks.harness import measuring
+from benchmarks.harness.suite import CASE, COSTLY_RULES, Metered
+
+
+class Compilation(Metered, parameters={**CASE, "rule": COSTLY_RULES}):
+    """First training step minus a warm one, with nothing found that was compiled before."""
+
+    memory = False
+    unit = "seconds"
+
+    def track_compilation_s(self, *_: Any) -> float:
+        """About 0 where nothing is compiled."""
+        return measuring.compilation_s(self.case)
+
+
+class ImportTime(
+    Metered, parameters={**CASE, "rule": ["eprop_symmetric"], "mode": ["adjoint"], "device": ["cpu"]}
+):
+    """Import of all that a backend needs, in a process that has imported nothing."""
+
+    memory = False
+    number = 1
+    rounds = 1
+    repeat = 5
+    warmup_time = 0.0
+
+    def timeraw_import(self, *_: Any) -> str:
+        """The statement that is timed."""
+        return f"import {measuring.module(self.case)}"

@@ -1,0 +1,15 @@
+"""Time of a forward pass without a gradient: ASV."""
+
+from typing import Any
+
+from benchmarks.harness.suite import CASE, Timed
+
+
+class ForwardTime(Timed, parameters={**CASE, "rule": ["eprop_symmetric"], "mode": ["adjoint"]}):
+    """Spikes, readout and loss of a batch, nothing kept for a gradient; the same for every rule and mode."""
+
+    rounds = 2
+
+    def time_evaluate(self, *_: Any) -> None:
+        """One evaluation."""
+        self.prepared.evaluate()

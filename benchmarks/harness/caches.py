@@ -1,0 +1,64 @@
+"""Where compilers keep what they compiled, so that it is found again where it helps and not where it matters.
+
+All of these are read when a framework is imported: set them before.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+# The folders that kernels are kept in from one process to the next, of whatever compiles here.
+_ALWAYS = (
+    "NUMBA_CACHE_DIR",
+    "TORCH_EXTENSIONS_DIR",
+    "TORCHINDUCTOR_CACHE_DIR",
+    "TRITON_CACHE_DIR",
+    "CUDA_CACHE_PATH",
+)
+# Without a folder, these keep nothing: they are moved where somebody has asked for one.
+_IF_SET = ("JAX_COMPILATION_CACHE_DIR",)
+_VARIABLES = (*_ALWAYS, *_IF_SET)
+_KEPT_COMMITS = 4
+
+
+@contextmanager
+def empty() -> Iterator[None]:
+    """Inside, nothing that was compiled before is found, and nothing is left behind."""
+    before = {name: os.environ.get(name) for name in _VARIABLES}
+    with TemporaryDirectory(prefix="eprop-bench-cache-", ignore_cleanup_errors=True) as folder:
+        _use(Path(folder))
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    os.environ.pop(name, None)
+                else:
+                    os.environ[name] = value
+
+
+def per_commit() -> None:
+    """Keep what is compiled apart for each commit, where ASV installs one after the other in one place.
+
+    Two commits that are measured in turns would else compile all over again at every turn.
+    """
+    environment, commit = os.environ.get("ASV_ENV_DIR"), os.environ.get("ASV_COMMIT")
+    if not environment or not commit:
+        return
+    root = Path(environment) / "compiled"
+    folder = root / commit
+    if not folder.is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        by_age = sorted(root.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
+        for old in by_age[_KEPT_COMMITS:]:
+            shutil.rmtree(old, ignore_errors=True)
+    _use(folder)
+
+
+def _use(folder: Path) -> None:
+    for name in _VARIABLES:
+        if name in _ALWAYS or name in os.environ:
+            os.environ[name] = str(folder / name.lower())

@@ -1,0 +1,108 @@
+"""What the ASV classes beside this folder share: their parameters, and how they become cases.
+
+ASV calls `setup` before every timed call, so what it prepares is cached. A case that can't run here raises
+NotImplementedError there, which is ASV's n/a; any other error is a failure.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from benchmarks.harness import caches
+from benchmarks.harness.cases import BATCH, MEMORY_BATCH, Case
+from benchmarks.harness.measuring import Prepared
+
+# Literal, and the same for every commit and machine: ASV keys its results by them. Tests hold them against
+# the registry. What can't run is n/a.
+BACKENDS = ["numpy", "numba", "torch", "jax", "brainpy"]
+RULES = ["bptt", "eprop_symmetric", "eprop_random", "eprop_adaptive"]
+MODES = ["adjoint", "online"]
+DEVICES = ["cpu", "cuda"]
+
+# Rules that differ in cost, by where the gradient flows. Other feedback matrices cost the same: StepTime.
+COSTLY_RULES = ["bptt", "eprop_symmetric"]
+
+N_STEPS = 2250
+"""Steps of the published trial."""
+
+N_REC = 100
+"""Neurons of the published network, half of them adaptive."""
+
+CASE = {
+    "backend": BACKENDS,
+    "rule": RULES,
+    "mode": MODES,
+    "device": DEVICES,
+    "n_steps": [N_STEPS],
+    "n_rec": [N_REC],
+    "batch": [BATCH],
+}
+"""Parameter -> values at the size of the notebook that the suite started from."""
+
+SCALED = {**CASE, "rule": COSTLY_RULES, "batch": [MEMORY_BATCH]}
+"""The same at a quarter of the trials, so that four times the length costs as much as `CASE`."""
+
+caches.per_commit()
+
+
+@lru_cache(maxsize=1)
+def _prepared(case: Case) -> Prepared:
+    return Prepared(case)
+
+
+class Parametrised:
+    """Base of ASV classes: parameters by name, as `CASE` has them."""
+
+    version = "1"
+    """Of what is measured: results of another version are not compared. Raise it with any change of that."""
+
+    timeout = 900.0
+    param_names: tuple[str, ...]
+    params: tuple[Sequence[Any], ...]
+
+    def __init_subclass__(cls, parameters: Mapping[str, Sequence[Any]] | None = None) -> None:
+        if parameters is not None:
+            cls.param_names, cls.params = tuple(parameters), tuple(parameters.values())
+
+    @classmethod
+    def _case(cls, values: Sequence[Any], **common: Any) -> Case:
+        named = dict(zip(cls.param_names, values, strict=True))
+        n_steps, n_rec = named.pop("n_steps", N_STEPS), named.pop("n_rec", N_REC)
+        found = Case(
+            **named,
+            **common,
+            delay_ms=n_steps - (N_STEPS - Case.delay_ms),
+            n_regular=n_rec // 2,
+            n_adaptive=n_rec - n_rec // 2,
+        )
+        if found.unavailable is not None:
+            raise NotImplementedError(found.unavailable)
+        return found
+
+
+class Timed(Parametrised):
+    """Base of ASV classes whose methods time what `setup` has prepared."""
+
+    rounds = 1
+    """Fresh processes per case."""
+
+    number = 1
+    warmup_time = 0.0  # `Prepared` is warm
+    repeat: tuple[int, int, float] = (3, 10, 1.0)
+    """Samples per process: at least, at most, and seconds after which there are enough."""
+
+    def setup(self, *values: Any) -> None:
+        """Prepare the case, or put it back to where it was."""
+        self.prepared = _prepared(self._case(values))
+        self.prepared.restore()
+
+
+class Metered(Parametrised):
+    """Base of ASV classes whose methods measure a case whole, in the fresh process that ASV gives them."""
+
+    memory = True
+    """Whether the figure is one of memory, which can't be measured everywhere."""
+
+    def setup(self, *values: Any) -> None:
+        """Name the case."""
+        self.case = self._case(values, memory=self.memory)
