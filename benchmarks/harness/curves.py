@@ -7,12 +7,12 @@ run is trained again from step 0, which gives the same numbers, but evaluated fr
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -24,9 +24,72 @@ from benchmarks.harness.environment import environment
 from benchmarks.harness.interruption import Interrupted, held
 from benchmarks.harness.problem import SYSTEM, TASK_NAME, Problem
 from benchmarks.harness.progress import Display
-from implementations.training import Plan, Point, Training, initial_parameters
+from implementations.training import Event, Plan, Point, Training, initial_parameters
 
 SCHEMA = 1
+
+
+class Trained(Protocol):
+    """A training on its way; `implementations.training.Training` says what each member does."""
+
+    @property
+    def step(self) -> int:
+        """Steps done."""
+        ...
+
+    @property
+    def last_point(self) -> int:
+        """Step of the last point."""
+        ...
+
+    @property
+    def criterion_step(self) -> int | None:
+        """Where the stopping criterion was met first."""
+        ...
+
+    def warm_up(self) -> None:
+        """Let everything be compiled."""
+        ...
+
+    def events(self, passed: Mapping[int, float] | None = None) -> Iterator[Event]:
+        """Train up to the end."""
+        ...
+
+    def state(self) -> dict[str, np.ndarray]:
+        """All that `restore` needs."""
+        ...
+
+    def restore(self, state: Mapping[str, np.ndarray], criterion_step: int | None = None) -> None:
+        """Take up a state."""
+        ...
+
+
+class Recordable(Protocol):
+    """A run of any system, as `record` takes it; `Run` says what each member is."""
+
+    @property
+    def plan(self) -> Plan:
+        """Steps, seed and points."""
+        ...
+
+    @property
+    def header(self) -> dict[str, Any]:
+        """The `run` record."""
+        ...
+
+    @property
+    def title(self) -> str:
+        """For people."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """Of the file."""
+        ...
+
+    def training(self) -> Trained:
+        """The training, at step 0."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -78,10 +141,11 @@ class Run:
     @property
     def name(self) -> str:
         """Of the file: TASK-BACKEND-RULE-MODE-DTYPE-DEVICE-seedN-DIGEST."""
-        text = json.dumps(self.header, sort_keys=True)
-        digest = hashlib.sha256(text.encode()).hexdigest()[:8]
-        parts = (TASK_NAME, self.backend, self.rule, self.mode, self.dtype, self.device)
-        return "-".join((*parts, f"seed{self.plan.seed}", digest))
+        return file_name(self.header)
+
+    def training(self) -> Trained:
+        """The training, at step 0."""
+        return Training(self.learner(), self.problem.task, self.plan, self.title)
 
     def learner(self) -> impl.Learner:
         """A learner with the initial weights of the seed.
@@ -103,7 +167,14 @@ class Run:
         )
 
 
-def record(run: Run, results: Path, show: Callable[[str, int], Display]) -> None:
+def file_name(header: Mapping[str, Any]) -> str:
+    """TASK-BACKEND-RULE-MODE-DTYPE-DEVICE-seedN-DIGEST, of a `run` record."""
+    digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode()).hexdigest()[:8]
+    parts = [str(header[name]) for name in ("task", "backend", "rule", "mode", "dtype", "device")]
+    return "-".join((*parts, f"seed{header['seed']}", digest))
+
+
+def record(run: Recordable, results: Path, show: Callable[[str, int], Display]) -> None:
     """Train, or go on training, up to the end of the run's plan; a run that is there already is skipped.
 
     Args:
@@ -129,9 +200,9 @@ def record(run: Run, results: Path, show: Callable[[str, int], Display]) -> None
         _end(file, run.plan, checkpoint_path)
 
 
-def _train(run: Run, file: CurveFile, checkpoint_path: Path, display: Display) -> None:
+def _train(run: Recordable, file: CurveFile, checkpoint_path: Path, display: Display) -> None:
     recorded = file.recorded
-    training = Training(run.learner(), run.problem.task, run.plan, run.title)
+    training = run.training()
     display.warming_up()
     training.warm_up()
     unresumed = _resume(training, run.name, recorded, checkpoint_path)
@@ -172,7 +243,7 @@ def _train(run: Run, file: CurveFile, checkpoint_path: Path, display: Display) -
     display.say(f"{run.title}: recorded up to step {recorded.last_point} in {file.path}")
 
 
-def _resume(training: Training, name: str, recorded: Recorded, path: Path) -> str | None:
+def _resume(training: Trained, name: str, recorded: Recorded, path: Path) -> str | None:
     """Bring a fresh training to its checkpoint; None, or why that can't be used and it stays fresh."""
     fresh = training.state()
     try:

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from implementations import EvidenceAccumulation, Network, Objective
 
 TASK_NAME = "evidence_accumulation"
-SYSTEM = "benchmark"  # in records: the network of README.md, as opposed to systems compared as they are
+# In records: the network of README.md, and the BrainPy notebook that is compared with it as it is.
+SYSTEM = "benchmark"
+NOTEBOOK = "notebook"
 
 
 @dataclass(frozen=True)

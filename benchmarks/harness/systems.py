@@ -1,20 +1,53 @@
 """The systems that are measured: each builds learners, and draws the trials that they are measured on.
 
-`Case.system` names one; what is particular to a system is said here and nowhere else.
+`Case.system` names one; what measuring has to know of a system is said here and nowhere else.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+import numpy as np
 
 import implementations as impl
-from benchmarks.harness.problem import SYSTEM
+from benchmarks.harness.problem import NOTEBOOK, SYSTEM
+from implementations import notebook
+from implementations.notebook.settings import N_BATCH, SETTINGS
 
 if TYPE_CHECKING:
     from benchmarks.harness.cases import Case
 
 _SEED = 0
+
+
+class Measurable(Protocol):
+    """What is measured of a learner; `implementations.interface.Learner` says what each method does."""
+
+    def load(self, batch: impl.Batch) -> Any:
+        """Bring a batch to the device."""
+        ...
+
+    def step(self, loaded: Any) -> impl.Metrics:
+        """One training step."""
+        ...
+
+    def evaluate(self, loaded: Any) -> impl.Metrics:
+        """One forward pass."""
+        ...
+
+    def synchronize(self) -> None:
+        """Wait until all is done."""
+        ...
+
+    def state(self) -> dict[str, np.ndarray]:
+        """All that training changes."""
+        ...
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Take up a state."""
+        ...
 
 
 class System(ABC):
@@ -32,7 +65,7 @@ class System(ABC):
         """The module whose import brings all code of the case: what `import_s` measures."""
 
     @abstractmethod
-    def learner(self, case: Case) -> impl.Learner:
+    def learner(self, case: Case) -> Measurable:
         """A learner for the case, with fresh weights."""
 
     @abstractmethod
@@ -52,7 +85,7 @@ class _Benchmark(System):
     def module(self, case: Case) -> str:
         return f"implementations.{case.backend}.learner"
 
-    def learner(self, case: Case) -> impl.Learner:
+    def learner(self, case: Case) -> Measurable:
         problem = case.problem
         return impl.learner(
             case.backend,
@@ -70,4 +103,43 @@ class _Benchmark(System):
         return case.problem.task.batch(case.batch, _SEED)
 
 
-SYSTEMS: dict[str, System] = {SYSTEM: _Benchmark()}
+class _Notebook(System):
+    """The BrainPy notebook as it is: its size, its precision, and all cores, as BrainPy takes them."""
+
+    backends = ("brainpy",)
+    rules = tuple(notebook.RULES)
+    _FIXED: ClassVar = {
+        "mode": "adjoint",
+        "dtype": "float32",
+        "threads": None,
+        "batch": N_BATCH,
+        "delay_ms": SETTINGS["task"]["delay_ms"],
+        "n_regular": SETTINGS["network"]["n_regular"],
+        "n_adaptive": SETTINGS["network"]["n_adaptive"],
+    }
+
+    def unavailable(self, case: Case) -> str | None:
+        for name, allowed in (("backend", self.backends), ("rule", self.rules)):
+            if getattr(case, name) not in allowed:
+                return f"the notebook's {name} is {' or '.join(allowed)}, not {getattr(case, name)}"
+        for name, value in self._FIXED.items():
+            if getattr(case, name) != value:
+                return f"the notebook's {name} is {value}, not {getattr(case, name)}"
+        return notebook.unavailable(case.device)
+
+    def module(self, case: Case) -> str:
+        return "implementations.notebook.learner"
+
+    def learner(self, case: Case) -> Measurable:
+        from implementations.notebook.learner import NotebookLearner  # imports BrainPy
+
+        return NotebookLearner(case.rule, _SEED, case.device)
+
+    def batch(self, case: Case) -> impl.Batch:
+        from implementations.notebook import data  # imports BrainPy
+
+        data.seed_trials(np.random.SeedSequence(_SEED))
+        return impl.Batch(*data.draw(case.batch, case.problem.network.n_in, case.delay_ms))
+
+
+SYSTEMS: dict[str, System] = {SYSTEM: _Benchmark(), NOTEBOOK: _Notebook()}

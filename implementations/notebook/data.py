@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from brainpy import tools
 
-N_BATCH = 128
-BATCHES_PER_EPOCH = 10
+from implementations.notebook.settings import BATCHES_PER_EPOCH
+
 T_CUE_SPACING = 150
 """Steps from one cue to the next; also how long the recall lasts, and so the window of the loss."""
 

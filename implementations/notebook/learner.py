@@ -15,13 +15,12 @@ from brainpy import tools
 from implementations import checks
 from implementations.interface import Activity, Gradients, Metrics
 from implementations.notebook.availability import RULES, unavailable
-from implementations.notebook.data import BATCHES_PER_EPOCH, Trials
+from implementations.notebook.data import Trials
 from implementations.notebook.loss import loss_fun
 from implementations.notebook.network import EligSNN
 from implementations.notebook.scope import notebook_environment
+from implementations.notebook.settings import BATCHES_PER_EPOCH, LEARNING_RATE
 from implementations.tasks import Batch
-
-LEARNING_RATE = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +93,13 @@ class NotebookLearner:
         with self._environment():
             self._reset(len(loaded.targets))
             _, figures = self._trainer.f_train(self._shared, loaded.spikes, loaded.targets)
+            return _metrics(figures)
+
+    def evaluate(self, loaded: _Loaded) -> Metrics:
+        """Metrics of a loaded batch: the forward pass alone."""
+        with self._environment():
+            self._reset(len(loaded.targets))
+            _, figures = self._trainer.f_loss(self._shared, loaded.spikes, loaded.targets)
             return _metrics(figures)
 
     def gradients(self, loaded: _Loaded) -> tuple[Gradients, Metrics]:

@@ -14,9 +14,10 @@ from time import perf_counter
 
 import numpy as np
 
-from implementations.notebook.data import BATCHES_PER_EPOCH, N_BATCH, Trials, get_data, seed_trials
+from implementations.notebook.data import Trials, get_data, seed_trials
 from implementations.notebook.learner import NotebookLearner
 from implementations.notebook.network import N_IN
+from implementations.notebook.settings import BATCHES_PER_EPOCH, N_BATCH
 from implementations.training import NonFiniteLoss, Plan, Point, Step
 
 _TRIALS = 1  # first number of a spawn key, as in implementations.training; 0 would be the weights'
