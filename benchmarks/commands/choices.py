@@ -4,8 +4,10 @@ from collections.abc import Iterable
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 import implementations as impl
+from benchmarks.harness.systems import SYSTEMS
 from implementations.rules import get
 
 ALL = "all"
@@ -56,6 +58,63 @@ def rule_option(command: Any) -> Any:
         default=(ALL,),
         help=f"Rules, separated by commas: {', '.join(impl.RULES)}, or all (default), what can run here.",
     )(command)
+
+
+def system_option(command: Any) -> Any:
+    """Add `--system NAME`, one of `systems.SYSTEMS`."""
+    return click.option(
+        "--system",
+        type=click.Choice(tuple(SYSTEMS)),
+        default=next(iter(SYSTEMS)),
+        show_default=True,
+        help="The network of README.md, or the BrainPy notebook as it is.",
+    )(command)
+
+
+def of_system(system: str, kind: str, names: tuple[str, ...], default: tuple[str, ...]) -> tuple[str, ...]:
+    """Which of a system's backends or rules (`kind`) an option asks for.
+
+    Args:
+        system: one of `systems.SYSTEMS`.
+        kind: "backend" or "rule", also the name of the option.
+        names: what `chosen` returned.
+        default: the names where the option is not given.
+    """
+    allowed: tuple[str, ...] = getattr(SYSTEMS[system], f"{kind}s")
+    if not given(f"{kind}s") and not given(kind):
+        return default
+    if ALL in names:
+        return allowed
+    for name in names:
+        if name not in allowed:
+            raise click.BadParameter(
+                f"{name!r} is no {kind} of --system {system}; it may be {', '.join((*allowed, ALL))}",
+                param_hint=f"'--{kind}'",
+            )
+    return names
+
+
+def given(parameter: str) -> bool:
+    """Whether the running command was given a value for this parameter."""
+    source = click.get_current_context().get_parameter_source(parameter)
+    return source not in (None, ParameterSource.DEFAULT, ParameterSource.DEFAULT_MAP)
+
+
+def refuse_other_options(system: str, allowed: Iterable[str]) -> None:
+    """Fail if the running command was given an option that does not apply to a system.
+
+    Args:
+        system: one of `systems.SYSTEMS`.
+        allowed: names of the parameters that do apply.
+    """
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        if given(parameter.name or "") and parameter.name not in (*allowed, "system"):
+            raise click.BadParameter(
+                f"does not apply to --system {system}, which is what it is: leave it out",
+                context,
+                parameter,
+            )
 
 
 def chosen(groups: Iterable[tuple[str, ...]]) -> tuple[str, ...]:

@@ -1,5 +1,7 @@
 """`python -m benchmarks train`: training runs, recorded under results/curves."""
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +9,7 @@ import click
 
 import implementations as impl
 from benchmarks.commands import choices
-from benchmarks.commands.choices import backend_option, chosen, rule_option
+from benchmarks.commands.choices import backend_option, chosen, rule_option, system_option
 from benchmarks.commands.options import (
     build_problem,
     machine_options,
@@ -16,9 +18,12 @@ from benchmarks.commands.options import (
     results_option,
 )
 from benchmarks.harness.curve_file import UnusableFile
-from benchmarks.harness.curves import Run, record
+from benchmarks.harness.curves import Recordable, Run, record
 from benchmarks.harness.interruption import Interrupted
-from benchmarks.harness.progress import display
+from benchmarks.harness.notebook import Log, NotebookRun
+from benchmarks.harness.problem import NOTEBOOK, SYSTEM
+from benchmarks.harness.progress import Display, display
+from implementations import notebook
 from implementations.rules import MODES
 from implementations.training import NonFiniteLoss, Plan
 
@@ -26,6 +31,7 @@ _INTERRUPTED = 130  # what a shell reports for Ctrl-C
 
 
 @click.command("train", context_settings={"max_content_width": 100})
+@system_option
 @backend_option
 @rule_option
 @click.option(
@@ -53,37 +59,23 @@ _INTERRUPTED = 130  # what a shell reports for Ctrl-C
 )
 @problem_options
 @results_option
-def command(
-    backends: tuple[tuple[str, ...], ...],
-    rules: tuple[tuple[str, ...], ...],
-    seeds: int | None,
-    seed: int | None,
-    results: Path,
-    **values: Any,
-) -> None:
+def command(system: str, seeds: int | None, seed: int | None, results: Path, **values: Any) -> None:
     """Train, and record how well the network does as it learns.
 
     Each backend, rule and seed is a run with a file of its own under RESULTS/curves. What is recorded is
     never measured again: a run that was interrupted goes on where it was, a longer one goes on from the end.
+
+    `--system notebook` trains the BrainPy notebook that the suite started from, by bptt unless --rule says
+    otherwise; of the options below only --backend, --rule, --seeds, --seed, --steps, --device and --results
+    apply to it.
     """
+    trained = _SYSTEMS[system]
     with naming_options():
-        wanted_seeds = _seeds(seeds, seed)
-        plans = [_plan(values, number) for number in wanted_seeds]
-        problem = build_problem(values)
-        optimizer = impl.Adam(learning_rate=values["learning_rate"])
-        mode, device = values["mode"], values["device"]
-        pairs = choices.pairs(chosen(backends), chosen(rules), device, mode)
-        runs = [
-            Run(backend, rule, mode, values["dtype"], device, values["threads"], problem, optimizer, plan)
-            for plan in plans
-            for backend, rule in pairs
-        ]
-        for run in runs[: len(pairs)]:  # one seed of each: raises where an argument doesn't fit a backend
-            run.learner()
+        runs = trained.runs(values, _seeds(seeds, seed))
     failed = 0
     for run in runs:
         try:
-            record(run, results, display)
+            record(run, results, trained.show)
         except (UnusableFile, NonFiniteLoss, OSError) as error:
             click.echo(f"Error: {error}", err=True)
             failed += 1
@@ -96,6 +88,45 @@ def command(
     if failed:
         click.echo(f"{failed} of {len(runs)} runs failed", err=True)
         raise SystemExit(1)
+
+
+def _benchmark_runs(values: Mapping[str, Any], seeds: range) -> list[Recordable]:
+    plans = [_plan(values, seed) for seed in seeds]
+    problem = build_problem(values)
+    optimizer = impl.Adam(learning_rate=values["learning_rate"])
+    mode, device = values["mode"], values["device"]
+    pairs = choices.pairs(chosen(values["backends"]), chosen(values["rules"]), device, mode)
+    runs = [
+        Run(backend, rule, mode, values["dtype"], device, values["threads"], problem, optimizer, plan)
+        for plan in plans
+        for backend, rule in pairs
+    ]
+    for run in runs[: len(pairs)]:  # one seed of each: raises where an argument doesn't fit a backend
+        run.learner()
+    return list(runs)
+
+
+def _notebook_runs(values: Mapping[str, Any], seeds: range) -> list[Recordable]:
+    choices.refuse_other_options(
+        NOTEBOOK, ("backends", "rules", "seeds", "seed", "steps", "device", "results")
+    )
+    choices.of_system(NOTEBOOK, "backend", chosen(values["backends"]), ())
+    rules = choices.of_system(NOTEBOOK, "rule", chosen(values["rules"]), (notebook.PUBLISHED_RULE,))
+    reason = notebook.unavailable(values["device"])
+    if reason is not None:
+        raise click.UsageError(f"the notebook can't run here: {reason}")
+    return [NotebookRun(rule, values["steps"], seed, values["device"]) for seed in seeds for rule in rules]
+
+
+@dataclass(frozen=True)
+class _Trained:
+    """How a system is trained: options and seeds -> runs, and a run's title and steps -> its display."""
+
+    runs: Callable[[Mapping[str, Any], range], list[Recordable]]
+    show: Callable[[str, int], Display]
+
+
+_SYSTEMS = {SYSTEM: _Trained(_benchmark_runs, display), NOTEBOOK: _Trained(_notebook_runs, Log)}
 
 
 def _seeds(seeds: int | None, seed: int | None) -> range:
@@ -111,6 +142,6 @@ def _seeds(seeds: int | None, seed: int | None) -> range:
     return range(seeds)
 
 
-def _plan(values: dict[str, Any], seed: int) -> Plan:
+def _plan(values: Mapping[str, Any], seed: int) -> Plan:
     names = ("steps", "batch", "evaluate_every", "test_trials", "stop_early")
     return Plan(seed=seed, **{name: values[name] for name in names})

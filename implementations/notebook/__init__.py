@@ -33,6 +33,6 @@ first epochs its updates were two to three times smaller than here, and at the e
 large. training.py says what "use X s" of the log counts.
 """
 
-from implementations.notebook.availability import RULES, unavailable
+from implementations.notebook.availability import PUBLISHED_RULE, RULES, unavailable
 
-__all__ = ["RULES", "unavailable"]
+__all__ = ["PUBLISHED_RULE", "RULES", "unavailable"]

@@ -8,6 +8,9 @@ from implementations.registry import DEVICES
 RULES = {"bptt": False, "eprop_symmetric": True}
 """Rule -> the notebook's argument `eprop`."""
 
+PUBLISHED_RULE = "bptt"
+"""The rule of the published log, which ran with eprop=False."""
+
 _PACKAGES = ("brainpy", "jax", "numba")
 _PLATFORMS = {"cpu": "cpu", "cuda": "gpu"}  # our name of a device -> JAX's
 

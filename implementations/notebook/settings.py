@@ -39,4 +39,4 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "objective": {"loss": "cross_entropy", "window": 150, "rate_target_hz": 10.0, "rate_cost": 1.0},
     "optimizer": {"learning_rate": LEARNING_RATE, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8},
 }
-"""For the record of a run. network.py, data.py and loss.py have the same numbers where the notebook has them."""
+"""For the record of a run; network.py, data.py and loss.py have these numbers where the notebook has them."""
