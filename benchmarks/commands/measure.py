@@ -11,7 +11,7 @@ from benchmarks.commands import choices
 from benchmarks.commands.choices import backend_option, chosen, rule_option
 from benchmarks.commands.options import machine_options, naming_options, results_option
 from benchmarks.harness import timings
-from benchmarks.harness.cases import BATCH, Case, length_cases, step_cases
+from benchmarks.harness.cases import BATCH, Case, length_cases, scaling_cases, step_cases
 from implementations import checks
 from implementations.rules import MODES
 
@@ -38,7 +38,16 @@ from implementations.rules import MODES
     help="Time from the last cue to the end of the trial; the published trial has 2250 steps.",
 )
 @click.option(
+    "--steps/--no-steps", default=True, show_default=True, help="Measure time and memory at the given size."
+)
+@click.option(
     "--lengths/--no-lengths", default=True, show_default=True, help="Also measure memory in longer trials."
+)
+@click.option(
+    "--scaling/--no-scaling",
+    default=False,
+    show_default=True,
+    help="Also measure time and memory against neurons and batch; takes longer than all the rest.",
 )
 @results_option
 def command(
@@ -46,7 +55,9 @@ def command(
     rules: tuple[tuple[str, ...], ...],
     modes: tuple[str, ...],
     rounds: int,
+    steps: bool,
     lengths: bool,
+    scaling: bool,
     results: Path,
     **common: Any,
 ) -> None:
@@ -58,12 +69,15 @@ def command(
     with naming_options():
         checks.integer("rounds", rounds, 1)
         pairs = choices.pairs(chosen(backends), chosen(rules), common["device"], None)
-        cases = step_cases(pairs, modes, **common)
-        if lengths:
-            beyond = {name: value for name, value in common.items() if name not in ("batch", "delay_ms")}
-            cases += length_cases(pairs, modes, **beyond)
+        beyond = {name: value for name, value in common.items() if name not in ("batch", "delay_ms")}
+        cases = step_cases(pairs, modes, **common) if steps else []
+        cases += length_cases(pairs, modes, **beyond) if lengths else []
+        cases += scaling_cases(pairs, modes, **beyond) if scaling else []
+        cases = list(dict.fromkeys(cases))  # a size may belong to more than one of them
         for case in cases:
             _ = case.problem  # raises for a size that is not what it may be
+    if not (steps or lengths or scaling):
+        raise click.UsageError("nothing to measure: --no-steps and --no-lengths need --scaling")
     if not cases:
         raise click.UsageError("none of the rules has a mode that --mode asks for")
     failed = _measure(cases, rounds, results)
@@ -87,7 +101,7 @@ def _measure(cases: list[Case], rounds: int, results: Path) -> int:
 
 
 def _line(record: dict[str, Any]) -> str:
-    case = " ".join(str(record[name]) for name in ("backend", "rule", "mode", "n_steps", "batch"))
+    case = " ".join(str(record[name]) for name in ("backend", "rule", "mode", "n_steps", "batch", "n_rec"))
     if record["status"] != "ok":
         return f"{case}: {record['status']}: {record['reason']}"
     middle = sorted(record["step_s"])[len(record["step_s"]) // 2]

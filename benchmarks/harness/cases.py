@@ -20,6 +20,13 @@ MEMORY_BATCH = 32
 MEMORY_DELAYS_MS = (1200, 3450, 7950)
 """Delays that make trials of 2250 (the published length), 4500 and 9000 steps."""
 
+SCALED_NEURONS = (50, 100, 200, 400)
+"""Recurrent neurons, half of them adaptive, at MEMORY_BATCH: from half the published size, where a step of a
+time loop costs mostly its overhead, to four times, where it costs its products with the weights."""
+
+SCALED_BATCHES = (8, 32, 128, 512)
+"""Trials per step, at the published size: from fewer than a processor has lanes to more than caches hold."""
+
 
 @dataclass(frozen=True)
 class Case:
@@ -99,6 +106,22 @@ def length_cases(pairs: Iterable[tuple[str, str]], modes: Iterable[str], **commo
         for backend, rule, mode in _in_modes(pairs, modes)
         for delay_ms in MEMORY_DELAYS_MS
     ]
+
+
+def scaling_cases(pairs: Iterable[tuple[str, str]], modes: Iterable[str], **common: Any) -> list[Case]:
+    """Time, and peak memory, of each (backend, rule) in each of its `modes` against neurons and batch."""
+    sizes = [
+        {"n_regular": n_rec // 2, "n_adaptive": n_rec - n_rec // 2, "batch": MEMORY_BATCH}
+        for n_rec in SCALED_NEURONS
+    ]
+    sizes += [{"batch": batch} for batch in SCALED_BATCHES]
+    timed = [
+        Case(backend, rule, mode, **{**common, **size})
+        for backend, rule, mode in _in_modes(pairs, modes)
+        for size in sizes
+    ]
+    timed = list(dict.fromkeys(timed))  # the two lines of sizes meet in one
+    return timed + [dataclasses.replace(case, memory=True) for case in timed]
 
 
 def _in_modes(pairs: Iterable[tuple[str, str]], modes: Iterable[str]) -> list[tuple[str, str, str]]:
