@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: list, train, raster, measure, parity, report, export."""
+"""`python -m benchmarks`: list, train, raster, measure, parity, report, bench, check, export."""
 
 from importlib import import_module
 
@@ -13,6 +13,8 @@ _COMMANDS = {
     "measure": "Measure the time and memory of training steps.",
     "parity": "Hold what every backend computes against the published numbers.",
     "report": "Compare all that was recorded, as a page of figures and tables.",
+    "bench": "Run the ASV suite on commits, and make its site.",
+    "check": "Fail where one commit costs more or learns worse than another.",
     "export": "Write all records as CSV or Parquet.",
 }
 

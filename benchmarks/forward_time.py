@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from benchmarks.harness.suite import CASE, Timed
+from benchmarks.harness.suite import CASE, REPEAT, ROUNDS, Timed
 
 
 class ForwardTime(Timed, parameters={**CASE, "rule": ["eprop_symmetric"], "mode": ["adjoint"]}):
     """Spikes, readout and loss of a batch, nothing kept for a gradient; the same for every rule and mode."""
 
-    rounds = 2
+    rounds = ROUNDS
+    repeat = REPEAT
 
     def time_evaluate(self, *_: Any) -> None:
         """One evaluation."""

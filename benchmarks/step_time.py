@@ -2,16 +2,14 @@
 
 from typing import Any
 
-from benchmarks.harness.suite import CASE, Timed
+from benchmarks.harness.suite import CASE, REPEAT, ROUNDS, Timed
 
 
 class StepTime(Timed, parameters=CASE):
     """Gradients and update, up to their end; trials loaded and everything compiled before."""
 
-    # What the regression gate looks at: four processes in turns, of two samples and more, so that what a
-    # process happens to get (its place in memory, a busy neighbour) does not pass for a change.
-    rounds = 4
-    repeat = (2, 6, 0.5)
+    rounds = ROUNDS
+    repeat = REPEAT
 
     def time_step(self, *_: Any) -> None:
         """One training step."""

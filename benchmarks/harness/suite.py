@@ -42,6 +42,13 @@ CASE = {
 SCALED = {**CASE, "rule": COSTLY_RULES, "batch": [MEMORY_BATCH]}
 """The same at a quarter of the trials, so that four times the length costs as much as `CASE`."""
 
+ROUNDS = 4
+"""Fresh processes per case of what the regression gate judges: its two sides are measured in turns, so that
+what one process happens to get (its place in memory, a busy neighbour) does not pass for a change."""
+
+REPEAT = (2, 6, 0.5)
+"""Samples per process of the same: at least, at most, and seconds after which there are enough."""
+
 caches.per_commit()
 
 
