@@ -1,24 +1,32 @@
 """`python -m benchmarks raster`: what a network does in a trial, before or after training."""
 
 import zipfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
+from matplotlib.figure import Figure
 
 import implementations as impl
+from benchmarks.commands import choices
+from benchmarks.commands.choices import system_option
 from benchmarks.commands.options import build_problem, machine_options, naming_options, problem_options
 from benchmarks.harness import raster
-from benchmarks.harness.problem import Problem
-from benchmarks.harness.progress import display
-from implementations import rules
+from benchmarks.harness.curves import Trained
+from benchmarks.harness.notebook import Log, NotebookRun
+from benchmarks.harness.problem import NOTEBOOK, SYSTEM, Problem
+from benchmarks.harness.progress import Display, display
+from implementations import notebook, rules
+from implementations.notebook.settings import BATCHES_PER_EPOCH, N_DRAWN
 from implementations.training import NonFiniteLoss, Plan, Point, Training, initial_parameters
 
 _WEIGHTS = ("w_in", "w_rec", "w_out")
 
 
 @click.command("raster", context_settings={"max_content_width": 100})
+@system_option
 @click.option("--backend", type=click.Choice(impl.BACKENDS), default="numba", show_default=True)
 @click.option("--rule", type=click.Choice(impl.RULES), default="eprop_symmetric", show_default=True)
 @click.option(
@@ -51,21 +59,30 @@ _WEIGHTS = ("w_in", "w_rec", "w_out")
     help="File to write, .png or .svg.",
 )
 @problem_options
-def command(
-    backend: str, rule: str, seed: int, train_steps: int, trials: int, out: Path, **values: Any
-) -> None:
+def command(system: str, out: Path, **values: Any) -> None:
     """Draw what a network does in one trial.
 
     Inputs by group, recurrent spikes of regular and adaptive neurons, and the readout over time. The same
     seed draws the same trials for every backend and rule, none of which is trained on.
+
+    `--system notebook` draws the BrainPy notebook, by bptt unless --rule says otherwise; of the options below
+    only --backend, --rule, --seed, --train-steps, --trials, --device and --out apply to it. Its "regular"
+    neurons adapt too.
     """
     if out.suffix not in (".png", ".svg"):
         raise click.BadParameter(f"{out.name!r} ends in neither .png nor .svg", param_hint="'--out'")
-    for name, value, least in (("--train-steps", train_steps, 0), ("--trials", trials, 1)):
+    for name, least in (("train_steps", 0), ("trials", 1)):
+        value = values[name]
         if value < least:
             raise click.BadParameter(
-                f"{value} is not what it may be, any integer >= {least}", param_hint=name
+                f"{value} is not what it may be, any integer >= {least}",
+                param_hint="--" + name.replace("_", "-"),
             )
+    raster.save(_SYSTEMS[system](**values), out)
+    click.echo(str(out))
+
+
+def _benchmark(backend: str, rule: str, seed: int, train_steps: int, trials: int, **values: Any) -> Figure:
     with naming_options():
         problem = build_problem(values)
         parameters = initial_parameters(problem.network, seed)
@@ -87,18 +104,45 @@ def command(
         plan = Plan(train_steps, values["batch"], seed, evaluate_every=train_steps) if train_steps else None
     name = f"{rules.get(rule).title} on {backend}"
     if plan is not None:
-        _train(learner, problem, plan, name)
+        _train(Training(learner, problem.task, plan, name), name, plan.steps, display)
     drawn = _trials(learner, problem, trials, seed)
     state = _state(train_steps, values["weights"] is not None)
-    figure = raster.draw(drawn, problem.network, problem.task, f"{name}, {state}, seed {seed}")
-    raster.save(figure, out)
-    click.echo(str(out))
+    return raster.draw(drawn, problem.network, problem.task, f"{name}, {state}, seed {seed}")
 
 
-def _train(learner: impl.Learner, problem: Problem, plan: Plan, title: str) -> None:
-    training = Training(learner, problem.task, plan, title)
+def _notebook(rule: str, seed: int, train_steps: int, trials: int, device: str, **values: Any) -> Figure:
+    allowed = ("backend", "rule", "seed", "train_steps", "trials", "device", "out")
+    choices.refuse_other_options(NOTEBOOK, allowed)
+    choices.of_system(NOTEBOOK, "backend", (values["backend"],), ())
+    (rule,) = choices.of_system(NOTEBOOK, "rule", (rule,), (notebook.PUBLISHED_RULE,))
+    if trials > N_DRAWN:
+        raise click.BadParameter(f"the notebook draws {N_DRAWN} trials, not {trials}", param_hint="--trials")
+    if train_steps % BATCHES_PER_EPOCH:
+        raise click.BadParameter(
+            f"{train_steps} is no multiple of {BATCHES_PER_EPOCH}, the steps of an epoch",
+            param_hint="--train-steps",
+        )
+    reason = notebook.unavailable(device)
+    if reason is not None:
+        raise click.UsageError(f"the notebook can't run here: {reason}")
+    with naming_options():
+        # Without training a run of one epoch, which is left at its start.
+        run = NotebookRun(rule, train_steps or BATCHES_PER_EPOCH, seed, device)
+    training = run.training()
+    if train_steps:
+        _train(training, run.title, train_steps, Log)
+    batch, activity = training.draw_trials()
+    drawn = _drawn(batch, activity, trials)
+    title = f"{rules.get(rule).title}, BrainPy notebook, {_state(train_steps, False)}, seed {seed}"
+    return raster.draw(drawn, impl.Network(), impl.EvidenceAccumulation(), title)
+
+
+_SYSTEMS: Mapping[str, Callable[..., Figure]] = {SYSTEM: _benchmark, NOTEBOOK: _notebook}
+
+
+def _train(training: Trained, title: str, steps: int, show: Callable[[str, int], Display]) -> None:
     try:
-        with display(title, plan.steps) as shown:
+        with show(title, steps) as shown:
             training.warm_up()
             shown.start(0)
             for event in training.events():
@@ -110,7 +154,11 @@ def _train(learner: impl.Learner, problem: Problem, plan: Plan, title: str) -> N
 def _trials(learner: impl.Learner, problem: Problem, count: int, seed: int) -> list[raster.Trial]:
     # Training draws from spawned children of the seed, so these trials are new to the network.
     batch = problem.task.batch(count, seed)
-    activity = learner.simulate(learner.load(batch))
+    return _drawn(batch, learner.simulate(learner.load(batch)), count)
+
+
+def _drawn(batch: impl.Batch, activity: impl.Activity, count: int) -> list[raster.Trial]:
+    """The first `count` trials of a batch, with what a network made of them."""
     return [
         raster.Trial(batch.spikes[i], activity.spikes[i], activity.readout[i], int(batch.targets[i]))
         for i in range(count)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +11,9 @@ from benchmarks.harness.problem import NOTEBOOK, TASK_NAME
 from benchmarks.harness.progress import Display
 from implementations.notebook.settings import BATCHES_PER_EPOCH, N_BATCH, SETTINGS
 from implementations.training import Plan, Point, Step
+
+if TYPE_CHECKING:
+    from implementations.notebook.training import NotebookTraining
 
 BACKEND, MODE, DTYPE = "brainpy", "adjoint", "float32"
 """How a record names what the notebook runs on."""
@@ -72,10 +75,10 @@ class NotebookRun:
         """Of the file."""
         return f"{NOTEBOOK}-{curves.file_name(self.header)}"
 
-    def training(self) -> curves.Trained:
+    def training(self) -> "NotebookTraining":
         """The training, at step 0."""
         from implementations.notebook.learner import NotebookLearner  # imports BrainPy
-        from implementations.notebook.training import NotebookTraining
+        from implementations.notebook.training import NotebookTraining  # the same
 
         learner = NotebookLearner(self.rule, self.seed, self.device)
         return NotebookTraining(learner, self.plan, self.title)

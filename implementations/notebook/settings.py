@@ -10,6 +10,9 @@ BATCHES_PER_EPOCH = 10
 
 LEARNING_RATE = 0.01
 
+N_DRAWN = 20
+"""Trials that it simulates to draw some of them."""
+
 SETTINGS: dict[str, dict[str, Any]] = {
     "network": {
         "n_in": 40,

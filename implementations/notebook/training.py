@@ -14,13 +14,16 @@ from time import perf_counter
 
 import numpy as np
 
-from implementations.notebook.data import Trials, get_data, seed_trials
+from implementations.interface import Activity
+from implementations.notebook.data import Trials, draw, get_data, seed_trials
 from implementations.notebook.learner import NotebookLearner
 from implementations.notebook.network import N_IN
-from implementations.notebook.settings import BATCHES_PER_EPOCH, N_BATCH
+from implementations.notebook.settings import BATCHES_PER_EPOCH, N_BATCH, N_DRAWN
+from implementations.tasks import Batch
 from implementations.training import NonFiniteLoss, Plan, Point, Step
 
-_TRIALS = 1  # first number of a spawn key, as in implementations.training; 0 would be the weights'
+# First number of a spawn key: what the random numbers are for. The weights are of the seed itself.
+_TRIALS, _DRAWN = 1, 2
 
 
 @dataclass(frozen=True)
@@ -75,11 +78,11 @@ class NotebookTraining:
         self._learner.synchronize()
 
     def events(self, passed: Mapping[int, float] | None = None) -> Iterator[Step | NotebookPoint]:
-        """Train up to the end of the plan, an epoch at a time: its last step, and then its point.
+        """Train up to the end of the plan; yields the point of each epoch.
 
         Args:
-            passed: step -> train_s of points that are known already: they are not yielded, and train_s goes
-                on from the known value.
+            passed: step -> train_s of points that are known already: the last step is yielded in their place,
+                and train_s goes on from the known value.
 
         Raises:
             NonFiniteLoss: after the epoch in which the loss stopped being finite.
@@ -89,9 +92,15 @@ class NotebookTraining:
             point = self._epoch()
             if point.step in passed:
                 self._train_s = passed[point.step]
-            yield Step(point.step, self._train_s, point.train_loss, point.train_accuracy)
-            if point.step not in passed:
+                yield Step(point.step, self._train_s, point.train_loss, point.train_accuracy)
+            else:
                 yield point
+
+    def draw_trials(self) -> tuple[Batch, Activity]:
+        """Twenty trials that the training does not use, and what the network makes of them, to be drawn."""
+        seed_trials(np.random.SeedSequence(entropy=self._plan.seed, spawn_key=(_DRAWN,)))
+        batch = Batch(*draw(N_DRAWN, N_IN))
+        return batch, self._learner.simulate(self._learner.load(batch))
 
     def state(self) -> dict[str, np.ndarray]:
         """All that `restore` needs, the learner's state included."""
