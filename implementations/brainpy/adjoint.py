@@ -1,0 +1,114 @@
+"""What BPTT and adjoint e-prop share: the gradient by BrainPy's differentiation, block by block.
+
+A trial is run once without keeping anything but the states before each block of steps. Then, from the last
+block to the first, a block is run again and differentiated by the weights and by the states before it:
+
+    cost of a block = sum_t <ell[t], y[t]> + <c, z[t]>  +  <lam, states after it>
+
+where ell is the derivative of the task loss by y, c that of the rate loss by a spike, and lam, the
+derivative by the states after it, what the block behind found. That is the whole gradient: nothing is
+truncated, but a block fits into the cache, and memory hardly grows with time.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import brainpy.math as bm
+import jax
+import jax.numpy as jnp
+
+from implementations.brainpy.dynamics import SpikingNetwork
+from implementations.brainpy.loss import TaskSums, correct, task_loss
+from implementations.objective import Objective
+
+Build = Callable[[int], SpikingNetwork]
+"""A network with its states at 0, for so many trials."""
+
+
+class Recorded(NamedTuple):
+    """What a way back needs, of `blocks` blocks of equal length."""
+
+    starts: dict[str, jax.Array]  # (blocks, batch, n), states before each block
+    ell: jax.Array  # (blocks, steps, batch, n_out)
+
+
+def record(
+    build: Build, objective: Objective, x: jax.Array, targets: jax.Array, scale: jax.Array
+) -> tuple[TaskSums, Recorded]:
+    """Run a group of trials.
+
+    Args:
+        build: makes the network.
+        objective: gives loss and window.
+        x: (blocks, steps, batch, n_in) bool.
+        targets: as `task_loss` takes them.
+        scale: 1/(trials of the whole batch x window).
+    """
+    n_blocks, n_steps, n_batch, _ = x.shape
+    network = build(n_batch)
+    synapses = network.synapses()
+    counts = bm.Variable(jnp.zeros_like(network.neurons.z.value))
+
+    def step(x: jax.Array) -> jax.Array:
+        z, y = network.update(x, synapses)
+        counts.value = counts.value + z
+        return y
+
+    def block(x: jax.Array) -> tuple[dict[str, jax.Array], jax.Array]:
+        start = {name: state.value for name, state in network.states.items()}
+        return start, bm.for_loop(step, x)
+
+    starts, y = bm.for_loop(block, x)
+    y = y.reshape(n_blocks * n_steps, n_batch, -1)
+
+    def loss(y: jax.Array) -> jax.Array:
+        return scale * task_loss(objective, y, targets).sum()
+
+    window = y[len(y) - objective.window :]
+    error, total = bm.grad(loss, argnums=0, return_value=True)(window)
+    ell = jnp.zeros_like(y).at[len(y) - objective.window :].set(error)
+    spikes = counts.value.astype(jnp.int32).sum(axis=0)
+    sums = TaskSums(total, correct(objective, window.sum(axis=0), targets), spikes)
+    return sums, Recorded(starts, ell.reshape(n_blocks, n_steps, *ell.shape[1:]))
+
+
+def go_back(build: Build, x: jax.Array, recorded: Recorded, c: jax.Array) -> dict[str, jax.Array]:
+    """Gradients by name of a group of trials; c: (n_rec,), see above."""
+    network = build(x.shape[2])
+    weights, states = network.weights.trained, network.differentiable
+    lam = {name: bm.Variable(jnp.zeros_like(state.value)) for name, state in states.items()}
+    total = {name: bm.Variable(jnp.zeros_like(weight.value)) for name, weight in weights.items()}
+
+    def cost(x: jax.Array, ell: jax.Array) -> jax.Array:
+        synapses = network.synapses()
+
+        def step(x: jax.Array, ell: jax.Array) -> jax.Array:
+            z, y = network.update(x, synapses)
+            return (ell * y).sum() + (c * z).sum()
+
+        of_steps = bm.for_loop(step, (x, ell)).sum()
+        return of_steps + sum((lam[name].value * states[name].value).sum() for name in states)
+
+    def block(x: jax.Array, ell: jax.Array, start: dict[str, jax.Array]) -> None:
+        for name, state in network.states.items():
+            state.value = start[name]
+        found = bm.grad(cost, grad_vars={"weights": weights, "states": states})(x, ell)
+        for name, part in found["weights"].items():
+            total[name].value = total[name].value + part
+        for name, part in found["states"].items():
+            lam[name].value = part
+
+    bm.for_loop(block, (x, recorded.ell, recorded.starts), reverse=True)
+    return {name: part.value for name, part in total.items()}
+
+
+def run(build: Build, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Spikes (steps, batch, n_rec) bool and readout (steps, batch, n_out) of a group of trials."""
+    network = build(x.shape[2])
+    synapses = network.synapses()
+
+    def step(x: jax.Array) -> tuple[jax.Array, jax.Array]:
+        z, y = network.update(x, synapses)
+        return z > 0, y
+
+    return bm.for_loop(step, x.reshape(-1, *x.shape[2:]))

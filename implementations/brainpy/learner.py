@@ -1,0 +1,295 @@
+"""The BrainPy backend: what it keeps between calls, and the programs that it compiles."""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import brainpy.math as bm
+import jax
+import jax.monitoring
+import jax.numpy as jnp
+import numpy as np
+
+from implementations import checks, registry
+from implementations.brainpy import adjoint, loss, online
+from implementations.brainpy.bptt import ThroughTime
+from implementations.brainpy.dynamics import SpikingNetwork, Weights
+from implementations.brainpy.eprop import Eprop, RandomEprop
+from implementations.brainpy.optimizer import Adam
+from implementations.interface import Activity, Gradients, Metrics, Setting, check_loaded
+from implementations.interface import Learner as Interface
+from implementations.network import Parameters
+from implementations.optimizer import TRAINED
+from implementations.tasks import Batch
+
+_NETWORKS = {"bptt": ThroughTime, "eprop_symmetric": Eprop, "eprop_random": RandomEprop}
+_BLOCK = 50  # steps of a block, at most; a block of 64 trials fits into the cache of a core
+_GROUP = 16  # trials that a thread gets at least
+
+Group = tuple[jax.Array, jax.Array]
+
+
+def unavailable(device: str) -> str | None:
+    """Why the backend can't run on the device; None where it can."""
+    if device == "cuda" and not _devices(device):
+        return "this JAX finds no CUDA device: install jax[cuda12] on a machine that has one, or use 'cpu'"
+    return None
+
+
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """A batch on the device, in groups of trials that may be computed at the same time.
+
+    Attributes:
+        groups: x (blocks, steps, trials, n_in) bool, and targets: (trials,) classes, or (window, trials,
+            n_out) where the loss is "squared_error". Before the first step of a trial there are as many
+            without input as fill up a block: a network at rest stays at rest.
+        shape: (batch, time) of the batch.
+        setting: of the learner that loaded it.
+    """
+
+    groups: tuple[Group, ...]
+    shape: tuple[int, int]
+    setting: Setting
+
+
+class Learner(Interface):
+    """A BrainPy network, differentiated by BrainPy and trained by BrainPy's Adam.
+
+    On the CPU, a batch is cut into one group of trials per thread, and each group's programs run in a
+    thread; XLA's own threads are off. `threads` = 1 computes a batch as a whole.
+    """
+
+    rules = ("bptt", "eprop_symmetric", "eprop_random")
+
+    def __init__(self, setting: Setting, parameters: Parameters) -> None:
+        self._setting = setting
+        self._device = _devices(setting.device)[0]
+        on_cpu = setting.device == "cpu"
+        self._threads = (setting.threads or registry.available_cores()) if on_cpu else 1
+        self._seen: set[Any] = set()
+        adam = setting.optimizer
+        with self._scope():
+            self._weights = Weights(parameters, setting.dtype)
+            self._optimizer = Adam(
+                float(adam.learning_rate),
+                self._weights.trained,
+                beta1=adam.beta1,
+                beta2=adam.beta2,
+                eps=adam.epsilon,
+            )
+            self._place()
+        options = {"compiler_options": {"xla_cpu_multi_thread_eigen": False}} if on_cpu else {}
+        compiled = partial(bm.jit, **options)
+        objective = setting.objective
+        self._record = compiled(partial(adjoint.record, self._build, objective))
+        self._run = compiled(partial(adjoint.run, self._build))
+        self._summary = compiled(partial(loss.summary, objective))
+        self._train = compiled(self._update)
+        if setting.mode == "online":
+            random = setting.rule.feedback == "fixed"
+            self._forward = compiled(
+                partial(online.run_online, self._build, setting.network, objective, random)
+            )
+            self._gradient = compiled(lambda x, kept, c: online.settle(setting.network.n_in, kept, c))
+        else:
+            self._forward = self._record
+            self._gradient = compiled(partial(adjoint.go_back, self._build))
+
+    def load(self, batch: Batch) -> Loaded:
+        """Blocks of steps, time-major, on the device."""
+        checks.instance("batch", batch, Batch)
+        setting = self._setting
+        batch.check_fits(setting.network, setting.objective)
+        n_batch, n_steps, n_in = batch.spikes.shape
+        n_blocks = -(-n_steps // _BLOCK)
+        length = -(-n_steps // n_blocks)
+        x = np.zeros((n_blocks * length, n_batch, n_in), np.bool_)
+        x[len(x) - n_steps :] = batch.spikes.transpose(1, 0, 2)
+        x = x.reshape(n_blocks, length, n_batch, n_in)
+        targets = batch.targets
+        if setting.objective.loss == "squared_error":
+            targets = targets[:, -setting.objective.window :].transpose(1, 0, 2).astype(setting.dtype)
+        else:
+            targets = targets.astype(np.int32)
+        groups = []
+        with self._scope():
+            n_groups = min(self._threads, max(n_batch // _GROUP, 1))
+            edges = np.arange(n_groups + 1) * n_batch // n_groups
+            for first, stop in zip(edges[:-1], edges[1:], strict=True):
+                of_group = targets[..., first:stop, :] if targets.ndim == 3 else targets[first:stop]
+                groups.append((self._put(x[:, :, first:stop]), self._put(of_group)))
+        return Loaded(tuple(groups), (n_batch, n_steps), setting)
+
+    def gradients(self, loaded: Loaded) -> tuple[Gradients, Metrics]:
+        """See the interface."""
+        with self._scope_for(loaded):
+            parts, metrics = self._gradients(loaded)
+            host = jax.device_get(parts)
+        total = {name: np.sum([part[name] for part in host], axis=0) for name in TRAINED}
+        return Gradients(**total), _on_host(metrics)
+
+    def step(self, loaded: Loaded) -> Metrics:
+        """See the interface; on the CPU all but the update is done when it returns."""
+        with self._scope_for(loaded):
+            parts, metrics = self._gradients(loaded)
+            self._train(parts)
+        return metrics
+
+    def evaluate(self, loaded: Loaded) -> Metrics:
+        """See the interface."""
+        with self._scope_for(loaded):
+            return _on_host(self._figures(loaded, self._each(self._record, self._inputs(loaded)))[0])
+
+    def simulate(self, loaded: Loaded) -> Activity:
+        """See the interface."""
+        with self._scope_for(loaded):
+            found = jax.device_get(self._each(self._run, [(x,) for x, _ in loaded.groups]))
+        n_steps = loaded.shape[1]
+        spikes, readout = (
+            np.concatenate([part[-n_steps:] for part in parts], axis=1).transpose(1, 0, 2)
+            for parts in zip(*found, strict=True)
+        )
+        return Activity(np.ascontiguousarray(spikes), np.ascontiguousarray(readout))
+
+    def synchronize(self) -> None:
+        """See the interface."""
+        jax.block_until_ready([variable.value for variable in self._variables.values()])
+
+    def parameters(self) -> Parameters:
+        """See the interface."""
+        state = self.state()
+        return Parameters(*(state[name] for name in (*TRAINED, "feedback")))
+
+    def state(self) -> dict[str, np.ndarray]:
+        """See the interface."""
+        return {name: np.array(variable.value) for name, variable in self._variables.items()}
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """See the interface."""
+        with self._scope():
+            for name, variable in self._variables.items():
+                variable.value = self._put(np.asarray(state[name]))
+
+    @staticmethod
+    def compilations() -> int:
+        """See the interface."""
+        return _Compilations.count
+
+    @property
+    def _variables(self) -> dict[str, bm.Variable]:
+        """All that training changes, and the feedback."""
+        moments = self._optimizer.implicit_vars
+        return {
+            **self._weights.trained,
+            "feedback": self._weights.feedback,
+            "adam_step": self._optimizer.step,
+            **{f"adam_mean_{name}": moments[f"{name}_m"] for name in TRAINED},
+            **{f"adam_square_{name}": moments[f"{name}_v"] for name in TRAINED},
+        }
+
+    def _build(self, n_batch: int) -> SpikingNetwork:
+        setting = self._setting
+        kind = _NETWORKS[setting.rule.name]
+        return kind(setting.network, self._weights, n_batch, setting.dtype)
+
+    def _gradients(self, loaded: Loaded) -> tuple[list[dict[str, jax.Array]], Metrics]:
+        """The gradients of each group, which add up, and the metrics of the batch."""
+        found = self._each(self._forward, self._inputs(loaded))
+        metrics, c = self._figures(loaded, found)
+        kept = [kept for _, kept in found]
+        inputs = [(x, of_group, c) for (x, _), of_group in zip(loaded.groups, kept, strict=True)]
+        return self._each(self._gradient, inputs), metrics
+
+    def _inputs(self, loaded: Loaded) -> list[tuple[Any, ...]]:
+        scale = 1.0 / (loaded.shape[0] * self._setting.objective.window)
+        return [(x, targets, scale) for x, targets in loaded.groups]
+
+    def _figures(self, loaded: Loaded, found: Sequence[Any]) -> tuple[Metrics, jax.Array]:
+        n_batch, n_steps = loaded.shape
+        n_ms = n_batch * n_steps * self._setting.network.dt_ms
+        figures, c = self._summary([sums for sums, _ in found], float(n_batch), float(n_ms))
+        return Metrics(*figures), c
+
+    def _update(self, parts: list[dict[str, jax.Array]]) -> None:
+        """One step of Adam."""
+        self._optimizer.update({name: sum(part[name] for part in parts) for name in TRAINED})
+
+    def _each(self, program: Callable[..., Any], inputs: list[tuple[Any, ...]]) -> list[Any]:
+        """The program's results for each group; in threads, once it is compiled for groups of this size."""
+        key = (program, *(group[0].shape for group in inputs))
+        if len(inputs) == 1 or key not in self._seen:
+            self._seen.add(key)
+            return [program(*group) for group in inputs]
+
+        def work(group: tuple[Any, ...]) -> Any:
+            with self._scope():  # JAX's settings are those of a thread
+                return jax.block_until_ready(program(*group))
+
+        with ThreadPoolExecutor(len(inputs)) as pool:
+            return list(pool.map(work, inputs))
+
+    def _put(self, array: np.ndarray) -> jax.Array:
+        return jax.device_put(array, self._device)
+
+    def _place(self) -> None:
+        for variable in self._variables.values():
+            variable.value = jax.device_put(variable.value, self._device)
+
+    @contextmanager
+    def _scope(self) -> Iterator[None]:
+        """JAX set for this learner's dtype and device, in this thread; as it was afterwards."""
+        with ExitStack() as stack:
+            stack.enter_context(jax.enable_x64(self._setting.dtype == np.float64))
+            stack.enter_context(jax.default_device(self._device))
+            stack.enter_context(jax.default_matmul_precision("highest"))
+            stack.enter_context(_Compilations.counted())
+            yield
+
+    @contextmanager
+    def _scope_for(self, loaded: Loaded) -> Iterator[None]:
+        check_loaded(loaded, Loaded, self._setting)
+        with self._scope():
+            yield
+
+
+class _Compilations:
+    """Counts what JAX compiles, or loads from disk, within calls of this backend."""
+
+    count = 0
+    _thread = threading.local()
+
+    @classmethod
+    @contextmanager
+    def counted(cls) -> Iterator[None]:
+        """Within this, in this thread."""
+        before = getattr(cls._thread, "active", False)
+        cls._thread.active = True
+        try:
+            yield
+        finally:
+            cls._thread.active = before
+
+    @classmethod
+    def note(cls, event: str, _seconds: float, **_details: Any) -> None:
+        """JAX calls this at each of its events that take time."""
+        if event == "/jax/core/compile/backend_compile_duration" and getattr(cls._thread, "active", False):
+            cls.count += 1
+
+
+jax.monitoring.register_event_duration_secs_listener(_Compilations.note)
+
+
+def _devices(name: str) -> list[jax.Device]:
+    try:
+        return jax.devices(name)
+    except RuntimeError:
+        return []
+
+
+def _on_host(metrics: Metrics) -> Metrics:
+    return Metrics(*(float(figure) for figure in jax.device_get(tuple(vars(metrics).values()))))

@@ -1,0 +1,66 @@
+"""The loss of a batch: of the task, over the window, and of the firing rates."""
+
+from typing import NamedTuple
+
+import brainpy.math as bm
+import jax
+import jax.numpy as jnp
+
+from implementations.objective import Objective
+
+
+class TaskSums(NamedTuple):
+    """What adds up over groups of trials."""
+
+    loss: jax.Array  # (), the group's part of the task loss
+    correct: jax.Array  # (), trials whose mean readout is largest at the target
+    counts: jax.Array  # (n_rec,) int, spikes
+
+
+def task_loss(objective: Objective, y: jax.Array, targets: jax.Array) -> jax.Array:
+    """The loss of each step and trial, (steps, batch).
+
+    Args:
+        objective: says which loss.
+        y: (steps, batch, n_out) readout.
+        targets: (batch,) classes, or (steps, batch, n_out) where the loss is "squared_error".
+    """
+    if objective.loss == "squared_error":
+        return 0.5 * jnp.square(y - targets).sum(axis=-1)
+    at_target = jnp.take_along_axis(y, targets[None, :, None], axis=-1)[..., 0]
+    return jax.nn.logsumexp(y, axis=-1) - at_target
+
+
+def correct(objective: Objective, y_sum: jax.Array, targets: jax.Array) -> jax.Array:
+    """How many trials have their sum of readouts, (batch, n_out), largest at the target; NaN for curves."""
+    if objective.loss == "squared_error":
+        return jnp.full((), jnp.nan, y_sum.dtype)
+    return (y_sum.argmax(axis=-1) == targets).sum().astype(y_sum.dtype)
+
+
+def rate_loss(objective: Objective, counts: jax.Array, n_ms: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """rate_cost sum_j (f_j - f0)^2 and the mean rate in Hz, of spikes (n_rec,) in n_ms of all trials."""
+    rates = counts / n_ms
+    cost = objective.rate_cost * jnp.square(rates - objective.rate_target_per_ms).sum()
+    return cost, 1000.0 * rates.mean()
+
+
+def summary(
+    objective: Objective, groups: list[TaskSums], n_batch: jax.Array, n_ms: jax.Array
+) -> tuple[tuple[jax.Array, ...], jax.Array]:
+    """Figures of a batch in the order of `Metrics`, and c (n_rec,): the derivative of the loss by a spike.
+
+    Args:
+        objective: says what the loss is.
+        groups: of trials that make up the batch.
+        n_batch: number of trials.
+        n_ms: their duration in ms, summed up.
+    """
+    task = jnp.stack([group.loss for group in groups]).sum()
+    hits = jnp.stack([group.correct for group in groups]).sum()
+    counts = jnp.stack([group.counts for group in groups]).sum(axis=0).astype(task.dtype)
+    cost_of = bm.grad(
+        lambda counts: rate_loss(objective, counts, n_ms), argnums=0, has_aux=True, return_value=True
+    )
+    c, cost, rate_hz = cost_of(counts)
+    return (task + cost, task, cost, hits / n_batch, rate_hz), c
