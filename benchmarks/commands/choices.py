@@ -71,6 +71,18 @@ def system_option(command: Any) -> Any:
     )(command)
 
 
+def systems_option(command: Any) -> Any:
+    """Add `--system NAMES`, a tuple of tuples of names called `systems`."""
+    return click.option(
+        "--system",
+        "systems",
+        type=Names("system", tuple(SYSTEMS)),
+        multiple=True,
+        default=(ALL,),
+        help=f"Systems, separated by commas: {', '.join(SYSTEMS)}, or all (default): what fits the options.",
+    )(command)
+
+
 def of_system(system: str, kind: str, names: tuple[str, ...], default: tuple[str, ...]) -> tuple[str, ...]:
     """Which of a system's backends or rules (`kind`) an option asks for.
 

@@ -15,6 +15,7 @@ import implementations as impl
 from benchmarks.harness.problem import NOTEBOOK, SYSTEM
 from implementations import notebook
 from implementations.notebook.settings import N_BATCH, SETTINGS
+from implementations.rules import MODES
 
 if TYPE_CHECKING:
     from benchmarks.harness.cases import Case
@@ -55,6 +56,7 @@ class System(ABC):
 
     backends: tuple[str, ...]
     rules: tuple[str, ...]
+    modes: tuple[str, ...]
 
     @abstractmethod
     def unavailable(self, case: Case) -> str | None:
@@ -78,6 +80,7 @@ class _Benchmark(System):
 
     backends = impl.BACKENDS
     rules = impl.RULES
+    modes = MODES
 
     def unavailable(self, case: Case) -> str | None:
         return impl.unavailable(case.backend, case.device, case.rule, case.mode)
@@ -108,8 +111,8 @@ class _Notebook(System):
 
     backends = ("brainpy",)
     rules = tuple(notebook.RULES)
+    modes = ("adjoint",)
     _FIXED: ClassVar = {
-        "mode": "adjoint",
         "dtype": "float32",
         "threads": None,
         "batch": N_BATCH,
@@ -119,7 +122,7 @@ class _Notebook(System):
     }
 
     def unavailable(self, case: Case) -> str | None:
-        for name, allowed in (("backend", self.backends), ("rule", self.rules)):
+        for name, allowed in (("backend", self.backends), ("rule", self.rules), ("mode", self.modes)):
             if getattr(case, name) not in allowed:
                 return f"the notebook's {name} is {' or '.join(allowed)}, not {getattr(case, name)}"
         for name, value in self._FIXED.items():
