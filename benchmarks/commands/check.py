@@ -77,14 +77,12 @@ def _as_misuse() -> Iterator[None]:
     help="Learning is worse when the test error, between 0 and 1, grows by more than this.",
 )
 @click.option("--rounds", type=int, help="Interleaved processes per case and commit. [default: 4]")
-@click.option(
-    "--samples", type=int, help="Samples per process. [default: 2 to 6, as many as half a second holds]"
-)
+@click.option("--samples", type=int, help="Samples per process. [default: 4 to 8, as many as a second holds]")
 @click.option(
     "--confirm/--no-confirm",
     default=True,
     show_default=True,
-    help="Measure a second time what seems slower, and fail only if it does again.",
+    help="Measure a second time what seems worse, and fail only if it does again.",
 )
 @click.option(
     "--summary",

@@ -12,7 +12,8 @@ import sys
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
-from typing import Any
+from threading import Thread
+from typing import IO, Any
 
 import pandas as pd
 from asv.machine import MachineCollection
@@ -68,16 +69,35 @@ def config_for(results: Path, folder: Path) -> Path:
     return path
 
 
-def run(arguments: Sequence[str], config: Path = CONFIG) -> int:
+def run(arguments: Sequence[str], config: Path = CONFIG, log: Path | None = None) -> int:
     """Run ASV; returns its exit status.
+
+    Args:
+        arguments: a command of ASV and its options.
+        config: ASV's configuration.
+        log: all that ASV prints goes there, and progress alone to this process's output: without the tables
+            and the verdict at its end. By default everything goes to the output.
 
     Raises:
         Interrupted: Ctrl-C or SIGTERM came, and ASV has ended; whole rounds that it had done are stored.
     """
     command = [sys.executable, "-m", "asv", "--config", str(config), *arguments]
+    output = None if log is None else subprocess.PIPE
+    errors = None if log is None else subprocess.STDOUT
     # In a session of its own, a Ctrl-C at the terminal reaches it once, from here
-    process = subprocess.Popen(command, cwd=ROOT, start_new_session=True)
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        start_new_session=True,
+        text=True,
+        errors="replace",
+        stdout=output,
+        stderr=errors,
+    )
+    relay = Thread(target=_relay, args=(process.stdout, log), daemon=True)
     try:
+        relay.start()
         with held() as request:
             while True:
                 try:
@@ -92,6 +112,18 @@ def run(arguments: Sequence[str], config: Path = CONFIG) -> int:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+        relay.join()
+
+
+def _relay(stream: IO[str] | None, log: Path | None) -> None:
+    if stream is None or log is None:
+        return
+    with stream, log.open("w", encoding="utf-8") as file:
+        for line in stream:
+            file.write(line)
+            file.flush()
+            if "\N{MIDDLE DOT}" in line.split(" ")[0] or line.startswith("["):
+                print(line, end="", flush=True)
 
 
 # What a wheel is made of

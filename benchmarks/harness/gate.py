@@ -17,7 +17,7 @@ from benchmarks.harness import asv_suite, regressions
 from benchmarks.harness.asv_suite import MEASURED, QUICK, ROOT, git, uncommitted
 from benchmarks.harness.environment import environment
 from benchmarks.harness.regression_summary import Comparison
-from benchmarks.harness.regressions import Thresholds
+from benchmarks.harness.regressions import REGRESSIONS, Thresholds
 from benchmarks.harness.suite import REPEAT, ROUNDS
 from implementations import checks
 
@@ -35,7 +35,7 @@ class Plan:
         patterns: regular expressions, matched against a benchmark's name and parameters as ASV writes them.
         rounds: interleaved processes per case and side; None for what each benchmark says, `suite.ROUNDS`.
         samples: per process; None for what each benchmark says, `suite.REPEAT`.
-        confirm: measure a second time what seems slower.
+        confirm: measure a second time what seems worse.
 
     Raises:
         InvalidArgument: (a ValueError) for a number out of range.
@@ -101,7 +101,8 @@ def compare(plan: Plan, commits: tuple[str, str], folder: Path) -> Comparison:
     Args:
         plan: what to compare.
         commits: what `prepare` returned.
-        folder: ASV's results go to folder/asv and, of the second measurement, folder/confirmation.
+        folder: ASV's results go to folder/asv and, of the second measurement, folder/confirmation; what it
+            printed, with the reasons of what can't run and the errors of what failed, to .log beside each.
 
     Raises:
         CannotCompare: another process measures here.
@@ -111,9 +112,9 @@ def compare(plan: Plan, commits: tuple[str, str], folder: Path) -> Comparison:
         machine = asv_suite.register_machine()
         base, head = _measure(plan, commits, machine, plan.patterns, folder / "asv")
         verdicts = regressions.judge(base, head, plan.thresholds)
-        slower = verdicts[verdicts["verdict"] == "slower"]
-        if plan.confirm and len(slower):
-            cases = head.merge(slower[["benchmark", "case"]])
+        worse = verdicts[verdicts["verdict"].isin(REGRESSIONS)]
+        if plan.confirm and len(worse):
+            cases = head.merge(worse[["benchmark", "case"]])
             patterns = [f"^{re.escape(selector)}$" for selector in cases["selector"]]
             again = _measure(plan, commits, machine, patterns, folder / "confirmation")
             verdicts = regressions.confirmed(verdicts, regressions.judge(again[0], again[1], plan.thresholds))
@@ -127,7 +128,7 @@ def compare(plan: Plan, commits: tuple[str, str], folder: Path) -> Comparison:
         rounds=plan.rounds or ROUNDS,
         thresholds=plan.thresholds,
         verdicts=verdicts,
-        unconfirmed=len(slower) - int((verdicts["verdict"] == "slower").sum()),
+        unconfirmed=len(worse) - int(verdicts["verdict"].isin(REGRESSIONS).sum()),
     )
 
 
@@ -151,6 +152,7 @@ def _measure(
                 *("--factor", str(plan.thresholds.factor), *plan.attributes, *selection),
             ],
             asv_suite.config_for(results, Path(folder)),
+            log=results.with_suffix(".log"),
         )
     return [asv_suite.stored(results, machine, commit) for commit in commits]
 

@@ -45,7 +45,7 @@ class Comparison:
         machine: processor and cores.
         rounds: interleaved processes per case and side.
         verdicts: `regressions.COLUMNS`.
-        unconfirmed: cases that were slower at first, and not when measured again.
+        unconfirmed: cases that were worse at first, and not when measured again.
     """
 
     base: str
@@ -101,7 +101,7 @@ def footnotes(found: Comparison) -> list[str]:
         f"{limits.memory_bytes / 2**20:g} MiB. Test error: by more than {limits.error * 100:g} points.",
     ]
     if found.unconfirmed:
-        lines.append(f"{found.unconfirmed} cases were slower at first, and not when measured again.")
+        lines.append(f"{found.unconfirmed} of the cases were worse at first, and not when measured again.")
     if hidden:
         lines.append(f"{hidden} cases can't run here on either side, or were not selected.")
     return lines

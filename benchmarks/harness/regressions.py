@@ -85,7 +85,7 @@ def judge(base: pd.DataFrame, head: pd.DataFrame, thresholds: Thresholds) -> pd.
 
 
 def confirmed(verdicts: pd.DataFrame, again: pd.DataFrame) -> pd.DataFrame:
-    """The verdicts, with "slower" only where a second measurement, `again`, finds a case slower too.
+    """The verdicts, with a regression only where a second measurement, `again`, finds one too.
 
     The others get the figures of the second measurement. A case that it lacks keeps its verdict.
     """
@@ -93,7 +93,7 @@ def confirmed(verdicts: pd.DataFrame, again: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for row in verdicts.to_dict("records"):
         found = second.get((row["benchmark"], row["case"]), row)
-        rows.append(found if row["verdict"] == "slower" and found["verdict"] in COMPARED else row)
+        rows.append(found if row["verdict"] in REGRESSIONS and found["verdict"] in COMPARED else row)
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
