@@ -48,8 +48,8 @@ ROUNDS = 4
 what one process happens to get (its place in memory, a busy neighbour) does not pass for a change."""
 
 REPEAT = (4, 8, 1.0)
-"""Samples per process of the same: at least, at most, and seconds after which there are enough. With 2 a side,
-a simulated slowdown by 30 % is found 2 times of 3, with 4 19 times of 20 (tests/test_regressions.py)."""
+"""Samples per process of the same: at least, at most, and seconds after which there are enough. Of simulated
+slowdowns by 30 %, 2 samples find 2 out of 3, and 4 samples 19 out of 20 (tests/test_regressions.py)."""
 
 caches.per_commit()
 

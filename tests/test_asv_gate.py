@@ -1,0 +1,176 @@
+"""The regression gate from end to end: a throw-away clone, commits that do what it has to find, its exit status.
+
+Slow: it makes an environment, and measures. EPROP_BENCH_AA=5 repeats the pair without a change five times.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        shutil.which("git") is None or not (ROOT / ".git").exists(), reason="needs git and a clone"
+    ),
+]
+
+# One path through the code, which the edits below reach
+CASE = r"'numba', 'eprop_symmetric', 'adjoint', 'cpu'"
+BENCHMARKS = [
+    *("--bench", rf"^step_time\..*\({CASE}"),
+    *("--bench", rf"^peak_memory\.PeakMemory\..*\({CASE}"),
+    *("--bench", rf"^accuracy\..*\({CASE}"),
+]
+
+SLOWER = """
+
+import time as _time
+
+_unchanged = Learner.step
+
+
+def _step(self, loaded):
+    start = _time.perf_counter()
+    metrics = _unchanged(self, loaded)
+    end = _time.perf_counter()
+    while _time.perf_counter() < end + 0.3 * (end - start):
+        pass
+    return metrics
+
+
+Learner.step = _step
+"""
+
+FATTER = """
+
+_unchanged = Learner.step
+
+
+def _step(self, loaded):
+    with self._threads():
+        ballast = np.ones(2**21)  # 16 MiB, where a step takes 6
+        metrics = _unchanged(self, loaded)
+    assert ballast[-1] == 1.0
+    return metrics
+
+
+Learner.step = _step
+"""
+
+FORGETFUL = """
+
+Learner.step = Learner.evaluate
+"""
+
+BROKEN = """
+
+raise ImportError("libsvml.so: cannot open shared object file")
+"""
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clone whose environments hold no more than Numba needs."""
+    folder = tmp_path_factory.mktemp("gate") / "clone"
+    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(folder)], check=True)
+    for name, value in (("user.name", "A. Tester"), ("user.email", "tester@example.org")):
+        git(folder, "config", name, value)
+    config = folder / "asv.conf.json"
+    text = config.read_text()
+    assert "[all,benchmarks]" in text
+    config.write_text(text.replace("[all,benchmarks]", "[benchmarks]"))
+    git(folder, "commit", "--quiet", "--all", "--message", "Environments with Numba alone")
+    git(folder, "tag", "base")
+    return folder
+
+
+def git(clone: Path, *arguments: str) -> None:
+    subprocess.run(["git", *arguments], cwd=clone, check=True)
+
+
+def commit(clone: Path, edit: str, title: str) -> None:
+    """Check out `base` with `edit` at the end of Numba's learner."""
+    git(clone, "checkout", "--quiet", "--detach", "base")
+    with (clone / "implementations/numba/learner.py").open("a") as file:
+        file.write(edit)
+    git(clone, "commit", "--quiet", "--all", "--allow-empty", "--message", title)
+
+
+def check(clone: Path, *arguments: str, base: str = "base") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "benchmarks", "check", base, "HEAD", *arguments],
+        cwd=clone,
+        env={name: value for name, value in os.environ.items() if name != "GITHUB_STEP_SUMMARY"},
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("number", range(int(os.environ.get("EPROP_BENCH_AA", "1"))))
+def test_a_commit_that_changes_nothing_passes(number: int, clone: Path):
+    commit(clone, "", f"Nothing {number}")
+    done = check(clone, *BENCHMARKS)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "No regression" in done.stdout
+    # step, memory and accuracy were compared, all of them
+    assert done.stdout.count("same") >= 3 or "faster" in done.stdout, done.stdout
+
+
+@pytest.mark.parametrize(
+    ("edit", "status", "headline"),
+    [
+        (SLOWER, 1, "Regression: 1 slower"),
+        (FATTER, 1, "1 more memory"),
+        (FORGETFUL, 1, "1 learns worse"),
+        (BROKEN, 2, "Broken: 3 fails now"),
+    ],
+    ids=["slower", "fatter", "forgetful", "broken"],
+)
+def test_a_commit_that_does_harm_fails(edit: str, status: int, headline: str, clone: Path, tmp_path: Path):
+    commit(clone, edit, headline)
+    summary = tmp_path / "summary.md"
+    done = check(clone, *BENCHMARKS, "--summary", str(summary))
+    assert done.returncode == status, done.stdout + done.stderr
+    assert headline in done.stdout
+    assert summary.read_text().startswith("### ")
+    assert headline in summary.read_text().splitlines()[0]
+
+
+def test_where_nothing_can_be_compared(clone: Path):
+    commit(clone, "", "Nothing to compare")
+    done = check(clone, "--bench", r"^step_time\..*'numba', 'bptt', 'online'")
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert "Nothing could be compared" in done.stdout
+
+
+def test_an_interrupted_check_leaves_whole_rounds(clone: Path):
+    commit(clone, "", "To be interrupted")
+    checks = clone / "results" / "checks"
+    before = set(checks.glob("*"))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks", "check", "base", "HEAD", *BENCHMARKS[:2]],
+        cwd=clone,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    deadline = time.monotonic() + 600.0
+    stored: list[Path] = []
+    while not stored and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.2)
+        stored = [path for folder in set(checks.glob("*")) - before for path in folder.glob("asv/*/*-*.json")]
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 130, output
+    assert "interrupted; the rounds that were measured are in" in output
+    kept = json.loads(stored[0].read_text())["results"]["step_time.StepTime.time_step"]
+    assert any(isinstance(value, float) for value in kept[0])
