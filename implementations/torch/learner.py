@@ -1,0 +1,101 @@
+"""The PyTorch backend: what it keeps, and which engine computes."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from implementations import checks
+from implementations.interface import Activity, Gradients, Metrics, Setting, check_loaded
+from implementations.interface import Learner as Interface
+from implementations.network import Parameters
+from implementations.tasks import Batch
+from implementations.torch import extension
+from implementations.torch.kernels import Kernels
+from implementations.torch.operations import Operations
+from implementations.torch.weights import Weights, gradients_to_numpy, to_numpy
+
+
+def unavailable(device: str) -> str | None:
+    """Why the backend can't run on the device; None where it can."""
+    if device == "cuda" and not torch.cuda.is_available():
+        return "torch finds no CUDA device, use device 'cpu'"
+    return None
+
+
+class Learner(Interface):
+    """C++ operators on the CPU; torch operations on other devices and where there is no compiler."""
+
+    rules = ("bptt", "eprop_symmetric", "eprop_random")
+
+    def __init__(self, setting: Setting, parameters: Parameters) -> None:
+        self._setting = setting
+        # always in inference mode, whatever the caller's: its tensors can't be changed outside of it
+        with torch.inference_mode():
+            self._weights = Weights(setting, parameters)
+            engine = Kernels if setting.device == "cpu" and extension.usable() else Operations
+            self._engine: Any = engine(setting, self._weights.tensors)
+
+    def load(self, batch: Batch) -> Any:
+        """See the interface."""
+        checks.instance("batch", batch, Batch)
+        batch.check_fits(self._setting.network, self._setting.objective)
+        with torch.inference_mode():
+            return self._engine.load(batch)
+
+    def gradients(self, loaded: Any) -> tuple[Gradients, Metrics]:
+        """See the interface."""
+        self._check(loaded)
+        with torch.inference_mode():
+            gradients, metrics = self._engine.gradients(loaded)
+            figures = (metrics.loss, metrics.task_loss, metrics.rate_loss, metrics.accuracy, metrics.rate_hz)
+            return gradients_to_numpy(gradients), Metrics(*map(float, figures))
+
+    def step(self, loaded: Any) -> Metrics:
+        """See the interface."""
+        self._check(loaded)
+        with torch.inference_mode():
+            gradients, metrics = self._engine.gradients(loaded)
+            self._weights.train(gradients)
+        return metrics
+
+    def evaluate(self, loaded: Any) -> Metrics:
+        """See the interface."""
+        self._check(loaded)
+        with torch.inference_mode():
+            return self._engine.evaluate(loaded)
+
+    def simulate(self, loaded: Any) -> Activity:
+        """See the interface."""
+        self._check(loaded)
+        with torch.inference_mode():
+            return Activity(*map(to_numpy, self._engine.simulate(loaded)))
+
+    def synchronize(self) -> None:
+        """See the interface."""
+        if self._setting.device == "cuda":
+            torch.cuda.synchronize()
+
+    def parameters(self) -> Parameters:
+        """See the interface."""
+        with torch.inference_mode():
+            return self._weights.parameters()
+
+    def state(self) -> dict[str, np.ndarray]:
+        """See the interface."""
+        with torch.inference_mode():
+            return self._weights.state()
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """See the interface."""
+        with torch.inference_mode():
+            self._weights.restore(state)
+
+    @staticmethod
+    def compilations() -> int:
+        """See the interface."""
+        return extension.compilations()
+
+    def _check(self, loaded: Any) -> None:
+        check_loaded(loaded, self._engine.loaded, self._setting)
