@@ -50,7 +50,7 @@ def curve(
     """A training run with a point every 10 steps, `seconds_per_point` apart."""
     records: list[dict[str, Any]] = [
         {
-            **{"kind": "run", "schema": 1, "system": "eprop-bench", "task": "evidence_accumulation"},
+            **{"kind": "run", "schema": 1, "system": "benchmark", "task": "evidence_accumulation"},
             **{"backend": backend, "rule": rule, "mode": "adjoint", "dtype": "float32", "device": "cpu"},
             **{"threads": None, "seed": seed, "batch": 64, "settings": SETTINGS, **run},
         },

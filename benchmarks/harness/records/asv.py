@@ -18,16 +18,18 @@ from asv.results import Results
 from benchmarks.harness.problem import SYSTEM
 from benchmarks.harness.records.found import Found, count
 from benchmarks.harness.records.lines import is_duration
-from benchmarks.harness.records.tables import CASE, SAMPLES
+from benchmarks.harness.records.tables import CASE, SAMPLES, TIMED
 
-# Module of a benchmark -> word in its method's name -> the column that its figure belongs to; the first fits.
-_COLUMNS: Mapping[str, Mapping[str, str]] = {
-    "step_time": {"": "step_s"},
-    "forward_time": {"": "forward_s"},
-    "scaling": {"memory": "peak_bytes", "peak": "peak_bytes", "": "step_s"},
-    "peak_memory": {"per_step": "bytes_per_step", "device": "device_peak_bytes", "": "peak_bytes"},
-    "compilation": {"import": "import_s", "": "compile_s"},
-    "accuracy": {"": "test_error"},
+# Method of a benchmark -> the column that its figure belongs to.
+_COLUMNS = {
+    "time_step": "step_s",
+    "time_evaluate": "forward_s",
+    "timeraw_import": "import_s",
+    "track_compilation_s": "compile_s",
+    "track_peak_bytes": "peak_bytes",
+    "track_device_peak_bytes": "device_peak_bytes",
+    "track_bytes_per_step": "bytes_per_step",
+    "track_test_error": "test_error",
 }
 # Parameter of a benchmark -> column of a case. Others are not of the case and stay out.
 _COUNTS = ("batch", "n_steps", "n_rec")
@@ -115,20 +117,18 @@ def _measurement(
     if math.isnan(value):
         return {**row, "status": "unavailable", "reason": _UNAVAILABLE}, []
     row |= {"status": "ok", "reason": None}
+    if column not in TIMED:
+        row[column] = float(value)
     if column not in SAMPLES:
-        return {**row, column: float(value)}, []
+        return row, []
     kept = samples or [value]  # ASV keeps raw samples unless told not to; the median is one
-    if not all(map(is_duration, kept)):
+    if column in TIMED and not all(map(is_duration, kept)):
         raise ValueError("a sample that is no duration")
     return row, [{column: float(sample)} for sample in kept]
 
 
 def _column(benchmark: str) -> str | None:
-    module, *_, method = benchmark.split(".")
-    for word, column in _COLUMNS.get(module, {}).items():
-        if word in method:
-            return column
-    return None
+    return _COLUMNS.get(benchmark.rpartition(".")[2])
 
 
 def _environment(results: Results) -> dict[str, Any]:

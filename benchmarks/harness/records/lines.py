@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.harness.records.found import Found, count
-from benchmarks.harness.records.tables import COSTS, DEVIATIONS, POINT_FIGURES, STATUSES
+from benchmarks.harness.records.tables import COSTS, DEVIATIONS, LOGGED, POINT_FIGURES, STATUSES
 
 SCHEMA = 1
 
@@ -17,7 +17,7 @@ _RUN = {
     **{"threads": "count?", "seed": "count", "batch": "count", "settings": "object"},
 }
 _SESSION = {"started": "text", "step": "count", "environment": "object"}
-_POINT = {"step": "count", "train_s": "number", **dict.fromkeys(POINT_FIGURES, "number?")}
+_POINT = {"step": "count", "train_s": "number", **dict.fromkeys((*POINT_FIGURES, *LOGGED), "number?")}
 _CRITERION = {"step": "count", "train_s": "number", "validation_error": "number?", "test_error": "number?"}
 _END = {"step": "count", "reason": "text"}
 _MEASUREMENT = {

@@ -23,7 +23,9 @@ RUN_COLUMNS = [
 `machine` is a digest, several joined by "+" if resumed elsewhere; `end` is None if interrupted."""
 
 POINT_FIGURES = ["train_loss", "train_accuracy", "test_loss", "test_accuracy", "rate_hz"]
-POINT_COLUMNS = ["file", "step", "train_s", *POINT_FIGURES]
+LOGGED = ["log_s", "loss_reg"]
+POINT_COLUMNS = ["file", "step", "train_s", *POINT_FIGURES, *LOGGED]
+"""One row per point of a training run; what only some systems log is NaN elsewhere."""
 CRITERION_COLUMNS = ["file", "step", "train_s", "validation_error", "test_error"]
 
 COSTS = ["first_step_s", "build_s", "load_s", "import_s", "peak_bytes", "batch_bytes"]
@@ -40,9 +42,11 @@ A row of ASV has a run of its own commit and environment; what its benchmark doe
 null for a number.
 """
 
-SAMPLES = ["step_s", "forward_s"]
+TIMED = ["step_s", "forward_s"]
+SAMPLES = [*TIMED, "import_s", "test_error"]
 SAMPLE_COLUMNS = ["measurement", *SAMPLES]
-"""One row per raw sample: seconds of a training step, or of a forward pass alone; the other is NaN."""
+"""One row per raw sample: seconds of a training step, of a forward pass alone or, where they were sampled, of
+an import; or the test error of a seed. The others are NaN. Of the first two, medians are nowhere recorded."""
 
 DEVIATIONS = ["spikes", "loss", "w_in", "w_rec", "w_out"]
 PARITY_COLUMNS = [
@@ -74,7 +78,17 @@ COUNTS = frozenset(
 """Columns of whole numbers, in whichever table."""
 
 NUMBERS = frozenset(
-    ("train_s", *POINT_FIGURES, "validation_error", "test_error", *COSTS, *TRACKED, *SAMPLES, *DEVIATIONS)
+    (
+        "train_s",
+        *POINT_FIGURES,
+        *LOGGED,
+        "validation_error",
+        "test_error",
+        *COSTS,
+        *TRACKED,
+        *SAMPLES,
+        *DEVIATIONS,
+    )
 )
 """Columns of numbers; the others are texts, but for the objects `settings` and `versions`, the list
 `accelerators`, and `dirty`, which is a truth value."""

@@ -7,7 +7,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from markupsafe import Markup, escape
 
 from benchmarks.harness import records
-from benchmarks.harness.report import reproduce, sections, style
+from benchmarks.harness.report import datatables, reproduce, sections, style
 
 
 class NothingToReport(Exception):
@@ -18,21 +18,21 @@ def build(results_dir: Path | str, out_dir: Path | str) -> Path:
     """Write index.html, report.md and the figures (.svg, .png).
 
     Args:
-        results_dir: holds curves/ and timings/; see results/README.md.
+        results_dir: holds curves/, timings/, parity/ and asv/; see results/README.md.
         out_dir: made if missing. Files of an older report there are overwritten.
 
     Returns:
         The path of index.html.
 
     Raises:
-        NothingToReport: there is no training point and no measurement.
+        NothingToReport: there is no training point, no measurement and no comparison.
     """
     results_dir, out_dir = Path(results_dir), Path(out_dir)
     found = records.read(results_dir)
     if found.empty:
         unread = "".join(f"\n  {problem.file}: {problem.what}" for problem in found.problems)
         raise NothingToReport(
-            f"nothing to report: {results_dir} has no readable record in curves/ or timings/."
+            f"nothing to report: {results_dir} has no readable record in curves/, timings/, parity/ or asv/."
             " These make some:\n"
             f"  {reproduce.TRAIN} --results {results_dir}\n"
             f"  {reproduce.MEASURE} --results {results_dir}"
@@ -48,9 +48,12 @@ def build(results_dir: Path | str, out_dir: Path | str) -> Path:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    templates.filters |= {"cell": _markdown_cell, "unbroken": _unbroken}
+    templates.filters |= {"cell": _markdown_cell, "unbroken": _unbroken, "script": _script}
+    templates.filters["sentence"] = lambda text: text[0].upper() + text[1:]
     for name, template in (("report.md", "template.md.j2"), ("index.html", "template.html.j2")):
-        text = templates.get_template(template).render(report=composed, palette=style.PALETTE)
+        text = templates.get_template(template).render(
+            report=composed, palette=style.PALETTE, datatables=datatables.bundle()
+        )
         (out_dir / name).write_text(text, encoding="utf-8")
     return out_dir / "index.html"
 
@@ -59,6 +62,11 @@ def _unbroken(text: str) -> Markup:
     """Text in which no line ends after a single letter and a hyphen, as in e-prop."""
     # of a plain str: a Markup joins its parts again by escaping them
     return Markup(re.sub(r"\b(\w-\w+)", r'<span class="unbroken">\1</span>', str(escape(text))))
+
+
+def _script(json: str) -> Markup:
+    """JSON inside of a <script>, which `</script>` in a text would end."""
+    return Markup(json.replace("<", "\\u003c"))
 
 
 def _markdown_cell(text: str) -> str:

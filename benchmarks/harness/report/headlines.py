@@ -48,6 +48,25 @@ def _between_rules(rows: pd.DataFrame, titles: Titles) -> list[str]:
     ]
 
 
+def baseline(rows: pd.DataFrame, titles: Titles) -> list[str]:
+    """How the cases compare with the notebook's step in the same run, from rows with `speedup`."""
+    found = rows[rows["speedup"].notna()]
+    if found.empty:
+        return []
+    found = found.sort_values("speedup")
+    first, last = found.iloc[-1], found.iloc[0]
+    form = METRICS["speedup"]
+    text = (
+        "Against the BrainPy notebook's step of such a rule, timed in the same run: "
+        f"{form.format(first['speedup'])} as fast on {_who(first, rows)} with"
+        f" {titles.get(first['rule'], first['rule'])}"
+    )
+    if len(found) > 1:
+        text += f", {form.format(last['speedup'])} on {_who(last, rows)} with"
+        text += f" {titles.get(last['rule'], last['rule'])}"
+    return [text + "."]
+
+
 def memory(grown: pd.DataFrame) -> list[str]:
     """One sentence per mode on how memory grows with the trial, from `summary.growth`."""
     if grown.empty:

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.harness.records import Records
-from benchmarks.harness.report import headlines, plots, summary, svg
+from benchmarks.harness.report import headlines, picks, plots, summary, svg
 from benchmarks.harness.report.metrics import METRICS
 from benchmarks.harness.report.names import Names, threads_text
 from benchmarks.harness.report.reproduce import TRAIN
@@ -70,8 +70,10 @@ class Learning:
                 self._folder,
                 caption=f"{metric.name.capitalize()} on fresh trials against training steps (left) and"
                 " seconds of training steps alone (right: no data, evaluation or compilation). Thin lines:"
-                " seeds. Thick line and band: their median and range, as far as all seeds go. Triangles on"
-                f" top: a seed meets the stopping criterion. {condition}",
+                " seeds. Thick line and band: their mean and its"
+                f" {METRICS['share'].quantity(plots.CONFIDENCE)} confidence interval (bootstrap over seeds),"
+                " as far as all seeds go. Triangles on top: a seed meets the stopping criterion."
+                f" {condition}",
                 description=f"Line plots of {metric.name} over training, one row for each of: "
                 f"{', '.join(rows['label'].cat.categories)}; one line per learning rule.",
             )
@@ -92,6 +94,7 @@ class Learning:
         start.figure("train_s", "train_s")
         section.tables.append(start.build())
         section.tables.append(self._criterion(rows))
+        section.pictures.append(self._criterion_picture(name, rows, suffix, condition))
         unfinished = int(rows["unfinished"].sum())
         if unfinished:
             section.notes.append(
@@ -106,7 +109,23 @@ class Learning:
             section.findings += headlines.learning(rows, self._names.titles)
             if figure == "test_accuracy":
                 section.findings += headlines.accuracy(rows, self._names.titles)
+                section.picks += picks.accuracy(rows, self._names.titles, condition)
         return section
+
+    def _criterion_picture(self, name: str, rows: pd.DataFrame, suffix: str, condition: str) -> svg.Picture:
+        seeds = summary.finals(self._records)
+        seeds = seeds[seeds["experiment"] == name].merge(
+            rows[[*summary.TRAINING, "label"]], on=summary.TRAINING
+        )
+        seeds["label"] = seeds["label"].astype(rows["label"].dtype)
+        return svg.save(
+            plots.criterion(seeds, self._names.look, self._names.titles),
+            f"criterion{suffix}",
+            self._folder,
+            caption="Training steps (left) and seconds (right) until the published stopping criterion is met."
+            f" Open triangles: seeds that ended without meeting it, where they ended. {condition}",
+            description="Dot plot of steps and seconds per backend and rule; the table below has medians.",
+        )
 
     def _criterion(self, rows: pd.DataFrame) -> Table:
         table = Builder(
@@ -129,8 +148,6 @@ class Learning:
         network = _object(settings, "network")
         sizes = [network.get(name) for name in ("n_in", "n_regular", "n_adaptive", "n_out")]
         parts = [f"Task {str(first['task']).replace('_', ' ')}"]
-        if self._records.runs["system"].nunique() > 1:
-            parts.append(f"system {first['system']}")
         if all(isinstance(size, int) for size in sizes):
             n_in, regular, adaptive, n_out = sizes
             parts.append(f"{n_in} inputs, {regular} regular and {adaptive} adaptive neurons, {n_out} outputs")

@@ -65,20 +65,38 @@ def _one_decimal(value: float) -> str:
     return f"{value:.1f}"
 
 
+def _times(value: float) -> str:
+    return f"×{significant(value, 2)}"
+
+
+def _exponent(value: float) -> str:
+    return "0" if value == 0.0 else f"{value:.1e}" if math.isfinite(value) else "∞"
+
+
 METRICS = {
     "step_s": Metric("step time", "ms", "lower", 1e3, significant),
     "step_ratio": Metric("times the fastest", "×", "lower", 1.0, _two),
+    "speedup": Metric("as fast as the notebook", "", "higher", 1.0, _times),
+    "forward_s": Metric("forward pass", "ms", "lower", 1e3, significant),
+    "compile_s": Metric("compilation", "s", "lower", 1.0, significant),
     "first_step_s": Metric("first step", "s", "lower", 1.0, significant),
     "import_s": Metric("import", "s", "lower", 1.0, significant),
     "build_s": Metric("build", "s", "lower", 1.0, significant),
     "load_s": Metric("load", "s", "lower", 1.0, significant),
     "peak_bytes": Metric("peak memory of a step", "MiB", "lower", 2.0**-20, significant),
     "batch_bytes": Metric("loaded batch", "MiB", "lower", 2.0**-20, significant),
+    "device_peak_bytes": Metric("peak memory on the device", "MiB", "lower", 2.0**-20, significant),
     "bytes_per_step": Metric("growth per step of a trial", "KiB", "lower", 2.0**-10, significant),
     "test_accuracy": Metric("test accuracy", "%", "higher", 100.0, _one_decimal),
+    "test_error": Metric("test error", "%", "lower", 100.0, _one_decimal),
+    "train_accuracy": Metric("training accuracy", "%", "higher", 100.0, _one_decimal),
+    "log_s": Metric("time between lines of the log", "s", "lower", 1.0, significant),
     "test_loss": Metric("test loss", "", "lower", 1.0, significant),
     "rate_hz": Metric("firing rate", "Hz", "", 1.0, significant),
     "train_s": Metric("training time", "s", "lower", 1.0, significant),
     "step": Metric("training steps", "", "lower", 1.0, _whole),
+    "spikes": Metric("differing spikes", "", "lower", 1.0, _whole),
+    "deviation": Metric("relative deviation", "", "lower", 1.0, _exponent),
+    "share": Metric("share", "%", "", 100.0, _whole),
     "criterion_share": Metric("seeds that met it", "%", "higher", 100.0, _whole),
 }

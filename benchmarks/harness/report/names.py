@@ -6,11 +6,18 @@ from typing import Any
 import pandas as pd
 
 import implementations as impl
+from benchmarks.harness.cases import BATCH
+from benchmarks.harness.problem import NOTEBOOK, SYSTEM
 from benchmarks.harness.records import Records
 from benchmarks.harness.report import summary
 from benchmarks.harness.report.style import Look, ordered
 from benchmarks.harness.report.tables import Builder
 from implementations import rules
+
+SYSTEMS = {SYSTEM: "", NOTEBOOK: "BrainPy notebook"}
+"""System -> its name for people; "" for the one whose backends are compared."""
+
+_PUBLISHED = (BATCH, impl.EvidenceAccumulation().n_steps, impl.Network().n_rec)
 
 
 class Names:
@@ -26,7 +33,8 @@ class Names:
     def __init__(self, records: Records) -> None:
         self._records = records
         self.titles = {name: rules.get(name).title for name in impl.RULES}
-        both = pd.concat([frame[["rule", "mode"]] for frame in (records.runs, records.measurements)])
+        tables = (records.runs, records.measurements, records.parity)
+        both = pd.concat([frame[["rule", "mode"]] for frame in tables])
         self.rules = ordered(both["rule"], impl.RULES)
         self.look = Look(self.rules, ordered(both["mode"], rules.MODES))
         machines = dict.fromkeys(records.environments["machine"])
@@ -35,35 +43,86 @@ class Names:
     def main(
         self, costs: pd.DataFrame, timed: pd.DataFrame | None = None
     ) -> tuple[summary.TimingRun, pd.DataFrame, list[pd.DataFrame]] | None:
-        """The newest run, its main workload, and the others; the main one of `timed` if it is there."""
+        """A run, its main workload, and the others that are not sizes of a sweep.
+
+        The run is the newest; where that is a sweep through sizes with fewer cases at its main size than an
+        older run has, it gives way to that. The main workload is the one with the most cases, of equals the
+        published one, unless `timed` has rows of another that `costs` has too.
+        """
         if costs.empty:
             return None
-        run = self.newest(costs)
-        parts = summary.workloads(run.of(costs))
-        wanted = [] if timed is None else summary.workloads(run.of(timed))
+        run = self._main_run(costs if timed is None or timed.empty else timed)
+        parts = self._workloads(run.of(costs))
+        wanted = [] if timed is None else self._workloads(run.of(timed))
+        if not parts:
+            run = self._main_run(costs)
+            parts = self._workloads(run.of(costs))
         if wanted:
             work = tuple(wanted[0][summary.WORKLOAD].iloc[0])
             parts.sort(key=lambda part: tuple(part[summary.WORKLOAD].iloc[0]) != work)  # stable
-        main, *others = (self.labelled(part) for part in parts)
-        return run, main, others
+        swept = {
+            tuple(row)
+            for size in ("batch", "n_rec")
+            for row in summary.sweep(run.of(costs), size)[summary.WORKLOAD].itertuples(index=False)
+        }
+        main, *others = parts
+        others = [part for part in others if tuple(part[summary.WORKLOAD].iloc[0]) not in swept]
+        return run, self.labelled(main), [self.labelled(part) for part in others]
 
-    def newest(self, rows: pd.DataFrame) -> summary.TimingRun:
-        """The newest of the runs that the rows come from."""
+    def _main_run(self, costs: pd.DataFrame) -> summary.TimingRun:
+        here = set(zip(costs["machine"], costs["run"], strict=True))
+        runs = [
+            run for run in summary.timing_runs(self._records.measurements) if (run.machine, run.run) in here
+        ]
+
+        def cases(run: summary.TimingRun) -> int:
+            return len(self._workloads(run.of(costs))[0])
+
+        def swept(run: summary.TimingRun) -> bool:
+            return any(len(summary.sweep(run.of(costs), size)) for size in ("batch", "n_rec"))
+
+        newest = runs[0]
+        if swept(newest):
+            return next((run for run in runs if not swept(run) and cases(run) > cases(newest)), newest)
+        return newest
+
+    def _workloads(self, costs: pd.DataFrame) -> list[pd.DataFrame]:
+        """Split by workload: that with the most cases first, of equals the published one or the longest."""
+
+        def rank(part: pd.DataFrame) -> tuple[int, bool, int]:
+            first = part.iloc[0]
+            published = (first["batch"], first["n_steps"], first["n_rec"]) == _PUBLISHED
+            return int((part["system"] == SYSTEM).sum()), published, int(first["n_steps"])
+
+        parts = [part for _, part in costs.groupby(summary.WORKLOAD, dropna=False)]
+        return sorted(parts, key=rank, reverse=True)
+
+    def run_of(self, rows: pd.DataFrame) -> summary.TimingRun:
+        """The run of rows that are of one."""
+        first = rows.iloc[0]
         known = summary.timing_runs(self._records.measurements)
-        here = set(zip(rows["machine"], rows["run"], strict=True))
-        return next(run for run in known if (run.machine, run.run) in here)
+        return next(run for run in known if (run.machine, run.run) == (first["machine"], first["run"]))
 
     def labelled(self, rows: pd.DataFrame, *, machines: bool = False) -> pd.DataFrame:
-        """With `label`, the backend and what else tells runners apart; sorted by label and rule."""
+        """With `label`: backend or other system, and what else tells runners apart. Sorted by it and rule."""
         rows = rows.copy()
-        names = rows["backend"].astype(str)
+        names = pd.Series(
+            [
+                str(row["backend"])
+                if row["system"] == SYSTEM
+                else SYSTEMS.get(row["system"]) or row["system"]
+                for row in rows[["system", "backend"]].to_dict("records")
+            ],
+            index=rows.index,
+            dtype=str,
+        )
         if rows["device"].nunique() > 1:
             names += " " + rows["device"]
         if rows["threads"].nunique() > 1:
             names += [f", {threads_text(pd.Series([count]))}" for count in rows["threads"]]
         if machines and rows["machine"].nunique() > 1:
             names += [f", machine {self.machine(machine)}" for machine in rows["machine"]]
-        order = rows.assign(name=names).sort_values(["backend", "name"], key=self.order)["name"]
+        order = rows.assign(name=names).sort_values(["system", "backend", "name"], key=self.order)["name"]
         rows["label"] = pd.Categorical(names, categories=list(dict.fromkeys(order)), ordered=True)
         return rows.sort_values(["label", "rule"], key=self.order, kind="stable")
 
@@ -72,8 +131,8 @@ class Names:
         return rows.sort_values(["rule", "label", "mode"], key=self.order, kind="stable")
 
     def order(self, column: pd.Series) -> pd.Series:
-        """Sort key: backends and rules in the order of the package, unknown ones after them."""
-        known = {"backend": impl.BACKENDS, "rule": impl.RULES}.get(str(column.name))
+        """Sort key: systems, backends and rules in the order of the package, unknown ones after them."""
+        known = {"system": tuple(SYSTEMS), "backend": impl.BACKENDS, "rule": impl.RULES}.get(str(column.name))
         if known is None:
             return column
         names = ordered(column, known)
@@ -94,10 +153,8 @@ class Names:
     def work(self, rows: pd.DataFrame) -> str:
         """The workload that the rows share, as a sentence."""
         first = rows.iloc[0]
-        several = self._records.measurements["system"].nunique() > 1
-        system = f"System {first['system']}, batch" if several else "Batch"
         return (
-            f"{system} {first['batch']}, trials of {first['n_steps']} steps, "
+            f"Batch {first['batch']}, trials of {first['n_steps']} steps, "
             f"{first['n_rec']} recurrent neurons, {first['dtype']}, {threads_text(rows['threads'])}."
         )
 
@@ -108,11 +165,14 @@ class Names:
 
     def other_runs(self, shown: summary.TimingRun) -> list[str]:
         """A note on the runs that are not shown, if there are any."""
-        others = [run for run in summary.timing_runs(self._records.measurements) if run != shown]
+        measured = self._records.measurements
+        others = [run for run in summary.timing_runs(measured[~summary.of_asv(measured)]) if run != shown]
         if not others:
             return []
         names = ", ".join(f"{run.run} (machine {self.machine(run.machine)})" for run in others)
-        return [f"Older runs are recorded too and not shown, as only figures of one run compare: {names}."]
+        return [
+            f"Other runs are recorded too and not shown here, as only figures of one run compare: {names}."
+        ]
 
 
 def threads_text(threads: pd.Series) -> str:

@@ -8,9 +8,9 @@ import pandas as pd
 from benchmarks.harness.records import Records
 from benchmarks.harness.report import reproduce, summary
 from benchmarks.harness.report.names import Names, threads_text
-from benchmarks.harness.report.reproduce import REPORT
+from benchmarks.harness.report.reproduce import EXPORT, PARITY, REPORT
 from benchmarks.harness.report.section import Section
-from benchmarks.harness.report.tables import Builder
+from benchmarks.harness.report.tables import Builder, Table
 
 
 class Provenance:
@@ -38,31 +38,41 @@ class Provenance:
 
     def _machines(self) -> Section:
         rows = self._records.environments
+        threads = pd.concat([self._records.runs["threads"], self._records.measurements["threads"]])
+        asked = f"CPU threads asked for: {threads_text(threads)}." if len(threads) else ""
+        return Section(
+            "machines",
+            "Machines and versions",
+            lead=asked,
+            tables=[self._hardware(rows.drop_duplicates("machine")), self._software(rows)],
+        )
+
+    def _hardware(self, rows: pd.DataFrame) -> Table:
         table = Builder(
             rows, "Where the records were made. Figures of different machines are never compared."
         )
         table.text("machine", lambda row: f"{self._names.letters[row['machine']]} ({row['machine'][:8]})")
-        table.text("used for", "source")
-        table.text(
-            "commit", lambda row: f"{str(row['commit'] or '–')[:10]}{' + changes' * bool(row['dirty'])}"
-        )
         table.text("processor", _or_dash("processor"), long=True)
         table.text("cores", _or_dash("cores")).text("memory", _gibibytes)
         if rows["accelerators"].map(len).any():
             table.text("accelerators", lambda row: ", ".join(map(str, row["accelerators"])) or "–")
-        table.text("system", _or_dash("system")).text("Python", _or_dash("python"))
-        table.text(
-            "versions",
-            lambda row: ", ".join(f"{k} {v}" for k, v in sorted(row["versions"].items())),
-            long=True,
+        return table.text("system", _or_dash("system")).build()
+
+    def _software(self, rows: pd.DataFrame) -> Table:
+        """One row for all commits that were measured with the same versions."""
+        rows = rows.assign(
+            machine=rows["machine"].map(self._names.machine),
+            python=rows["python"].fillna("–"),
+            commit=[_commit(row) for row in rows.to_dict("records")],
+            versions=[", ".join(f"{k} {v}" for k, v in sorted(of.items())) for of in rows["versions"]],
         )
-        threads = pd.concat([self._records.runs["threads"], self._records.measurements["threads"]])
-        return Section(
-            "machines",
-            "Machines and versions",
-            lead=f"CPU threads asked for: {threads_text(threads)}.",
-            tables=[table.build()],
+        joined = rows.groupby(["machine", "python", "versions"], sort=False)[["source", "commit"]].agg(
+            _joined
         )
+        table = Builder(joined.reset_index(), "Versions, and the commits that were measured with them.")
+        table.text("machine", "machine").text("used for", "source", long=True)
+        table.text("commit", "commit", long=True).text("Python", "python")
+        return table.text("versions", "versions", long=True).build()
 
     def _problems(self) -> Section | None:
         problems = self._records.problems
@@ -81,13 +91,27 @@ class Provenance:
             "reproduce",
             "How to reproduce",
             lead="From a checkout of the commit above, with the package versions above installed. Records "
-            "are described in results/README.md; raw samples are kept there.",
+            "are described in results/README.md; raw samples are kept there. The last command writes them as"
+            " tables for pandas, R or DuckDB.",
             commands=[
                 *reproduce.train(self._records.runs),
                 *reproduce.measure(self._records.measurements),
+                PARITY,
                 REPORT,
+                EXPORT,
             ],
         )
+
+
+def _commit(row: Mapping[Hashable, Any]) -> str:
+    return (
+        "–" if pd.isna(row["commit"]) else f"{str(row['commit'])[:10]}{' + changes' * (row['dirty'] is True)}"
+    )
+
+
+def _joined(texts: pd.Series) -> str:
+    """Each part once, in the order of their first appearance."""
+    return ", ".join(dict.fromkeys(part for text in texts for part in str(text).split(", ")))
 
 
 def _or_dash(name: str) -> Any:

@@ -7,10 +7,15 @@ from typing import Any
 import pandas as pd
 
 import implementations as impl
+from benchmarks.harness.problem import SYSTEM
 
 TRAIN = "python -m benchmarks train"
 MEASURE = "python -m benchmarks measure"
+SCALING = f"{MEASURE} --no-steps --no-lengths --scaling --rule bptt,eprop_symmetric"
+NOTEBOOK_TRAIN = f"{TRAIN} --system notebook --steps 400"
+PARITY = "python -m benchmarks parity"
 REPORT = "python -m benchmarks report"
+EXPORT = "python -m benchmarks export --format parquet"
 
 # Part of the settings -> the dataclass whose fields are options of the same names and defaults.
 _PARTS = {
@@ -38,11 +43,16 @@ def train(runs: pd.DataFrame) -> list[str]:
     for names, part in pd.DataFrame(rows).groupby(same, dropna=False, sort=False):
         row: dict[str, Any] = dict(zip(same, names, strict=True))
         for backends, rules in _products(part):
+            experiment = settings.loc[row["experiment"]]
+            if experiment["system"] != SYSTEM:
+                words = [TRAIN, f"--system {experiment['system']}", f"--rule {','.join(rules)}"]
+                words += [f"--device {row['device']}", f"--steps {row['steps']}"]
+                commands += [" ".join([*words, seed]) for seed in _seeds(row["seeds"])]
+                continue
             words = [TRAIN, f"--backend {','.join(backends)}", f"--rule {','.join(rules)}"]
             words += [f"--mode {row['mode']}", f"--device {row['device']}", f"--steps {row['steps']}"]
             if row["threads"] != "all":
                 words.append(f"--threads {row['threads']}")
-            experiment = settings.loc[row["experiment"]]
             words += [f"--dtype {experiment['dtype']}", f"--batch {experiment['batch']}"]
             words += _options(experiment["settings"])
             commands += [" ".join([*words, seed]) for seed in _seeds(row["seeds"])]
@@ -50,15 +60,35 @@ def train(runs: pd.DataFrame) -> list[str]:
 
 
 def measure(measurements: pd.DataFrame) -> list[str]:
-    """The command of the newest run."""
-    if measurements.empty:
+    """The command of each machine's newest run, and of its newest sweep through sizes if that is another."""
+    own = measurements[
+        measurements["round"].notna() & ~measurements["file"].str.startswith("asv/").astype(bool)
+    ]
+    if own.empty:
         return [MEASURE]
-    newest = measurements[measurements["run"] == measurements.sort_values("started")["run"].iloc[-1]]
-    words = [MEASURE, f"--rounds {int(newest['round'].max()) + 1}"]
-    timed = newest[newest["first_step_s"].notna()]
-    for name in ("batch", "dtype", "device"):
+    newest: dict[str, None] = {}
+    started = own.groupby("run")["started"].min().sort_values(ascending=False)
+    for run in started.index:
+        newest.setdefault(_measure(own[own["run"] == run]))
+    # The same command again, or one of other backends or rules, adds nothing to know.
+    plain = [text for text in newest if "--scaling" not in text][:1]
+    return plain + [text for text in newest if "--scaling" in text][:1]
+
+
+def _measure(rows: pd.DataFrame) -> str:
+    words = [MEASURE, f"--rounds {int(rows['round'].max()) + 1}"]
+    timed = rows[rows["first_step_s"].notna()]
+    swept = timed["n_rec"].nunique() > 1
+    if swept:
+        words.append("--scaling")
+    if rows["n_steps"].nunique() == 1:
+        words.append("--no-lengths")
+    if swept and rows["n_steps"].nunique() == 1:
+        words.append("--no-steps")
+    for name in ("dtype", "device") if swept else ("batch", "dtype", "device"):
         words += [f"--{name} {value}" for value in timed[name].unique()[:1]]
-    return [" ".join(words)]
+    backends, rules = (",".join(dict.fromkeys(rows[name])) for name in ("backend", "rule"))
+    return " ".join([*words, f"--backend {backends}", f"--rule {rules}"])
 
 
 def _products(part: pd.DataFrame) -> Iterator[tuple[list[str], list[str]]]:

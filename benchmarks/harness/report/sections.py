@@ -4,18 +4,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.harness.records import Records
+from benchmarks.harness.report.baseline import Baselines
+from benchmarks.harness.report.commits import Commits
 from benchmarks.harness.report.costs import Costs
 from benchmarks.harness.report.learning import Learning
 from benchmarks.harness.report.names import Names
+from benchmarks.harness.report.parity import Parity
 from benchmarks.harness.report.provenance import Provenance
-from benchmarks.harness.report.section import Section
+from benchmarks.harness.report.section import Pick, Section
 
 
 @dataclass(frozen=True)
 class Report:
     """All that the templates print."""
 
-    headlines: list[str]
+    picks: list[Pick]
     sections: list[Section]
 
 
@@ -23,9 +26,11 @@ def compose(records: Records, folder: Path) -> Report:
     """Compute the report and draw its figures into `folder`."""
     names = Names(records)
     sections = [
-        *Learning(records, names, folder).sections(),
         *Costs(records, names, folder).sections(),
+        *Learning(records, names, folder).sections(),
+        *Parity(records, names).sections(),
+        *Baselines(records, names, folder).sections(),
+        *Commits(records, names).sections(),
         *Provenance(records, names).sections(),
     ]
-    findings = [finding[0].upper() + finding[1:] for section in sections for finding in section.findings]
-    return Report(findings, sections)
+    return Report([pick for section in sections for pick in section.picks], sections)

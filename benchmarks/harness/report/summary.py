@@ -5,20 +5,26 @@ And a median never stands without its spread and the number of samples behind it
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from benchmarks.harness.records import COSTS, Records
+from benchmarks.harness.problem import SYSTEM
+from benchmarks.harness.records import COSTS, SAMPLES, TRACKED, Records
+from implementations import rules
 
-WORKLOAD = ["system", "dtype", "batch", "n_steps", "n_rec"]
-"""What makes two measurements do the same work; only such rows are compared."""
+WORKLOAD = ["dtype", "batch", "n_steps", "n_rec"]
+"""What makes two measurements do work of the same size; only such rows are compared."""
 
-RUNNER = ["backend", "rule", "mode", "device", "threads"]
-"""What did the work."""
+RUNNER = ["system", "backend", "rule", "mode", "device", "threads"]
+"""What did the work. Other systems than `SYSTEM` compute something else: baselines, shown apart."""
 
 RUN = ["machine", "run"]
 TRAINING = ["experiment", "machine", *RUNNER]
+
+ASV = "asv/"
+"""How the file of a row that ASV measured begins."""
 
 FINAL_STEPS = 100
 """Final figures are medians over the points of this many last training steps."""
@@ -44,81 +50,117 @@ def timing_runs(measurements: pd.DataFrame) -> list[TimingRun]:
     return sorted(runs, key=lambda run: (run.started, run.run), reverse=True)
 
 
+def of_asv(measurements: pd.DataFrame) -> pd.Series:
+    """Which rows ASV measured."""
+    return measurements["file"].str.startswith(ASV).astype(bool)
+
+
 def costs(records: Records) -> pd.DataFrame:
     """One row per run, workload and runner, from its samples of all processes together.
 
     A process that measures memory is warmed up otherwise and not interleaved: where it does not time the
-    first step, its samples don't count as times.
+    first step, its samples don't count as times. What ASV measured is not here, but in `commits`.
 
     Columns:
         median_s, q25_s, q75_s, min_s, max_s: seconds per warm training step; NaN for memory alone.
         samples, processes, memory_processes: how many.
         first_step_s, build_s, load_s, import_s, peak_bytes, batch_bytes: medians over the processes.
-        ratio_rule: median_s over the least one of the same run, workload and rule.
+        ratio_rule: median_s over the least one of the same run, workload, system and rule.
         ratio_all: the same over all rules.
-        commit: of the code that was measured.
+        speedup: median_s of the baseline over that of the row, see `_speedup`.
+        commit: of the code that was measured; started: when the run did.
     """
     done = records.measurements[records.measurements["status"] == "ok"]
+    done = done[~of_asv(done)]
+    done = done.assign(started=done.groupby(RUN)["started"].transform("min"))
     case = [*RUN, *WORKLOAD, *RUNNER]
     groups = done.groupby(case, dropna=False, sort=False)
-    rows = groups[COSTS].median().join(groups["commit"].first())
+    rows = groups[COSTS].median().join(groups[["commit", "started"]].first())
     rows = rows.join(groups["peak_bytes"].count().rename("memory_processes"))
-    timed = done[done["peak_bytes"].isna() | done["first_step_s"].notna()]
+    timed = _timed(done)
     rows = rows.join(timed.groupby(case, dropna=False, sort=False).size().rename("processes"))
-    samples = records.samples.merge(timed[["measurement", *case]], on="measurement")
-    steps = samples.groupby(case, dropna=False, sort=False)["step_s"]
-    rows = rows.join(
-        pd.DataFrame(
-            {
-                "median_s": steps.median(),
-                "q25_s": steps.quantile(0.25),
-                "q75_s": steps.quantile(0.75),
-                "min_s": steps.min(),
-                "max_s": steps.max(),
-                "samples": steps.size(),
-            }
-        )
-    ).reset_index()
+    steps = records.samples.merge(timed[["measurement", *case]], on="measurement")
+    rows = rows.join(_spread(steps.groupby(case, dropna=False, sort=False)["step_s"])).reset_index()
     counts = ["processes", "samples"]
     rows[counts] = rows[counts].fillna(0).astype(int)
     for column, within in (
-        ("ratio_rule", [*RUN, *WORKLOAD, "rule"]),
-        ("ratio_all", [*RUN, *WORKLOAD]),
+        ("ratio_rule", [*RUN, *WORKLOAD, "system", "rule"]),
+        ("ratio_all", [*RUN, *WORKLOAD, "system"]),
     ):
         least = rows.groupby(within, dropna=False)["median_s"].transform("min")
         rows[column] = rows["median_s"] / least
-    return rows
+    return rows.merge(_speedup(rows), left_index=True, right_index=True)
+
+
+def _timed(done: pd.DataFrame) -> pd.DataFrame:
+    """The processes whose samples are times."""
+    return done[done["peak_bytes"].isna() | done["first_step_s"].notna()]
+
+
+def _spread(samples: Any) -> pd.DataFrame:
+    """Median and spread of each group of samples in seconds."""
+    return pd.DataFrame(
+        {
+            "median_s": samples.median(),
+            "q25_s": samples.quantile(0.25),
+            "q75_s": samples.quantile(0.75),
+            "min_s": samples.min(),
+            "max_s": samples.max(),
+            "samples": samples.count(),
+        }
+    )
+
+
+def _speedup(rows: pd.DataFrame) -> pd.DataFrame:
+    """How many times as long as each row of `SYSTEM` a baseline took, in the same run and at the same size.
+
+    The baseline is another system's case of the same rule or, where it has none, of a rule with the same
+    path of the gradient, which is what a step's cost depends on. NaN where there is none.
+    """
+    same = [*RUN, *WORKLOAD]
+    own, others = rows[rows["system"] == SYSTEM], rows[rows["system"] != SYSTEM]
+    speedup = pd.Series(np.nan, index=rows.index, name="speedup")
+    for index in own.index:
+        row = own.loc[index]
+        there = others[(others[same] == row[same]).all(axis=1)]
+        equal = there[there["rule"] == row["rule"]]
+        if equal.empty:
+            equal = there[there["rule"].map(_path) == _path(row["rule"])]
+        speedup.loc[index] = equal["median_s"].min() / row["median_s"]
+    return speedup.to_frame()
+
+
+def _path(rule: str) -> bool | str:
+    """Whether a rule's gradient goes through the recurrence; the name of a rule that the package lacks."""
+    return rules.get(rule).recurrent_gradient if rule in rules.RULES else rule
 
 
 def samples_of(records: Records, rows: pd.DataFrame) -> pd.DataFrame:
     """The raw samples behind rows of `costs`: its columns that name the case, and step_s."""
     case = [*RUN, *WORKLOAD, *RUNNER]
-    done = records.measurements
-    timed = done[done["peak_bytes"].isna() | done["first_step_s"].notna()]
+    timed = _timed(records.measurements)
     named = records.samples.merge(timed[["measurement", *case]], on="measurement")
     return named.merge(rows[case], on=case)[[*case, "step_s"]]
 
 
-def workloads(rows: pd.DataFrame) -> list[pd.DataFrame]:
-    """`costs` split by workload: the one with the most rows first, of equals that with the longest trials."""
-    parts = [part for _, part in rows.groupby(WORKLOAD, dropna=False)]
-    return sorted(parts, key=lambda part: (len(part), part["n_steps"].iloc[0]), reverse=True)
+def sweep(rows: pd.DataFrame, size: str) -> pd.DataFrame:
+    """The rows of those cases that were measured at several sizes, of which `size` alone differs.
 
-
-def sweeps(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows of those cases whose memory was measured for several trial lengths.
-
-    Only lengths apart differ in such a case, so a line through its rows shows how memory grows.
+    A line through the rows of a case then shows what `size` does. Where there are several runs, the newest;
+    where there are several of the other sizes, those with the most rows.
     """
-    rows = rows[rows["peak_bytes"].notna()]
-    case = [*RUN, "system", "dtype", "batch", "n_rec", *RUNNER]
-    lengths = rows.groupby(case, dropna=False)["n_steps"].transform("nunique")
-    return rows[lengths > 1]
+    others = [name for name in WORKLOAD if name != size]
+    same = [*RUN, *others, *RUNNER]
+    rows = rows[rows.groupby(same, dropna=False)[size].transform("nunique") > 1]
+    parts = [part for _, part in rows.groupby([*RUN, *others], dropna=False)]
+    return max(
+        parts, key=lambda part: (part["started"].max(), len(part), part["n_steps"].max()), default=rows
+    )
 
 
 def growth(rows: pd.DataFrame) -> pd.DataFrame:
-    """Per case of `sweeps`: shortest and longest trial, memory at both, and bytes per step between them."""
-    case = [*RUN, "system", "dtype", "batch", "n_rec", *RUNNER]
+    """Per case of a `sweep` through n_steps: shortest and longest trial, memory at both, bytes per step."""
+    case = [*RUN, "dtype", "batch", "n_rec", *RUNNER]
     found = []
     for names, part in rows.groupby(case, dropna=False, sort=False):
         part = part.sort_values("n_steps")
@@ -139,7 +181,7 @@ def growth(rows: pd.DataFrame) -> pd.DataFrame:
 
 def curves(records: Records) -> pd.DataFrame:
     """All points, each with the columns of its run."""
-    columns = ["file", *TRAINING, "system", "task", "dtype", "batch", "seed"]
+    columns = ["file", *TRAINING, "task", "dtype", "batch", "seed"]
     return records.points.merge(records.runs[columns], on="file")
 
 
@@ -190,7 +232,7 @@ def training(records: Records) -> pd.DataFrame:
     for names, part in finals(records).groupby(TRAINING, dropna=False, sort=False):
         met = part[part["criterion_step"].notna()]
         row = dict(zip(TRAINING, names, strict=True))
-        row |= {name: part[name].iloc[0] for name in ("system", "task", "dtype", "batch")}
+        row |= {name: part[name].iloc[0] for name in ("task", "dtype", "batch")}
         row |= {
             "started": part["started"].max(),
             "seeds": len(part),
@@ -207,23 +249,55 @@ def training(records: Records) -> pd.DataFrame:
         for name in ("criterion_step", "criterion_s"):
             row |= {name: met[name].median(), f"{name}_min": met[name].min(), f"{name}_max": met[name].max()}
         rows.append(row)
-    columns = [*TRAINING, "system", "task", "dtype", "batch", "started", "seeds"]
+    columns = [*TRAINING, "task", "dtype", "batch", "started", "seeds"]
     return pd.DataFrame(rows, columns=None if rows else columns)
 
 
 def experiments(records: Records) -> list[str]:
-    """Digests of the experiments, that with the most runs first, of equals the newest."""
-    if records.runs.empty:
+    """Digests of the experiments of `SYSTEM`, that with the most runs first, of equals the newest."""
+    own = records.runs[records.runs["system"] == SYSTEM]
+    if own.empty:
         return []
-    runs = records.runs.groupby("experiment")["started"].agg(["size", "max"])
+    runs = own.groupby("experiment")["started"].agg(["size", "max"])
     return list(runs.sort_values(["size", "max"], ascending=False).index)
 
 
 def incomplete(records: Records) -> pd.DataFrame:
     """The cases of the newest run that are unavailable or failed, each once, with the reason."""
-    runs = timing_runs(records.measurements)
+    own = records.measurements[~of_asv(records.measurements)]
+    runs = timing_runs(own)
     if not runs:
-        return records.measurements
-    rows = runs[0].of(records.measurements)
+        return own
+    rows = runs[0].of(own)
     rows = rows[rows["status"] != "ok"]
     return rows.drop_duplicates([*WORKLOAD, *RUNNER, "status", "reason"])
+
+
+def commits(records: Records) -> pd.DataFrame:
+    """One row per case and figure of what ASV measured, of each commit, machine and environment.
+
+    Columns: those that name the case; figure, a metric's name; median, q25 and q75 of its samples, which are
+    NaN where ASV keeps one figure only; samples: how many; status.
+    """
+    rows = records.measurements[of_asv(records.measurements)]
+    case = ["measurement", "file", "started", "commit", *RUN, *WORKLOAD, *RUNNER, "status"]
+    single = rows.melt(case, [*COSTS, *TRACKED], "figure", "median").dropna(subset="median")
+    sampled = records.samples.melt("measurement", SAMPLES, "figure").dropna(subset="value")
+    grouped = sampled.groupby(["measurement", "figure"])["value"]
+    spread = grouped.agg(
+        middle="median",
+        q25=lambda values: values.quantile(0.25),
+        q75=lambda values: values.quantile(0.75),
+        samples="size",
+    ).reset_index()
+    found = rows[case].merge(spread, on="measurement")
+    found = pd.concat([found, single])  # where both are, the sampled row comes first
+    found["median"] = found["median"].fillna(found["middle"])
+    return found.drop(columns="middle").drop_duplicates(["measurement", "figure"])
+
+
+def comparisons(records: Records) -> pd.DataFrame:
+    """The newest comparison of each case with the published numbers."""
+    case = ["machine", "backend", "rule", "mode", "dtype", "device"]
+    rows = records.parity.sort_values("started", kind="stable")
+    return rows.drop_duplicates(case, keep="last")

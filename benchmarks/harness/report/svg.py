@@ -1,34 +1,41 @@
 """A figure as files (.svg, .png, on white) and as SVG for a page, coloured by the page's variables."""
 
 import io
+import json
 import re
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
 import matplotlib
-from matplotlib.figure import Figure
+import numpy as np
+from matplotlib.transforms import Bbox
 
 from benchmarks.harness.report import style
+from benchmarks.harness.report.plots import Drawing
 
 _FONTS = "system-ui, -apple-system, 'Segoe UI', Roboto, Helvetica, Arial, sans-serif"
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A saved figure: its files' stem, its caption and description, and its SVG for a page."""
+    """A saved figure: its files' stem, its caption and description, its SVG for a page, and the tips there.
+
+    `tips` is a JSON list of [x, y, text], in the units of the SVG's viewBox.
+    """
 
     stem: str
     caption: str
     description: str
     inline: str
+    tips: str
 
 
-def save(figure: Figure, stem: str, folder: Path, *, caption: str, description: str) -> Picture:
+def save(drawing: Drawing, stem: str, folder: Path, *, caption: str, description: str) -> Picture:
     """Write `stem`.svg and `stem`.png into `folder`.
 
     Args:
-        figure: drawn with `style.RC`, whose colours the page replaces by its variables.
+        drawing: drawn with `style.RC`, whose colours the page replaces by its variables.
         stem: unique within a report; it also keeps the SVG's ids apart on the page.
         folder: exists.
         caption: what one sees, and the conditions.
@@ -36,11 +43,15 @@ def save(figure: Figure, stem: str, folder: Path, *, caption: str, description: 
     """
     # Matplotlib asks for some settings when it writes: SVG text as text, and ids that do not change.
     with matplotlib.rc_context(style.RC):
-        return _save(figure, stem, folder, caption, description)
+        return _save(drawing, stem, folder, caption, description)
 
 
-def _save(figure: Figure, stem: str, folder: Path, caption: str, description: str) -> Picture:
-    paper = {"facecolor": style.PAPER, "bbox_inches": "tight", "pad_inches": 0.08}
+def _save(drawing: Drawing, stem: str, folder: Path, caption: str, description: str) -> Picture:
+    figure = drawing.figure
+    figure.draw_without_rendering()  # lays it out
+    figure.set_layout_engine("none")  # and leaves it so, or tips would lie beside what they tell of
+    tight = figure.get_tightbbox()
+    paper = {"facecolor": style.PAPER, "bbox_inches": tight.padded(0.08)}
     # Without a date, the same records give the same file, byte by byte.
     metadata = {"Date": None, "Title": caption}
     figure.savefig(folder / f"{stem}.png", dpi=160, metadata={"Title": caption}, **paper)
@@ -48,8 +59,20 @@ def _save(figure: Figure, stem: str, folder: Path, caption: str, description: st
     source = (folder / f"{stem}.svg").read_text(encoding="utf-8")
     (folder / f"{stem}.svg").write_text(_with_fonts(source), encoding="utf-8")
     buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None}, bbox_inches="tight", pad_inches=0.04)
-    return Picture(stem, caption, description, _inline(buffer.getvalue(), stem, description))
+    box = tight.padded(0.04)
+    figure.savefig(buffer, format="svg", metadata={"Date": None}, bbox_inches=box)
+    inline = _inline(buffer.getvalue(), stem, description)
+    return Picture(stem, caption, description, inline, _tips(drawing, box))
+
+
+def _tips(drawing: Drawing, box: Bbox) -> str:
+    """Where the tips lie in the SVG, whose unit is a point (1/72 inch) and whose y goes down."""
+    found = []
+    for tip in drawing.tips:
+        x, y = tip.axes.transData.transform((tip.x, tip.y)) / drawing.figure.dpi
+        if np.isfinite([x, y]).all():
+            found.append([round((x - box.x0) * 72, 1), round((box.y1 - y) * 72, 1), tip.text])
+    return json.dumps(found, ensure_ascii=False, separators=(",", ":"))
 
 
 def _with_fonts(source: str) -> str:
