@@ -3,11 +3,21 @@
 from typing import Any
 
 from benchmarks.harness import measuring
-from benchmarks.harness.suite import CASE, SCALED, Metered
+from benchmarks.harness.suite import CASE, NOTEBOOK, SCALED, Metered
 
 
 class PeakMemory(Metered, parameters=CASE):
     """Growth of the process in one step, above its state with the trials loaded and all code compiled."""
+
+    unit = "bytes"
+
+    def track_peak_bytes(self, *_: Any) -> int:
+        """On the host; what a device holds is not in it."""
+        return measuring.peak_bytes(self.case)
+
+
+class NotebookPeakMemory(Metered, parameters=NOTEBOOK):
+    """The same of the notebook's own network and step."""
 
     unit = "bytes"
 

@@ -3,26 +3,14 @@
 from typing import Any
 
 from benchmarks.harness import measuring
-from benchmarks.harness.suite import N_REC, N_STEPS, SCALED, Metered, Timed
+from benchmarks.harness.cases import MEMORY_DELAYS_MS, SCALED_BATCHES, SCALED_NEURONS, Case
+from benchmarks.harness.suite import N_STEPS, SCALED, Metered, Timed
 
-# The published trial, then twice and four times as long: where memory grows with the trial, as for BPTT and
-# adjoint e-prop, it doubles twice; online e-prop stays where it is.
-_LENGTHS = [N_STEPS, 2 * N_STEPS, 4 * N_STEPS]
-
-# The published network, then twice and four times as many neurons: recurrent weights grow 16 fold, so that
-# what is quadratic shows against what is linear. Multiples of 4: SIMD lanes, and half of them adaptive.
-_SIZES = [N_REC, 2 * N_REC, 4 * N_REC]
-
-# A quarter of the notebook's trials, its number, and four times as many: fewer than a GPU fills itself with,
-# and more than 2 cores can spread over.
-_BATCHES = [32, 128, 512]
-
+# The sizes are those of `python -m benchmarks measure`; cases.py says why these.
+_LENGTHS = [N_STEPS - Case.delay_ms + delay_ms for delay_ms in MEMORY_DELAYS_MS]
 _BY_LENGTH = {**SCALED, "n_steps": _LENGTHS}
-_BY_SIZE = {**SCALED, "n_rec": _SIZES}
-# Trials half as long as published: the largest batch then costs twice what the notebook's does, and fits the
-# memory of small machines where all of a trial is kept.
-_BY_BATCH = {**SCALED, "n_steps": [N_STEPS // 2], "batch": _BATCHES}
-
+_BY_SIZE = {**SCALED, "n_rec": list(SCALED_NEURONS)}
+_BY_BATCH = {**SCALED, "batch": list(SCALED_BATCHES)}
 _ON_HOST = {"device": ["cpu"]}
 
 

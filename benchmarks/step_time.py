@@ -2,11 +2,22 @@
 
 from typing import Any
 
-from benchmarks.harness.suite import CASE, REPEAT, ROUNDS, Timed
+from benchmarks.harness.suite import CASE, NOTEBOOK, REPEAT, ROUNDS, Timed
 
 
 class StepTime(Timed, parameters=CASE):
     """Gradients and update, up to their end; trials loaded and everything compiled before."""
+
+    rounds = ROUNDS
+    repeat = REPEAT
+
+    def time_step(self, *_: Any) -> None:
+        """One training step."""
+        self.prepared.step()
+
+
+class NotebookStepTime(Timed, parameters=NOTEBOOK):
+    """The same of the notebook's own network and step, which the others are compared with."""
 
     rounds = ROUNDS
     repeat = REPEAT

@@ -1,4 +1,4 @@
-"""The regression gate from end to end: a throw-away clone, commits that do what it has to find, its exit status.
+"""The regression gate from end to end: a throw-away clone, commits that it has to judge, its exit status.
 
 Slow: it makes an environment, and measures. EPROP_BENCH_AA=5 repeats the pair without a change five times.
 """

@@ -40,6 +40,15 @@ CASE = {
 }
 """Parameter -> values at the size of the notebook that the suite started from."""
 
+NOTEBOOK = {
+    "system": ["notebook"],
+    **CASE,
+    "backend": ["brainpy"],
+    "rule": ["bptt", "eprop_symmetric"],
+    "mode": ["adjoint"],
+}
+"""The notebook itself, which knows no other case."""
+
 SCALED = {**CASE, "rule": COSTLY_RULES, "batch": [MEMORY_BATCH]}
 """The same at a quarter of the trials, so that four times the length costs as much as `CASE`."""
 

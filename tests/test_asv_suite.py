@@ -1,0 +1,264 @@
+"""The ASV suite: exactly the intended benchmarks, over what there is, and n/a only with a reason."""
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from asv_runner.discovery import disc_benchmarks
+
+import implementations as impl
+from benchmarks.harness import asv_suite, caches, learning, measuring, suite
+from benchmarks.harness.cases import Case
+from benchmarks.harness.problem import NOTEBOOK
+from benchmarks.harness.systems import SYSTEMS
+from benchmarks.step_time import StepTime
+from implementations.registry import DEVICES
+from implementations.rules import MODES
+
+ROOT = Path(__file__).parents[1]
+TINY = Case("numpy", "eprop_symmetric", "adjoint", batch=2, delay_ms=150, n_regular=4, n_adaptive=4)
+
+# Name -> type and unit. ASV imports every module of benchmarks/ and takes what is named like a benchmark,
+# wherever it comes from: nothing else may be.
+INTENDED = {
+    "accuracy.Accuracy.track_test_error": ("track", "wrong/trials"),
+    "compilation.Compilation.track_compilation_s": ("track", "seconds"),
+    "compilation.ImportTime.timeraw_import": ("time", "seconds"),
+    "forward_time.ForwardTime.time_evaluate": ("time", "seconds"),
+    "peak_memory.DevicePeakMemory.track_device_peak_bytes": ("track", "bytes"),
+    "peak_memory.MemoryGrowth.track_bytes_per_step": ("track", "bytes/step"),
+    "peak_memory.NotebookPeakMemory.track_peak_bytes": ("track", "bytes"),
+    "peak_memory.PeakMemory.track_peak_bytes": ("track", "bytes"),
+    "scaling.BatchMemory.track_peak_bytes": ("track", "bytes"),
+    "scaling.BatchTime.time_step": ("time", "seconds"),
+    "scaling.LengthMemory.track_peak_bytes": ("track", "bytes"),
+    "scaling.LengthTime.time_step": ("time", "seconds"),
+    "scaling.SizeMemory.track_peak_bytes": ("track", "bytes"),
+    "scaling.SizeTime.time_step": ("time", "seconds"),
+    "step_time.NotebookStepTime.time_step": ("time", "seconds"),
+    "step_time.StepTime.time_step": ("time", "seconds"),
+}
+
+
+@pytest.fixture(scope="module")
+def benchmarks() -> dict[str, Any]:
+    """What ASV finds, in the way that it looks."""
+    return {benchmark.name: benchmark for benchmark in disc_benchmarks(str(ROOT / "benchmarks"))}
+
+
+def test_exactly_the_intended_benchmarks_are_found(benchmarks: dict[str, Any]):
+    assert {name: (found.type, found.unit) for name, found in benchmarks.items()} == INTENDED
+
+
+def test_parameters_are_those_of_the_registry(benchmarks: dict[str, Any]):
+    assert tuple(suite.BACKENDS) == impl.BACKENDS
+    assert tuple(suite.RULES) == impl.RULES
+    assert tuple(suite.MODES) == MODES
+    assert tuple(suite.DEVICES) == DEVICES
+    step = benchmarks["step_time.StepTime.time_step"]
+    values = dict(zip(step.param_names, step.params, strict=True))
+    assert values["backend"] == [repr(name) for name in impl.BACKENDS]
+    assert values["rule"] == [repr(name) for name in impl.RULES]
+    assert (values["n_steps"], values["n_rec"], values["batch"]) == (["2250"], ["100"], ["128"])
+    notebook = SYSTEMS[NOTEBOOK]
+    assert (*suite.NOTEBOOK["system"], *suite.NOTEBOOK["backend"]) == (NOTEBOOK, *notebook.backends)
+    assert set(suite.NOTEBOOK["rule"]) == set(notebook.rules)
+
+
+def test_every_combination_is_a_case_or_has_a_reason():
+    for values in product(*StepTime.params):
+        backend, rule, mode, device, *_ = values
+        reason = impl.unavailable(backend, device, rule, mode)
+        if reason is None:
+            found = StepTime._case(values)
+            assert (found.backend, found.rule, found.mode, found.device) == (backend, rule, mode, device)
+            assert (found.problem.task.n_steps, found.problem.network.n_rec) == (2250, 100)
+        else:
+            with pytest.raises(NotImplementedError) as stop:
+                StepTime._case(values)
+            assert str(stop.value) == reason
+
+
+def test_sizes_become_the_case():
+    values = ("numpy", "bptt", "adjoint", "cpu", 4500, 50, 8)
+    found = StepTime._case(values)
+    network = found.problem.network
+    assert (found.problem.task.n_steps, network.n_regular, network.n_adaptive, found.batch) == (
+        4500,
+        25,
+        25,
+        8,
+    )
+
+
+@pytest.mark.parametrize("where", ["unavailable", "learner"])
+def test_a_backend_that_breaks_fails_even_where_it_says_not_implemented(
+    where: str, monkeypatch: pytest.MonkeyPatch
+):
+    def broken(*_: Any, **__: Any) -> None:
+        raise NotImplementedError("no kernel for this")
+
+    monkeypatch.setattr(impl, where, broken)
+    with pytest.raises(RuntimeError, match="no kernel for this"):
+        StepTime().setup("numpy", "bptt", "adjoint", "cpu", 300 + 1050, 8, 2)
+
+
+def test_steps_do_not_drift_between_samples():
+    prepared = measuring.Prepared(TINY)
+    before = {name: array.copy() for name, array in prepared._learner.state().items()}
+    for _ in range(3):
+        prepared.step()
+        assert any(not np.array_equal(before[name], now) for name, now in prepared._learner.state().items())
+        prepared.restore()
+        for name, now in prepared._learner.state().items():
+            np.testing.assert_array_equal(before[name], now)
+
+
+def test_setup_builds_once(monkeypatch: pytest.MonkeyPatch):
+    built = []
+    real = impl.learner
+    monkeypatch.setattr(impl, "learner", lambda *a, **k: built.append(a[0]) or real(*a, **k))
+    suite._prepared.cache_clear()
+    benchmark = StepTime()
+    for _ in range(3):
+        benchmark.setup("numpy", "eprop_symmetric", "adjoint", "cpu", 1200, 8, 2)
+        benchmark.time_step()
+    assert built == ["numpy"]
+    suite._prepared.cache_clear()
+
+
+def test_compilation_is_measured_with_nothing_compiled_before(tmp_path: Path):
+    """In a fresh process, as ASV has it; a cache that is full already makes no difference."""
+    code = """
+        import sys
+        from benchmarks.harness import measuring
+        from benchmarks.harness.cases import Case
+        case = Case("numba", "eprop_symmetric", "adjoint", batch=2, delay_ms=150, min_samples=2, seconds=0.0)
+        if sys.argv[1] == "cold":
+            print(measuring.compilation_s(case))
+        else:
+            print(measuring.measure(case)["first_step_s"])
+        """
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    times = [
+        float(
+            subprocess.run(
+                [sys.executable, "-c", textwrap.dedent(code), how],
+                cwd=ROOT,
+                env=environment,
+                capture_output=True,
+                text=True,
+                check=True,
+            ).stdout
+        )
+        for how in ("fill", "warm", "cold")
+    ]
+    assert times[2] > 0.5 * times[0] > times[1]
+
+
+def test_caches_are_put_back_and_nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    monkeypatch.delenv("TRITON_CACHE_DIR", raising=False)
+    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR", raising=False)
+    with caches.empty():
+        inside = Path(os.environ["NUMBA_CACHE_DIR"])
+        assert inside != tmp_path
+        assert "TRITON_CACHE_DIR" in os.environ
+        assert "JAX_COMPILATION_CACHE_DIR" not in os.environ
+        inside.mkdir()
+    assert os.environ["NUMBA_CACHE_DIR"] == str(tmp_path)
+    assert "TRITON_CACHE_DIR" not in os.environ
+    assert not inside.parent.exists()
+
+
+def test_commits_that_are_measured_in_turns_keep_what_they_compiled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("NUMBA_CACHE_DIR", "before")
+    monkeypatch.delenv("ASV_COMMIT", raising=False)
+    caches.per_commit()
+    assert os.environ["NUMBA_CACHE_DIR"] == "before"
+
+    monkeypatch.setenv("ASV_ENV_DIR", str(tmp_path))
+    folders = {}
+    for number, commit in enumerate(("a", "b", "a", "c", "d", "e")):
+        monkeypatch.setenv("ASV_COMMIT", commit)
+        caches.per_commit()
+        folder = Path(os.environ["NUMBA_CACHE_DIR"])
+        assert folders.setdefault(commit, folder) == folder
+        os.utime(tmp_path / "compiled" / commit, (number, number))
+    assert {path.name for path in (tmp_path / "compiled").iterdir()} == {"a", "c", "d", "e"}
+    for name in caches._ALWAYS:
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize("rule", ["bptt", "eprop_symmetric", "eprop_random"])
+def test_the_easy_task_tells_learning_from_not_learning(rule: str, monkeypatch: pytest.MonkeyPatch):
+    errors = learning.easy_errors("numba", rule, "cpu")
+    assert len(errors) == len(learning.SEEDS)
+    assert np.mean(errors) < 0.15
+    monkeypatch.setattr(learning, "SEEDS", learning.SEEDS[:1])
+    assert learning.easy_errors("numba", rule, "cpu") == errors[:1]
+
+    real = impl.learner
+
+    def forgetful(*arguments: Any, **options: Any) -> impl.Learner:
+        learner = real(*arguments, **options)
+        monkeypatch.setattr(learner, "step", learner.evaluate)
+        return learner
+
+    monkeypatch.setattr(impl, "learner", forgetful)
+    assert np.mean(learning.easy_errors("numba", rule, "cpu")) > 0.35
+
+
+def test_stored_results_are_read_as_they_were_written(tmp_path: Path):
+    folder = tmp_path / "m"
+    folder.mkdir()
+    (tmp_path / "benchmarks.json").write_text(json.dumps({"a.B.time_c": {"unit": "seconds"}, "version": 2}))
+    columns = ["result", "params", "version", "started_at", "duration", "stats_ci_99_a", "stats_ci_99_b"]
+    columns += ["stats_q_25", "stats_q_75", "stats_number", "stats_repeat", "samples", "profile"]
+    result = [[0.2, math_nan(), None], [["'numba'", "'jax'", "'torch'"], ["2250"]], "1", 0, 1.0]
+    result += [None] * 6 + [[[0.1, 0.2, 0.3], None, None]]
+    content = {
+        **{"version": 2, "commit_hash": "f" * 40, "env_name": "e", "date": 0, "params": {"machine": "m"}},
+        **{"python": "3.11", "requirements": {}, "env_vars": {}, "result_columns": columns},
+        **{"results": {"a.B.time_c": result}, "durations": {}},
+    }
+    (folder / "ffffffff-e.json").write_text(json.dumps(content))
+    (folder / "ffffffff-half.json").write_text(json.dumps(content)[:100])
+    found = asv_suite.stored(tmp_path, "m", "f" * 40)
+    assert list(found["case"]) == ["numba", "jax", "torch"]
+    assert list(found["status"]) == ["ok", "unavailable", "failed"]
+    assert list(found["samples"]) == [[0.1, 0.2, 0.3], [], []]
+    assert set(found["unit"]) == {"seconds"}
+    assert found["selector"][0] == "a.B.time_c('numba', 2250)"
+    assert len(asv_suite.stored(tmp_path, "m", "e" * 40)) == 0
+
+
+def math_nan() -> float:
+    return float("nan")
+
+
+def test_the_machine_has_no_name_of_its_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    name = asv_suite.register_machine()
+    text = (tmp_path / ".asv-machine.json").read_text()
+    machine = json.loads(text)[name]
+    assert machine["machine"] == name
+    assert int(machine["num_cpu"]) >= 1
+    assert os.uname().nodename not in text.replace('"', " ").split()
+
+
+def test_asv_runs_as_configured():
+    config = asv_suite.load_json(str(asv_suite.CONFIG), js_comments=True)
+    assert config["launch_method"] == "spawn"
+    assert config["results_dir"] == "results/asv"
+    pinned = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if "asv_runner" in line]
+    assert pinned == [f"asv_runner=={config['matrix']['req']['pip+asv_runner'][0]}"]
