@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from implementations.network import Network
-from implementations.torch.dynamics import Kind, flush
+from implementations.torch.dynamics import Kind, flush, one_thread
 
 
 class ThroughTime:
@@ -27,10 +27,18 @@ class ThroughTime:
 
     def block(self, psi: torch.Tensor, drive: torch.Tensor) -> torch.Tensor:
         """lam_v (steps, batch, n_rec) of a block; the arguments as in eprop.py."""
+        self._lam_v[len(psi)] = self._lam_v[0].clone()
+        with one_thread():
+            self._steps(psi, drive)
+        for state in (self._lam_a, self._lam_v[0]):
+            flush(state, self._kind.floor)
+        return self._lam_v[: len(psi)]
+
+    def _steps(self, psi: torch.Tensor, drive: torch.Tensor) -> None:
+        """From the last step to the first; lam_v[n], that of the step after them, is there."""
         n, alpha, rho = len(psi), self._network.alpha, self._network.rho
         lam_a, dz, beta, w_back = self._lam_a, self._dz, self._beta, self._w_back
         adaptive = self._network.n_adaptive > 0
-        self._lam_v[n] = self._lam_v[0].clone()
         lam_v = self._lam_v[: n + 1].unbind()
         for k in reversed(range(n)):
             # dz[t] = drive[t] + lam_a[t+1] + lam_v[t+1] (W_rec - theta I)^T
@@ -43,6 +51,3 @@ class ThroughTime:
                 lam_a.mul_(rho).addcmul_(beta, dz, value=-1.0)
             # lam_v[t] = alpha lam_v[t+1] + g[t]
             torch.add(dz, lam_v[k + 1], alpha=alpha, out=lam_v[k])
-        for state in (lam_a, self._lam_v[0]):
-            flush(state, self._kind.floor)
-        return self._lam_v[:n]

@@ -5,6 +5,8 @@ Potentials are in units of the threshold.
 """
 
 import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -70,6 +72,17 @@ def blocks(n_steps: int, window: int, size: int) -> list[tuple[int, int]]:
     """First and last + 1 step of blocks of up to `size` steps; one begins where the loss window does."""
     edges = [*range(0, n_steps - window, size), *range(n_steps - window, n_steps, size), n_steps]
     return list(itertools.pairwise(edges))
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """For time loops: a step is too short to be worth sharing, and on a busy machine waits for the others."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def flush(state: torch.Tensor, floor: float) -> None:
@@ -154,7 +167,8 @@ class Forward:
         self._last = n
         self.x[:n] = x
         torch.matmul(self.x[:n], self._w_in, out=self.u[:n])
-        self._steps(n)
+        with one_thread():
+            self._steps(n)
         for state in (self._v, self._a):
             flush(state, floor)
         z = self.z[1 : n + 1]

@@ -3,7 +3,7 @@
 import torch
 
 from implementations.network import Network
-from implementations.torch.dynamics import Kind, flush
+from implementations.torch.dynamics import Kind, flush, one_thread
 
 
 class PerNeuron:
@@ -50,16 +50,18 @@ class PerNeuron:
             torch.mul(factor, drive, out=g)
             factor.add_(self._network.rho)
             steps = zip(g.unbind(), factor.unbind(), lam_a[1:].unbind(), lam_a.unbind(), strict=False)
-            for g_t, factor_t, following, out in reversed(list(steps)):
-                torch.addcmul(g_t, factor_t, following, out=out)
+            with one_thread():
+                for g_t, factor_t, following, out in reversed(list(steps)):
+                    torch.addcmul(g_t, factor_t, following, out=out)
         # g[t] = psi[t] (drive[t] + lam_a[t+1])
         torch.add(lam_a[1:], drive, out=g)
         g.mul_(psi)
         # lam_v[t] = alpha lam_v[t+1] + g[t]
         following = self.lam_v
-        for g_t in reversed(g.unbind()):
-            torch.add(g_t, following, alpha=alpha, out=g_t)
-            following = g_t
+        with one_thread():
+            for g_t in reversed(g.unbind()):
+                torch.add(g_t, following, alpha=alpha, out=g_t)
+                following = g_t
         self.lam_v.copy_(following)
         self.lam_a.copy_(lam_a[0])
         for state in (self.lam_v, self.lam_a):

@@ -68,8 +68,8 @@ def usable() -> bool:
         elif not _warned:
             _warned = True
             warnings.warn(
-                f"{reason}; until then the torch backend takes torch operations, with the same results in many"
-                f" times the time ({SWITCH}=0 asks for that, without this warning)",
+                f"{reason}; until then the torch backend takes torch operations: the same results in many "
+                f"times the time ({SWITCH}=0 asks for that, without this warning)",
                 RuntimeWarning,
                 stacklevel=4,  # whoever asked for a learner
             )
@@ -82,7 +82,8 @@ def missing() -> str | None:
         return "the C++ operators are built on Linux and macOS only: use one of them"
     compiler = _compiler()
     if shutil.which(compiler[0]) is None:
-        return f"there is no C++ compiler {compiler[0]!r}: install one (Debian: g++, macOS: xcode-select --install)"
+        install = "install g++ or clang, or name one in CXX"
+        return f"there is no C++ compiler {compiler[0]!r}: {install}"
     if _ninja_folder() is None:
         return "there is no ninja, which torch builds with: pip install ninja"
     return None

@@ -1,0 +1,266 @@
+"""The C++ operators of the torch backend: built once, whatever happens meanwhile, and shown when it fails."""
+
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from cases import CASES, assert_gradients, problem
+from test_determinism import PROBLEM
+
+import implementations as impl
+
+torch = pytest.importorskip(
+    "torch", reason="the torch backend is not installed: pip install 'eprop-bench[torch]'"
+)
+
+from implementations.torch import extension  # noqa: E402
+from implementations.torch.kernels import Events, Kernels  # noqa: E402
+
+HERE = Path(__file__).parent
+EVERY = pytest.mark.parametrize(
+    ("rule", "mode"), [(rule, mode) for backend, rule, mode in CASES if backend == "torch"]
+)
+NEEDS_COMPILER = pytest.mark.skipif(
+    extension.missing() is not None, reason=f"the operators can't be built here: {extension.missing()}"
+)
+TRAIN = """
+import sys, warnings
+warnings.simplefilter("always")
+import implementations as impl
+from cases import problem
+found = problem(impl.Network(n_in=4, n_regular=3, n_adaptive=3))
+for _ in range(2):
+    learner = found.learner("torch", "bptt")
+    learner.step(learner.load(found.batch))
+metrics = learner.evaluate(learner.load(found.batch))
+print(type(learner._engine).__name__, learner.compilations(), float(metrics.loss))
+"""
+
+
+@pytest.fixture(autouse=True)
+def _with_operators(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(extension.SWITCH, raising=False)
+
+
+def start(folder: Path, **environment: str) -> subprocess.Popen[str]:
+    """A fresh process that builds in `folder` and trains."""
+    env = {**os.environ, "TORCH_EXTENSIONS_DIR": str(folder), "PYTHONPATH": str(HERE), **environment}
+    env.pop(extension.SWITCH, None)
+    return subprocess.Popen(
+        [sys.executable, "-c", TRAIN], cwd=HERE.parent, env=env, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+def run(folder: Path, **environment: str) -> tuple[int, str, str]:
+    process = start(folder, **environment)
+    out, err = process.communicate(timeout=300)
+    return process.returncode, out, err
+
+
+def compiler_script(path: Path, body: str) -> str:
+    path.write_text(f"#!/bin/sh\n{body}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return str(path)
+
+
+@NEEDS_COMPILER
+def test_operators_are_what_runs() -> None:
+    learner = PROBLEM.learner("torch", "bptt")
+    assert isinstance(learner._engine, Kernels)  # type: ignore[attr-defined]
+    assert isinstance(learner.load(PROBLEM.batch), Events)
+    assert learner.compilations() == 1
+
+
+@NEEDS_COMPILER
+def test_two_processes_build_at_once(tmp_path: Path) -> None:
+    """Both train, from one library: the compiler runs once."""
+    log = tmp_path / "log"
+    real = shutil.which(os.environ.get("CXX", "c++"))
+    compiler = compiler_script(tmp_path / "compiler", f'echo "$@" >> {log}\nexec {real} "$@"')
+    folder = tmp_path / "built"
+    ends = [process.communicate(timeout=300) for process in [start(folder, CXX=compiler) for _ in range(2)]]
+    outputs = {out.strip() for out, _ in ends}
+    assert len(outputs) == 1, ends
+    assert outputs.pop().startswith("Kernels 1 ")
+    assert sum("-c " in line for line in log.read_text().splitlines()) == 1
+    # a third one, later, finds it built
+    assert run(folder, CXX=compiler)[1].startswith("Kernels 1 ")
+    assert sum("-c " in line for line in log.read_text().splitlines()) == 1
+    left = {path.name for path in folder.rglob("*") if path.is_file()}
+    assert left == {"eprop_bench.so", "eprop_bench.lock"}
+
+
+@NEEDS_COMPILER
+def test_a_compiler_that_fails_shows_what_it_said(tmp_path: Path) -> None:
+    """An error with the compiler's words; no silent change to slow code."""
+    real = shutil.which(os.environ.get("CXX", "c++"))
+    body = f'case "$*" in *" -c "*) echo "out of registers" >&2; exit 1;; esac\nexec {real} "$@"'
+    code, _, err = run(tmp_path / "built", CXX=compiler_script(tmp_path / "compiler", body))
+    assert code != 0
+    assert "BuildError" in err
+    assert "out of registers" in err
+    assert extension.SWITCH in err
+    assert not list((tmp_path / "built").rglob("*.so"))
+
+
+@NEEDS_COMPILER
+def test_a_compiler_that_does_not_run_shows_what_it_said(tmp_path: Path) -> None:
+    compiler = compiler_script(tmp_path / "compiler", 'echo "no licence" >&2; exit 1')
+    code, _, err = run(tmp_path / "built", CXX=compiler)
+    assert code != 0
+    assert "BuildError" in err
+    assert "no licence" in err
+
+
+@pytest.mark.parametrize("missing", ["compiler", "ninja"])
+def test_missing_tools_warn_once(tmp_path: Path, missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extension, "_loaded", False)
+    monkeypatch.setattr(extension, "_warned", False)
+    if missing == "compiler":
+        monkeypatch.setenv("CXX", "no-such-compiler")
+    else:
+        monkeypatch.setenv("CXX", sys.executable)  # something that is there
+        monkeypatch.setattr(extension, "_ninja_folder", lambda: None)
+    with pytest.warns(RuntimeWarning, match=rf"no .*{missing}.*install") as caught:
+        learners = [PROBLEM.learner("torch", "eprop_symmetric") for _ in range(2)]
+    assert len(caught) == 1
+    for learner in learners:
+        assert type(learner._engine).__name__ == "Operations"  # type: ignore[attr-defined]
+        learner.step(learner.load(PROBLEM.batch))
+        assert learner.compilations() == 0
+
+
+def test_missing_compiler_in_a_fresh_process(tmp_path: Path) -> None:
+    code, out, err = run(tmp_path, CXX="no-such-compiler")
+    assert code == 0, err
+    assert out.startswith("Operations 0 ")
+    assert err.count("RuntimeWarning") == 1
+    assert "no-such-compiler" in err
+    assert not list(tmp_path.iterdir())
+
+
+@NEEDS_COMPILER
+def test_the_library_is_named_after_all_it_depends_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Above all after the CPU: its instructions may be missing on the next one."""
+    names = {extension._folder().name}
+    target = extension._target()
+    assert b"__VERSION__" in target  # the compiler
+    assert b"__SSE2__" in target or b"__ARM_NEON" in target  # the CPU
+    for name, value in (
+        ("_target", lambda: target + b"#define __NEW_INSTRUCTIONS__ 1\n"),
+        ("flags", lambda: ["-O1"]),
+        ("_compiler", lambda: ["c++", "-DOTHER"]),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(extension, name, value)
+            names.add(extension._folder().name)
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "__version__", "0.0")
+        names.add(extension._folder().name)
+    assert len(names) == 5
+
+
+def settings() -> list[Any]:
+    denormal = torch.full((1,), 1e-40, dtype=torch.float32)
+    return [
+        torch.get_num_threads(),
+        torch.get_num_interop_threads(),
+        torch.get_default_dtype(),
+        torch.get_default_device(),
+        torch.is_grad_enabled(),
+        torch.is_inference_mode_enabled(),
+        torch.are_deterministic_algorithms_enabled(),
+        bool((denormal * 1.0).item() > 0),  # denormal numbers are kept
+        float(np.float32(1e-40) * np.float32(1.0)) > 0,
+        torch.get_rng_state().tolist(),
+        os.environ.get("PATH"),
+    ]
+
+
+@pytest.mark.parametrize("switch", ["0", "1"])
+@pytest.mark.parametrize("threads", [None, 1])
+@pytest.mark.parametrize(
+    ("rule", "mode"), [(rule, mode) for backend, rule, mode in CASES if backend == "torch"]
+)
+def test_settings_of_the_process_stay(
+    rule: str, mode: str, threads: int | None, switch: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(extension.SWITCH, switch)
+    before = settings()
+    assert before[7:9] == [True, True]
+    learner = PROBLEM.learner("torch", rule, mode, threads=threads)
+    loaded = learner.load(PROBLEM.batch)
+    calls = (learner.step, learner.gradients, learner.evaluate, learner.simulate)
+    for call in calls:
+        call(loaded)
+        assert settings() == before
+    learner.restore(learner.state())
+    learner.parameters()
+    learner.synchronize()
+    assert settings() == before
+
+
+@pytest.mark.parametrize("switch", ["0", "1"])
+@pytest.mark.parametrize("mode", ["adjoint", "online"])
+def test_settings_of_the_caller_change_nothing(
+    mode: str, switch: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another default dtype, inside and outside of inference mode, with and without gradients."""
+    monkeypatch.setenv(extension.SWITCH, switch)
+    expected = PROBLEM.learner("torch", "eprop_symmetric", mode, dtype="float32")
+    expected.step(expected.load(PROBLEM.batch))
+    torch.set_default_dtype(torch.float64)
+    try:
+        with torch.inference_mode():
+            learner = PROBLEM.learner("torch", "eprop_symmetric", mode, dtype="float32")
+        with torch.enable_grad():
+            loaded = learner.load(PROBLEM.batch)
+        with torch.inference_mode():
+            learner.gradients(loaded)
+        learner.step(loaded)
+        with torch.no_grad():
+            found, _ = learner.gradients(loaded)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert_gradients(found, expected.gradients(expected.load(PROBLEM.batch))[0], 0.0)
+    assert learner.parameters().w_in.dtype == np.float32
+
+
+@NEEDS_COMPILER
+@pytest.mark.parametrize(
+    ("rule", "mode"), [(rule, mode) for backend, rule, mode in CASES if backend == "torch"]
+)
+def test_same_bits_with_any_number_of_threads(rule: str, mode: str) -> None:
+    if impl.registry.available_cores() < 2:
+        pytest.skip("this process may use a single core, so there are no two threads to compare")
+    found = problem(impl.Network(n_in=8, n_regular=9, n_adaptive=8), n_batch=37, n_steps=150, window=40)
+    results = []
+    for threads in (1, 2):
+        learner = found.learner("torch", rule, mode, threads=threads, dtype="float32")
+        results.append(learner.gradients(learner.load(found.batch))[0])
+    assert_gradients(results[0], results[1], 0.0)
+
+
+@NEEDS_COMPILER
+@pytest.mark.parametrize("n_regular", [0, 1, 15, 16, 17, 40, 70])
+@pytest.mark.parametrize(
+    ("rule", "mode"), [(rule, mode) for backend, rule, mode in CASES if backend == "torch"]
+)
+def test_vectors_with_regular_and_adaptive_neurons(rule: str, mode: str, n_regular: int) -> None:
+    """Whole vectors of regular neurons are computed apart; more than 64 neurons take two words of spikes."""
+    network = impl.Network(n_in=5, n_regular=n_regular, n_adaptive=70 - n_regular)
+    found = problem(network, n_batch=5, n_steps=60, input_scale=2.0)
+    learner = found.learner("torch", rule, mode)
+    other = found.learner("numpy", rule, mode)
+    loaded = learner.load(found.batch)
+    assert_gradients(learner.gradients(loaded)[0], other.gradients(other.load(found.batch))[0], 1e-10)
+    expected = other.simulate(other.load(found.batch)).spikes
+    np.testing.assert_array_equal(learner.simulate(loaded).spikes, expected)
+    assert expected[:, :, 64:].any()
