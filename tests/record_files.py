@@ -95,4 +95,60 @@ def memory(backend: str, mode: str, n_steps: int, mebibytes: float, **fields: An
     """A process that measured memory, as `measure` writes it: one sample, and no first step."""
     none = {"first_step_s": None, "build_s": None, "load_s": None, "import_s": None}
     figures = {"peak_bytes": int(mebibytes * 2**20), "batch_bytes": 2**20, "n_steps": n_steps, "batch": 32}
-    return measurement(backend, "eprop_symmetric", (9.0,), mode=mode, **{**none, **figures, **fields})
+    case = {"rule": "eprop_symmetric", "step_s": (9.0,), "mode": mode}
+    return measurement(backend, **{**case, **none, **figures, **fields})
+
+
+def parity(backend: str, rule: str = "bptt", mode: str = "adjoint", **fields: Any) -> dict[str, Any]:
+    """A case that was held against the published numbers, and agrees unless `fields` say otherwise."""
+    return {
+        **{"kind": "parity", "schema": 1, "run": "parity-1", "started": "2026-01-01T00:00:00Z"},
+        **{"backend": backend, "rule": rule, "mode": mode, "dtype": "float64", "device": "cpu"},
+        **{"status": "ok", "reason": None, "spikes": 0, "loss": 1e-16, "w_in": 2e-16, "w_rec": 3e-16},
+        **{"w_out": 4e-16, "environment": environment(), **fields},
+    }
+
+
+def notebook_curve(steps: int = 40) -> list[dict[str, Any]]:
+    """A training run of the notebook, which has no test trials but a log."""
+    run, session, *_ = curve("brainpy", system="notebook")
+    points = [
+        {
+            **{"kind": "point", "step": step, "train_s": 0.5 * step, "train_loss": 0.6, "test_loss": None},
+            **{"train_accuracy": 0.5 + step / 100.0, "test_accuracy": None, "rate_hz": None},
+            **{"log_s": 6.0, "loss_reg": 0.01},
+        }
+        for step in range(10, steps + 1, 10)
+    ]
+    return [run, session, *points, {"kind": "end", "step": steps, "reason": "steps"}]
+
+
+def everything(folder: Path, backends: tuple[str, ...] = ("numpy", "numba")) -> Path:
+    """All kinds of records: curves, times, memory, scaling, parity and the notebook, of these backends."""
+    cases = [("bptt", "adjoint"), ("eprop_symmetric", "adjoint"), ("eprop_symmetric", "online")]
+    timings = [measurement("brainpy", step_s=(0.9, 1.0, 1.1), system="notebook")]
+    sweeps, compared = [], []
+    for place, backend in enumerate(backends, 1):
+        for seed in range(3):
+            for rule in ("bptt", "eprop_symmetric"):
+                records = curve(
+                    backend, rule, seed, (0.5, 0.6 + 0.1 * seed, 0.9), criterion=30 if seed else None
+                )
+                write(folder / f"curves/{backend}-{rule}-{seed}.jsonl", records)
+        for rule, mode in cases:
+            size = place * len(rule) * len(mode) / 1000.0
+            case = {"rule": rule, "mode": mode}
+            timings += [measurement(backend, step_s=(size, 1.1 * size, 1.3 * size), **case)]
+            timings += [memory(backend, mode, 2250, 4.0 * place, rule=rule, batch=128)]
+            timings += [memory(backend, mode, n, n / 500.0 * place, rule=rule) for n in (2250, 4500)]
+            for changed in ({"n_rec": 50}, {"n_rec": 200}, {"n_rec": 100}, {"batch": 8}, {"batch": 128}):
+                sizes = {"batch": 32, "run": "run-2", "started": "2026-01-02T00:00:00Z", **changed}
+                scaled = size * sizes["batch"] * sizes.get("n_rec", 100) / 3200.0
+                sweeps.append(measurement(backend, step_s=(scaled,), **case, **sizes))
+                sweeps.append(memory(backend, n_steps=2250, mebibytes=100.0 * scaled, **case, **sizes))
+            compared.append(parity(backend, rule, mode))
+    write(folder / "timings/a.jsonl", timings)
+    write(folder / "timings/b.jsonl", sweeps)
+    write(folder / "parity/p.jsonl", compared)
+    write(folder / "curves/notebook.jsonl", notebook_curve())
+    return folder

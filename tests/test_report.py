@@ -1,18 +1,21 @@
 """The report: numbers that equal those computed by hand, and pages that open anywhere."""
 
 import re
+import shutil
 import xml.etree.ElementTree as ElementTree
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
-from record_files import curve, measurement, memory, write
+from record_files import curve, everything, measurement, memory, parity, write
 
 from benchmarks.commands.report import command
 from benchmarks.harness import records, report
 from benchmarks.harness.report import datatables, summary
 from benchmarks.harness.report.metrics import METRICS, significant
+from benchmarks.harness.report.plots.curves import band
 
 VOID = {"meta", "link", "br", "hr", "img", "input"}
 
@@ -190,6 +193,115 @@ def test_timings_alone_with_one_backend(tmp_path: Path):
     assert "BPTT: numba takes 200\u00a0ms per training step." in page.text
     assert "1 thread" in page.text
     assert "No memory was measured" in page.text
+
+
+def test_nothing_but_parity(tmp_path: Path):
+    rows = [
+        parity("numba"),
+        parity("jax", "eprop_symmetric", w_rec=3e-7),
+        parity("torch", status="unavailable", reason="no torch"),
+        parity("brainpy", status="failed", reason="ValueError: no", spikes=None, loss=None, w_in=None),
+    ]
+    write(tmp_path / "parity/p.jsonl", rows)
+    page = built(tmp_path)
+    table = page.table("verdict")
+    assert {row["backend"]: row["verdict"] for row in table} == {
+        "numba": "agrees",
+        "jax": "deviates",
+        "brainpy": "failed: ValueError: no",
+    }
+    assert table[0]["dW rec"] == "3.0e-16"
+    assert "1 of 3 cases compute the same" in page.text
+    assert "Not so: jax eprop_symmetric adjoint, brainpy bptt adjoint; their costs do not compare" in (
+        re.sub(r"\s+", " ", page.text)
+    )
+    assert "Not compared: no torch." in page.text
+    assert "python -m benchmarks train --seeds 3" in page.text
+    assert "python -m benchmarks measure --no-steps --no-lengths --scaling" in page.text
+
+
+def test_a_newer_comparison_of_a_case_replaces_the_older(tmp_path: Path):
+    rows = [parity("numba", w_in=1.0), parity("numba", started="2026-02-01T00:00:00Z", run="parity-2")]
+    write(tmp_path / "parity/p.jsonl", rows)
+    assert [row["verdict"] for row in built(tmp_path).table("verdict")] == ["agrees"]
+
+
+@pytest.mark.parametrize(
+    "missing", ["curves", "timings", "parity", "curves/notebook.jsonl", "timings/b.jsonl"]
+)
+def test_what_is_missing_is_said_with_the_command_that_adds_it(tmp_path: Path, missing: str):
+    folder = everything(tmp_path)
+    path = folder / missing
+    path.unlink() if path.is_file() else shutil.rmtree(path)
+    expected = {
+        "curves": ["No training run is recorded", "benchmarks train --seeds 3"],
+        "timings": ["No step was timed", "No memory was measured", "benchmarks measure"],
+        "parity": ["held against the published numbers here. This does it", "benchmarks parity"],
+        "curves/notebook.jsonl": ["No training run of the notebook", "train --system notebook"],
+        "timings/b.jsonl": ["against the size of the network or of the batch", "--scaling"],
+    }
+    page = built(folder)
+    for text in expected[missing]:
+        assert text in page.text
+    for name, texts in expected.items():
+        if not name.startswith(missing):
+            assert texts[0] not in page.text, name
+
+
+def test_nothing_is_missing_where_everything_is(tmp_path: Path):
+    page = built(everything(tmp_path))
+    assert "missing" not in page.text.split("Contents")[1].split("function pointable")[0]
+    assert page.text.count("This does it") == page.text.count("This adds") == 0
+
+
+def test_a_sweep_does_not_hide_the_run_with_all_cases(tmp_path: Path):
+    """The sweep of `everything` is the newer run, and has the published size too, of fewer cases."""
+    page = built(everything(tmp_path))
+    times = page.table("quartiles (ms)")
+    assert {row["backend"] for row in times} == {"numpy", "numba", "BrainPy notebook"}
+    assert "run-2" in page.text
+    neurons = page.table("recurrent neurons")
+    assert {row["recurrent neurons"] for row in neurons} == {"50", "100", "200"}
+    assert len(neurons) == 2 * 3 * 3
+
+
+def test_the_notebook_is_shown_apart(tmp_path: Path):
+    """Its ratio is of its own run and size, and it takes part in no other."""
+    page = built(everything(tmp_path))
+    times = {(row["rule"], row["backend"], row["mode"]): row for row in page.table("quartiles (ms)")}
+    notebook = times["BPTT", "BrainPy notebook", "adjoint"]
+    assert (notebook["median (ms)"], notebook["× fastest of all"]) == ("1\u202f000", "1.0")
+    assert notebook["as fast as the notebook"] == "–"
+    assert times["BPTT", "numpy", "adjoint"]["median (ms)"] == "30.8"
+    assert times["BPTT", "numpy", "adjoint"]["as fast as the notebook"] == "×32"
+    # It was not timed with e-prop: that has nothing to be compared with.
+    assert times["symmetric e-prop", "numpy", "online"]["as fast as the notebook"] == "–"
+    assert "BrainPy notebook is the fastest" not in page.text
+    log = page.table("median seconds")
+    assert any(row["run"] == "published" for row in page.table("at the last (%)")), log
+
+
+def test_picks_are_careful(tmp_path: Path):
+    for seed, accuracies in enumerate([(0.9, 0.9), (0.8, 0.8), (0.85, 0.85)]):
+        write(tmp_path / f"curves/b{seed}.jsonl", curve(seed=seed, accuracies=accuracies))
+        write(tmp_path / f"curves/e{seed}.jsonl", curve("numba", "eprop_symmetric", seed, accuracies))
+    rows = [measurement(step_s=(0.10, 0.20, 0.30)), measurement("jax", step_s=(0.15, 0.21, 0.28))]
+    write(tmp_path / "timings/t.jsonl", rows)
+    picked = built(tmp_path).text.split("Contents")[0]
+    assert "BPTT, but not clearly" in picked
+    assert "the range over seeds overlaps that of symmetric e-prop" in picked
+    assert "BPTT 200\u00a0ms (jax is within the spread)" in picked
+
+
+def test_a_band_is_the_bootstrap_of_the_mean(tmp_path: Path):
+    rng = np.random.default_rng(0)
+    values = rng.normal(0.8, 0.05, (40, 3))
+    low, high = band(values)
+    mean, error = values.mean(axis=0), values.std(axis=0, ddof=1) / np.sqrt(40)
+    np.testing.assert_allclose(low, mean - 1.96 * error, atol=0.3 * error.max())
+    np.testing.assert_allclose(high, mean + 1.96 * error, atol=0.3 * error.max())
+    low, high = band(np.full((3, 2), 0.5))
+    assert low.tolist() == high.tolist() == [0.5, 0.5]
 
 
 def test_nothing_but_failures(tmp_path: Path):

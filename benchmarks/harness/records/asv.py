@@ -8,6 +8,7 @@ import ast
 import itertools
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,7 +36,7 @@ _COLUMNS = {
 _COUNTS = ("batch", "n_steps", "n_rec")
 _NOT_A_RESULT = {"machine.json", "benchmarks.json"}
 
-_UNAVAILABLE = "n/a on that machine: ASV stores no reason, `python -m benchmarks list` gives it there"
+_UNAVAILABLE = "n/a: left out by --bench, or can't run there, and `python -m benchmarks list` says why"
 _FAILED = "the benchmark failed there: ASV stores no error, `asv run --show-stderr` shows it"
 
 
@@ -43,6 +44,8 @@ def read(results_dir: Path, found: Found) -> None:
     """Read all of them; a file that is not one of ASV's, or not in full, is named and left out."""
     directory = results_dir / "asv"
     if not directory.is_dir():
+        if directory.exists():
+            found.problem("asv", "not a folder; left out")
         return
     names = _parameter_names(directory, found)
     for path in sorted(directory.glob("*/*.json")):
@@ -84,7 +87,7 @@ def _rows(path: Path, file: str, names: Mapping[str, list[str]]) -> tuple[list[_
         started = results.started_at.get(benchmark) or results.date
         common = {
             "file": file,
-            "run": f"asv {results.commit_hash[:8]} {results.env_name}",
+            "run": f"asv {results.commit_hash[:8]} {_name(results.env_name)}",
             "round": 0,
             "started": f"{datetime.fromtimestamp(started / 1000.0, UTC):%Y-%m-%dT%H:%M:%SZ}",
         }
@@ -131,8 +134,14 @@ def _column(benchmark: str) -> str | None:
     return _COLUMNS.get(benchmark.rpartition(".")[2])
 
 
+def _name(environment: str) -> str:
+    """An environment's name, without the path of the Python of one that ASV did not make."""
+    return "existing" if environment.startswith("existing") else environment
+
+
 def _environment(results: Results) -> dict[str, Any]:
     machine = results.params
+    python = str(machine.get("python"))
     return {
         "machine": machine["machine"],
         "processor": machine.get("cpu") or None,
@@ -140,7 +149,7 @@ def _environment(results: Results) -> dict[str, Any]:
         "memory_bytes": _memory_bytes(machine.get("ram")),
         "accelerators": [],
         "system": f"{machine.get('os', '')} {machine.get('arch', '')}".strip() or None,
-        "python": results.params.get("python"),
+        "python": python if re.fullmatch(r"[\d.]+", python) else None,  # else a path
         "versions": {name: str(machine[name]) for name in results._requirements if machine.get(name)},
         "commit": results.commit_hash,
         "dirty": False,

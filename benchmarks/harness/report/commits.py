@@ -29,9 +29,9 @@ class Commits:
         section = Section(
             "commits",
             "Performance over commits",
-            lead="Recorded by ASV, which also draws them as curves: `asv publish` and `asv preview`. Each row"
+            lead="Recorded by ASV, which also draws them as curves: asv publish and asv preview. Each row"
             " is one commit in one environment on one machine, not interleaved with another: whether a change"
-            " is slower is judged by `python -m benchmarks check`, not from this table.",
+            " is slower is judged by python -m benchmarks check, not from this table.",
         )
         grouped = self._rows.groupby(_RUN, sort=False)
         runs = grouped["started"].max().rename("started").reset_index()

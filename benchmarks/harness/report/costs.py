@@ -7,7 +7,7 @@ import pandas as pd
 from benchmarks.harness.records import Records
 from benchmarks.harness.report import headlines, picks, plots, summary, svg
 from benchmarks.harness.report.metrics import METRICS
-from benchmarks.harness.report.names import Names, threads_text
+from benchmarks.harness.report.names import Names, how
 from benchmarks.harness.report.reproduce import MEASURE, SCALING
 from benchmarks.harness.report.section import Section
 from benchmarks.harness.report.tables import Builder, Table
@@ -242,7 +242,7 @@ class Costs:
             "n_rec": f"{first['n_rec']} recurrent neurons",
         }
         sizes = [text for name, text in texts.items() if name != swept]
-        text = ", ".join([*sizes, str(first["dtype"]), threads_text(rows["threads"])])
+        text = ", ".join(sizes) + how(rows)
         return f"{text[0].upper()}{text[1:]}."
 
     def _start(self) -> Section | None:

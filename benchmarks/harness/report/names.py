@@ -155,7 +155,7 @@ class Names:
         first = rows.iloc[0]
         return (
             f"Batch {first['batch']}, trials of {first['n_steps']} steps, "
-            f"{first['n_rec']} recurrent neurons, {first['dtype']}, {threads_text(rows['threads'])}."
+            f"{first['n_rec']} recurrent neurons{how(rows)}."
         )
 
     def run_note(self, run: summary.TimingRun) -> str:
@@ -173,6 +173,12 @@ class Names:
         return [
             f"Other runs are recorded too and not shown here, as only figures of one run compare: {names}."
         ]
+
+
+def how(rows: pd.DataFrame) -> str:
+    """Precision and threads that the rows share, after a comma; what was not recorded is left out."""
+    parts = [str(rows["dtype"].iloc[0]), threads_text(rows["threads"])]
+    return "".join(f", {part}" for part in parts if not part.startswith("unknown"))
 
 
 def threads_text(threads: pd.Series) -> str:

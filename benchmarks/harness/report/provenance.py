@@ -39,6 +39,7 @@ class Provenance:
     def _machines(self) -> Section:
         rows = self._records.environments
         threads = pd.concat([self._records.runs["threads"], self._records.measurements["threads"]])
+        threads = threads[threads != "unknown"]
         asked = f"CPU threads asked for: {threads_text(threads)}." if len(threads) else ""
         return Section(
             "machines",

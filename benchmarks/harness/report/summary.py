@@ -59,7 +59,8 @@ def costs(records: Records) -> pd.DataFrame:
     """One row per run, workload and runner, from its samples of all processes together.
 
     A process that measures memory is warmed up otherwise and not interleaved: where it does not time the
-    first step, its samples don't count as times. What ASV measured is not here, but in `commits`.
+    first step, its samples don't count as times. What ASV measured is in `commits`; it is here only where
+    `measure` recorded nothing.
 
     Columns:
         median_s, q25_s, q75_s, min_s, max_s: seconds per warm training step; NaN for memory alone.
@@ -71,16 +72,19 @@ def costs(records: Records) -> pd.DataFrame:
         commit: of the code that was measured; started: when the run did.
     """
     done = records.measurements[records.measurements["status"] == "ok"]
-    done = done[~of_asv(done)]
+    own = done[~of_asv(done)]
+    done = done if own.empty else own
     done = done.assign(started=done.groupby(RUN)["started"].transform("min"))
     case = [*RUN, *WORKLOAD, *RUNNER]
     groups = done.groupby(case, dropna=False, sort=False)
     rows = groups[COSTS].median().join(groups[["commit", "started"]].first())
     rows = rows.join(groups["peak_bytes"].count().rename("memory_processes"))
     timed = _timed(done)
-    rows = rows.join(timed.groupby(case, dropna=False, sort=False).size().rename("processes"))
-    steps = records.samples.merge(timed[["measurement", *case]], on="measurement")
-    rows = rows.join(_spread(steps.groupby(case, dropna=False, sort=False)["step_s"])).reset_index()
+    samples = records.samples[records.samples["step_s"].notna()]
+    steps = samples.merge(timed[["measurement", *case]], on="measurement")
+    steps = steps.groupby(case, dropna=False, sort=False)
+    rows = rows.join(steps["measurement"].nunique().rename("processes"))
+    rows = rows.join(_spread(steps["step_s"])).reset_index()
     counts = ["processes", "samples"]
     rows[counts] = rows[counts].fillna(0).astype(int)
     for column, within in (
