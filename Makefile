@@ -4,13 +4,15 @@ PYTHON ?= python3
 RESULTS ?= results
 RUN = .venv/bin/python -m benchmarks
 .DEFAULT_GOAL := help
-.PHONY: help report test test-all lint reference clean
+.PHONY: help report test test-all lint reference bench bench-quick clean
 
 help:
 	@echo "make report     train and measure for some minutes, then write $(RESULTS)/report/index.html"
 	@echo "make test       run the tests that prove the numbers"
 	@echo "make test-all   and those that take minutes each"
 	@echo "make lint       formatting, lint and types"
+	@echo "make bench      run the whole ASV suite on the last commit, and make its site, .asv/html"
+	@echo "make bench-quick  its most important part, with what is installed in .venv"
 	@echo "make reference  repeat the committed reference run, about half an hour"
 	@echo "make clean      delete .venv and what runs here wrote; results/reference stays"
 
@@ -26,6 +28,13 @@ reference: .venv/benchmarks
 	$(RUN) train --backend numba --rule all --seeds 5 --steps 600 --results results/reference
 	$(RUN) raster --backend numba --rule eprop_symmetric --train-steps 400 --out results/reference/report/raster.png
 	$(RUN) report --results results/reference --out results/reference/report
+
+# Performance over commits: ASV installs the last commit in an environment of its own, .asv/env.
+bench: .venv/benchmarks
+	$(RUN) bench
+
+bench-quick: .venv/benchmarks
+	$(RUN) bench --quick --installed
 
 test: .venv/dev
 	.venv/bin/python -m pytest -m "not slow"
@@ -45,4 +54,4 @@ lint: .venv/dev
 	touch $@
 
 clean:
-	rm -rf .venv $(RESULTS)/curves $(RESULTS)/timings $(RESULTS)/report
+	rm -rf .venv .asv $(RESULTS)/asv $(RESULTS)/checks $(RESULTS)/curves $(RESULTS)/timings $(RESULTS)/report
