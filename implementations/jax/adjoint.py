@@ -23,9 +23,10 @@ from implementations.jax.dynamics import (
     product,
     slopes,
     with_reset,
+    without_diagonal,
 )
 from implementations.jax.eprop import Adjoints, back
-from implementations.jax.loss import Figures, Sums, add_block, figures, rate_loss, steps_inside
+from implementations.jax.loss import Sums, add_block, steps_inside
 
 
 class Trace(NamedTuple):
@@ -33,41 +34,16 @@ class Trace(NamedTuple):
 
     before: State  # before the block
     z: jax.Array  # (blocks, steps, trials, n_rec) bool
-    ell: jax.Array  # (blocks, steps, trials, n_out) derivative of the batch's loss by y
+    y: jax.Array  # (blocks, steps, trials, n_out)
+    ell: (
+        jax.Array
+    )  # (blocks, steps, trials, n_out) derivative by y of the task loss, summed and not yet a mean
 
 
-def gradients(
-    setting: Setting, shape: tuple[int, int], weights: Weights, feedback: jax.Array, chunks: list[Chunk]
-) -> tuple[Weights, Figures]:
-    """Gradients and metrics of a batch.
-
-    Args:
-        setting: what is to be done.
-        shape: (batch, time), without the silent steps in front.
-        weights: of the network.
-        feedback: F (n_rec, n_out), which sends the error back.
-        chunks: trials of the batch; independent of one another but for the firing rates.
-    """
-    network, objective = setting.network, setting.objective
-    traces, sums = zip(*(forward(setting, shape, weights, chunk, keep=True) for chunk in chunks), strict=True)
-    counts = sum(part.counts for part in sums)
-    rate = rate_loss(network, objective, counts, shape[0] * shape[1], weights.w_in.dtype)
-    parts = [
-        _backward(setting, weights, feedback, chunk.x, trace, rate.c)
-        for chunk, trace in zip(chunks, traces, strict=True)
-    ]
-    gradient = jax.tree.map(lambda *arrays: sum(arrays), *parts)
-    return gradient, figures(objective, weights, list(sums), [chunk.targets for chunk in chunks], rate)
-
-
-def forward(
-    setting: Setting, shape: tuple[int, int], weights: Weights, chunk: Chunk, *, keep: bool
-) -> tuple[Trace | None, Sums]:
-    """The forward pass of a chunk, of which a trace is kept or none; arguments as of `gradients`."""
-    network, objective = setting.network, setting.objective
-    dtype = weights.w_in.dtype
+def forward(problem: Setting, weights: Weights, chunk: Chunk, *, keep: bool) -> tuple[Trace | None, Sums]:
+    """The forward pass of a chunk of trials, of which a trace is kept or none."""
+    network, objective = problem.network, problem.objective
     n_blocks, n, n_trials, _ = chunk.x.shape
-    scale = 1.0 / (shape[0] * objective.window)
 
     def block(
         carry: tuple[State, Sums], inputs: tuple[jax.Array, ...]
@@ -77,37 +53,57 @@ def forward(
         state, z, _, y = advance(network, weights, before, x, with_psi=False)
         targets = curves[0] if curves else chunk.targets
         sums, ell = add_block(objective, sums, z, y, targets, inside)
-        return (state, sums), Trace(before, z, scale * ell) if keep else None
+        return (state, sums), Trace(before, z, y, ell) if keep else None
 
-    start = State.zeros(network, n_trials, dtype), Sums.zeros(network, n_trials, dtype)
-    inside = steps_inside(n_blocks, n, objective.window)
+    start = State.zeros(network, n_trials, problem.dtype), Sums.zeros(network, n_trials, problem.dtype)
+    inside = jnp.asarray(steps_inside(n_blocks, n, objective.window))
     curves = () if objective.loss == "cross_entropy" else (chunk.targets,)
     (_, sums), trace = jax.lax.scan(block, start, (chunk.x, inside, *curves))
     return trace, sums
 
 
-def _backward(
-    setting: Setting, weights: Weights, feedback: jax.Array, x: jax.Array, trace: Trace, c: jax.Array
+def backward(
+    problem: Setting,
+    n_batch: int,
+    weights: Weights,
+    feedback: jax.Array,
+    chunk: Chunk,
+    trace: Trace,
+    c: jax.Array,
 ) -> Weights:
-    """From the last block to the first; c (n_rec,) is the derivative of the rate loss by a spike."""
-    network = setting.network
+    """From the last block to the first.
+
+    Args:
+        problem: what is to be done.
+        n_batch: trials of the batch, of which these are a chunk.
+        weights: of the network.
+        feedback: F (n_rec, n_out), which sends the error back.
+        chunk: the trials.
+        trace: what `forward` kept of them.
+        c: (n_rec,) derivative of the rate loss by a spike.
+
+    Returns:
+        What these trials contribute to the gradients.
+    """
+    network = problem.network
     n_in, n_rec, kappa = network.n_in, network.n_rec, network.kappa
-    dtype = weights.w_in.dtype
-    _, n, n_trials, _ = x.shape
+    dtype = problem.dtype
+    _, n, n_trials, _ = chunk.x.shape
     beta = jnp.asarray(network.beta, dtype)
-    if setting.rule.recurrent_gradient:
+    if problem.rule.recurrent_gradient:
         step = partial(back_through_time, network, beta, with_reset(network, weights.w_rec).T)
     else:
         step = partial(back, network, beta)
     # lbar[t] = (1-kappa) sum_{s >= t} kappa^(s-t) ell[s] + kappa^(t1-t) lbar[t1] of a block t0 .. t1-1
-    backward_filter = ((1 - kappa) * filtering(kappa, n).T).astype(dtype)
+    scale = (1 - kappa) / (n_batch * problem.objective.window)
+    backward_filter = (scale * filtering(kappa, n).T).astype(dtype)
     decay = decays(kappa, n)[:0:-1, None, None].astype(dtype)
 
     def block(
         carry: tuple[Adjoints, jax.Array, jax.Array, jax.Array], inputs: tuple[jax.Array, Trace]
     ) -> tuple[tuple[Adjoints, jax.Array, jax.Array, jax.Array], None]:
         lam, lbar_next, gradient, gradient_out = carry
-        x, (before, z, ell) = inputs
+        x, (before, z, _, ell) = inputs
         lbar = jnp.einsum("ts,sbo->tbo", backward_filter, ell) + decay * lbar_next
         pre, psi = slopes(network, weights, before, x, z)
 
@@ -123,10 +119,10 @@ def _backward(
         return (lam, lbar[0], gradient, gradient_out), None
 
     start = (
-        Adjoints.zeros(n_trials, n_rec, dtype),
+        Adjoints.zeros((n_trials, n_rec), dtype),
         jnp.zeros((n_trials, network.n_out), dtype),
         jnp.zeros((n_in + n_rec, n_rec), dtype),
         jnp.zeros((n_rec, network.n_out), dtype),
     )
-    (_, _, gradient, gradient_out), _ = jax.lax.scan(block, start, (x, trace), reverse=True)
-    return Weights(gradient[:n_in], jnp.fill_diagonal(gradient[n_in:], 0, inplace=False), gradient_out)
+    (_, _, gradient, gradient_out), _ = jax.lax.scan(block, start, (chunk.x, trace), reverse=True)
+    return Weights(gradient[:n_in], without_diagonal(gradient[n_in:]), gradient_out)

@@ -33,7 +33,7 @@ def compilations() -> int:
     return _count
 
 
-def _listen(event: str, duration_s: float, **_: object) -> None:
+def _listen(event: str, duration_secs: float, **kwargs: str | int) -> None:
     global _count
     if event == _COMPILED and getattr(_inside, "scope", False):
         _count += 1

@@ -69,6 +69,11 @@ def with_reset(network: Network, w_rec: jax.Array) -> jax.Array:
     return w_rec - network.threshold * jnp.eye(network.n_rec, dtype=w_rec.dtype)
 
 
+def without_diagonal(w_rec: jax.Array) -> jax.Array:
+    """A neuron has no connection to itself."""
+    return jnp.where(jnp.eye(len(w_rec), dtype=bool), 0, w_rec)
+
+
 def decays(factor: float, n_steps: int) -> np.ndarray:
     """factor^k for k = 0 .. n_steps, float64."""
     return factor ** np.arange(n_steps + 1)
@@ -189,14 +194,3 @@ def product(rows: jax.Array, matrix: jax.Array) -> jax.Array:
 def outer(left: jax.Array, right: jax.Array) -> jax.Array:
     """sum over steps and trials of left^T right: (steps, batch, n) and (.., m) to (n, m)."""
     return left.reshape(-1, left.shape[-1]).T @ right.reshape(-1, right.shape[-1])
-
-
-def run(network: Network, weights: Weights, x: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """All of z and y, x (blocks, steps, trials, n_in): (blocks, steps, trials, n_rec) and (.., n_out)."""
-
-    def block(state: State, x: jax.Array) -> tuple[State, tuple[jax.Array, jax.Array]]:
-        state, z, _, y = advance(network, weights, state, x, with_psi=False)
-        return state, (z, y)
-
-    start = State.zeros(network, x.shape[2], weights.w_in.dtype)
-    return jax.lax.scan(block, start, x)[1]

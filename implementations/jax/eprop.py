@@ -16,9 +16,9 @@ class Adjoints(NamedTuple):
     a: jax.Array
 
     @classmethod
-    def zeros(cls, n_batch: int, n_rec: int, dtype: np.dtype) -> "Adjoints":
+    def zeros(cls, shape: tuple[int, int], dtype: np.dtype) -> "Adjoints":
         """After the last step."""
-        return cls(jnp.zeros((n_batch, n_rec), dtype), jnp.zeros((n_batch, n_rec), dtype))
+        return cls(jnp.zeros(shape, dtype), jnp.zeros(shape, dtype))
 
 
 def back(network: Network, beta: jax.Array, lam: Adjoints, psi: jax.Array, drive: jax.Array) -> Adjoints:

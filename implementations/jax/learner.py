@@ -1,13 +1,13 @@
 """The JAX backend: what it keeps between calls, and the programs that are compiled."""
 
 import dataclasses
-from collections.abc import Mapping
+import itertools
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar, cast
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 
@@ -15,14 +15,17 @@ from implementations import checks, registry
 from implementations.interface import Activity, Gradients, Metrics, Setting, check_loaded
 from implementations.interface import Learner as Interface
 from implementations.jax import adjoint, compiled, online
-from implementations.jax.adjoint import forward
-from implementations.jax.dynamics import Chunk, Weights, block_length, run
-from implementations.jax.loss import Figures, figures, rate_loss
+from implementations.jax.adjoint import Trace
+from implementations.jax.dynamics import Chunk, Weights, block_length
+from implementations.jax.loss import Sums, figures
+from implementations.jax.workers import concurrently
 from implementations.network import Parameters
 from implementations.optimizer import Adam
 from implementations.tasks import Batch
 
 _LEAST_TRIALS = 4  # of a chunk
+
+T = TypeVar("T")
 
 
 def unavailable(device: str) -> str | None:
@@ -92,43 +95,55 @@ class Learner(Interface):
         batch.check_fits(self._setting.network, objective)
         n_batch, n_steps, _ = batch.spikes.shape
         n = block_length(n_steps)
-        bounds = np.linspace(0, n_batch, min(self._threads, max(n_batch // _LEAST_TRIALS, 1)) + 1).astype(int)
+        n_chunks = min(self._threads, max(n_batch // _LEAST_TRIALS, 1))
+        bounds = [n_batch * k // n_chunks for k in range(n_chunks + 1)]
         chunks = []
-        for first, last in zip(bounds[:-1], bounds[1:], strict=True):
+        for first, last in itertools.pairwise(bounds):
             targets = batch.targets[first:last]
             if objective.loss == "squared_error":
                 targets = _blocks(targets.astype(dtype), n)
             else:
                 targets = targets.astype(np.int32)
-            chunks.append(Chunk(_blocks(batch.spikes[first:last], n), targets))  # type: ignore[arg-type]
+            chunks.append((_blocks(batch.spikes[first:last], n), targets))
         with self._scope():
-            return Loaded(self._put(chunks), (n_batch, n_steps), self._setting)
+            on_device = [Chunk(*self._put(chunk)) for chunk in chunks]
+        self._pending = on_device
+        return Loaded(on_device, (n_batch, n_steps), self._setting)
 
     def gradients(self, loaded: Loaded) -> tuple[Gradients, Metrics]:
         """See the interface."""
-        found, metrics = self._gradients(loaded)
-        return Gradients(*(np.array(array) for array in found)), metrics
+        parts, metrics = self._gradients(loaded)
+        return Gradients(
+            *(sum(map(np.asarray, arrays[1:]), np.array(arrays[0])) for arrays in zip(*parts, strict=True))
+        ), metrics
 
     def step(self, loaded: Loaded) -> Metrics:
         """See the interface; returns before it is done."""
-        found, metrics = self._gradients(loaded)
+        parts, metrics = self._gradients(loaded)
         with self._scope():
-            self._train = _update(self._setting.optimizer, self._train, found)
+            self._train = _update(self._setting.optimizer, self._train, parts)
         return metrics
 
     def evaluate(self, loaded: Loaded) -> Metrics:
         """See the interface; returns before it is done."""
-        check_loaded(loaded, Loaded, self._setting)
-        with self._scope():
-            found = _evaluate(self._problem, loaded.shape, self._train.weights, loaded.chunks)
-        return self._metrics(found)
+        forward = self._forward(loaded, keep=False)
+        return self._figures(loaded, [sums for _, sums in forward])[0]
 
     def simulate(self, loaded: Loaded) -> Activity:
-        """See the interface."""
-        check_loaded(loaded, Loaded, self._setting)
-        with self._scope():
-            z, y = _simulate(self._problem, loaded.shape, self._train.weights, loaded.chunks)
-        return Activity(np.array(z), np.array(y))
+        """See the interface; the program is that of the gradients."""
+        n_steps = loaded.shape[1] if isinstance(loaded, Loaded) else 0
+        traces = [trace for trace, _ in self._forward(loaded, keep=True) if trace is not None]
+        # chunks of (blocks, steps, trials, n) to (batch, time, n), without the silent steps in front
+        z, y = (
+            np.concatenate(
+                [
+                    part.reshape(-1, *part.shape[2:])[-n_steps:].swapaxes(0, 1)
+                    for part in map(np.asarray, parts)
+                ]
+            )
+            for parts in ([trace.z for trace in traces], [trace.y for trace in traces])
+        )
+        return Activity(z, y)
 
     def synchronize(self) -> None:
         """Waits for the latest programs, which run in the order in which they were called."""
@@ -154,17 +169,49 @@ class Learner(Interface):
         """See the interface."""
         return compiled.compilations()
 
-    def _gradients(self, loaded: Loaded) -> tuple[Weights, Metrics]:
+    def _gradients(self, loaded: Loaded) -> tuple[list[Weights], Metrics]:
+        """Gradients of each chunk, to be added up, and the metrics of all."""
+        n_batch, weights = loaded.shape[0], self._train.weights
+        feedback = weights.w_out if self._setting.rule.feedback == "readout" else self._feedback
+        if self._setting.mode == "online":
+            check_loaded(loaded, Loaded, self._setting)
+            found = self._each(
+                [
+                    partial(_online, self._problem, n_batch, weights, feedback, chunk)
+                    for chunk in loaded.chunks
+                ]
+            )
+            metrics, c = self._figures(loaded, [sums for _, sums in found])
+            parts = [partial(_online_gradients, self._problem, totals, c) for totals, _ in found]
+        else:
+            forward = self._forward(loaded, keep=True)
+            metrics, c = self._figures(loaded, [sums for _, sums in forward])
+            parts = [
+                partial(_backward, self._problem, n_batch, weights, feedback, chunk, trace, c)
+                for chunk, (trace, _) in zip(loaded.chunks, forward, strict=True)
+            ]
+        return self._each(parts), metrics
+
+    def _forward(self, loaded: Loaded, *, keep: bool) -> list[tuple[Trace | None, Sums]]:
         check_loaded(loaded, Loaded, self._setting)
         weights = self._train.weights
-        feedback = weights.w_out if self._setting.rule.feedback == "readout" else self._feedback
-        with self._scope():
-            found, numbers = _gradients(self._problem, loaded.shape, weights, feedback, loaded.chunks)
-        return found, self._metrics(numbers)
+        return self._each([partial(_forward, self._problem, keep, weights, chunk) for chunk in loaded.chunks])
 
-    def _metrics(self, found: Figures) -> Metrics:
+    def _figures(self, loaded: Loaded, sums: list[Sums]) -> tuple[Metrics, jax.Array]:
+        targets = [chunk.targets for chunk in loaded.chunks]
+        with self._scope():
+            found, c = _figures(self._problem, loaded.shape, self._train.weights, sums, targets)
         self._pending = found
-        return Metrics(*found)
+        return Metrics(*found), c
+
+    def _each(self, calls: list[Callable[[], T]]) -> list[T]:
+        """Results of programs that run at the same time, one for each chunk."""
+
+        def scoped(call: Callable[[], T]) -> T:
+            with self._scope():  # settings are those of a thread
+                return call()
+
+        return concurrently([partial(scoped, call) for call in calls])
 
     def _put(self, arrays: Any) -> Any:
         return jax.device_put(arrays, self._device)
@@ -197,33 +244,18 @@ def _start(settings: Adam, weights: Weights) -> optax.OptState:
 
 
 @partial(jax.jit, static_argnums=0, donate_argnums=1)
-def _update(settings: Adam, train: Train, gradients: Weights) -> Train:
+def _update(settings: Adam, train: Train, parts: list[Weights]) -> Train:
+    gradients = jax.tree.map(lambda first, *others: sum(others, first), *parts)
     updates, optimizer = _optimizer(settings).update(gradients, train.optimizer, train.weights)
-    return Train(optax.apply_updates(train.weights, updates), optimizer)  # type: ignore[arg-type]
+    return Train(cast(Weights, optax.apply_updates(train.weights, updates)), optimizer)
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def _gradients(
-    problem: Setting, shape: tuple[int, int], weights: Weights, feedback: jax.Array, chunks: list[Chunk]
-) -> tuple[Weights, Figures]:
-    form = online if problem.mode == "online" else adjoint
-    return form.gradients(problem, shape, weights, feedback, chunks)
+def _forward(problem: Setting, keep: bool, weights: Weights, chunk: Chunk) -> tuple[Trace | None, Sums]:
+    return adjoint.forward(problem, weights, chunk, keep=keep)
 
 
-@partial(jax.jit, static_argnums=(0, 1))
-def _evaluate(problem: Setting, shape: tuple[int, int], weights: Weights, chunks: list[Chunk]) -> Figures:
-    network, objective = problem.network, problem.objective
-    sums = [forward(problem, shape, weights, chunk, keep=False)[1] for chunk in chunks]
-    counts = sum(part.counts for part in sums)
-    rate = rate_loss(network, objective, counts, shape[0] * shape[1], problem.dtype)
-    return figures(objective, weights, sums, [chunk.targets for chunk in chunks], rate)
-
-
-@partial(jax.jit, static_argnums=(0, 1))
-def _simulate(
-    problem: Setting, shape: tuple[int, int], weights: Weights, chunks: list[Chunk]
-) -> tuple[jax.Array, jax.Array]:
-    parts = [run(problem.network, weights, chunk.x) for chunk in chunks]
-    z, y = (jnp.concatenate(arrays, axis=2) for arrays in zip(*parts, strict=True))
-    # (blocks, steps, batch, n) to (batch, time, n), without the silent steps in front
-    return tuple(array.reshape(-1, *array.shape[2:])[-shape[1] :].swapaxes(0, 1) for array in (z, y))  # type: ignore[return-value]
+_backward = jax.jit(adjoint.backward, static_argnums=(0, 1))
+_online = jax.jit(online.forward, static_argnums=(0, 1))
+_online_gradients = jax.jit(online.gradients, static_argnums=0)
+_figures = jax.jit(figures, static_argnums=(0, 1))

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from implementations.interface import Setting
 from implementations.jax.dynamics import Weights
 from implementations.network import Network
 from implementations.objective import Objective
@@ -74,25 +75,6 @@ def steps_inside(n_blocks: int, n_steps: int, window: int) -> np.ndarray:
     return (np.arange(n) >= n - window).reshape(n_blocks, n_steps)
 
 
-class RateLoss(NamedTuple):
-    """Firing-rate loss of a batch: rate_cost sum_j (f_j - f0)^2."""
-
-    loss: jax.Array
-    rate_hz: jax.Array
-    c: jax.Array  # (n_rec,) derivative of the loss by one spike of neuron j
-
-
-def rate_loss(
-    network: Network, objective: Objective, counts: jax.Array, n_trial_steps: int, dtype: np.dtype
-) -> RateLoss:
-    """From the spikes of each neuron, counts (n_rec,), in `n_trial_steps` = batch * time."""
-    n_ms = n_trial_steps * network.dt_ms
-    rates = counts.astype(dtype) / n_ms
-    error = rates - objective.rate_target_per_ms
-    loss = objective.rate_cost * jnp.square(error).sum()
-    return RateLoss(loss, 1000.0 * rates.mean(), (2.0 * objective.rate_cost / n_ms) * error)
-
-
 class Figures(NamedTuple):
     """The fields of `interface.Metrics`, on the device."""
 
@@ -104,18 +86,34 @@ class Figures(NamedTuple):
 
 
 def figures(
-    objective: Objective, weights: Weights, sums: list[Sums], targets: list[jax.Array], rate: RateLoss
-) -> Figures:
-    """All figures of a batch, from the sums and targets of its chunks of trials."""
-    n_batch = sum(len(part.y) for part in sums)
-    loss = sum(part.loss for part in sums) / (n_batch * objective.window)
+    problem: Setting, shape: tuple[int, int], weights: Weights, sums: list[Sums], targets: list[jax.Array]
+) -> tuple[Figures, jax.Array]:
+    """All figures of a batch, and c (n_rec,), the derivative of its rate loss by a spike of each neuron.
+
+    Args:
+        problem: constants.
+        shape: (batch, time) of the batch.
+        weights: of the network.
+        sums: of each chunk of trials.
+        targets: of each chunk of trials.
+    """
+    network, objective, dtype = problem.network, problem.objective, problem.dtype
+    n_batch, n_steps = shape
+    total = jax.tree.map(
+        lambda *parts: sum(parts[1:], parts[0]), *[(part.loss, part.counts) for part in sums]
+    )
+    task_loss = total[0] / (n_batch * objective.window)
     # a neuron with a NaN potential is just silent: divergence has to show
     finite = jnp.all(jnp.stack([jnp.isfinite(w).all() for w in weights]))
-    loss = jnp.where(finite, loss, jnp.nan)
-    accuracy = jnp.full((), jnp.nan, loss.dtype)
+    task_loss = jnp.where(finite, task_loss, jnp.nan)
+    # rate_cost sum_j (f_j - f0)^2
+    n_ms = n_batch * n_steps * network.dt_ms
+    rates = total[1].astype(dtype) / n_ms
+    excess = rates - objective.rate_target_per_ms
+    rate_loss = objective.rate_cost * jnp.square(excess).sum()
+    accuracy = jnp.full((), jnp.nan, dtype)
     if objective.loss == "cross_entropy":
-        correct = sum(
-            jnp.sum(part.y.argmax(axis=-1) == classes) for part, classes in zip(sums, targets, strict=True)
-        )
-        accuracy = correct / jnp.asarray(n_batch, loss.dtype)
-    return Figures(loss + rate.loss, loss, rate.loss, accuracy, rate.rate_hz)
+        right = [part.y.argmax(axis=-1) == classes for part, classes in zip(sums, targets, strict=True)]
+        accuracy = jnp.concatenate(right).mean(dtype=dtype)
+    found = Figures(task_loss + rate_loss, task_loss, rate_loss, accuracy, 1000.0 * rates.mean())
+    return found, (2.0 * objective.rate_cost / n_ms) * excess

@@ -19,9 +19,19 @@ import jax
 import jax.numpy as jnp
 
 from implementations.interface import Setting
-from implementations.jax.dynamics import Chunk, State, Weights, advance, decays, filtering, outer, product
+from implementations.jax.dynamics import (
+    Chunk,
+    State,
+    Weights,
+    advance,
+    decays,
+    filtering,
+    outer,
+    product,
+    without_diagonal,
+)
 from implementations.jax.eprop import Adjoints, back
-from implementations.jax.loss import Figures, Sums, add_block, figures, rate_loss, steps_inside
+from implementations.jax.loss import Sums, add_block, steps_inside
 from implementations.network import Network
 
 
@@ -50,33 +60,14 @@ class Block(NamedTuple):
     z: jax.Array  # (steps, trials, n_rec) in the dtype of psi
 
 
-def gradients(
-    setting: Setting, shape: tuple[int, int], weights: Weights, feedback: jax.Array, chunks: list[Chunk]
-) -> tuple[Weights, Figures]:
-    """Gradients and metrics of a batch; arguments as of `adjoint.gradients`, which gives the same numbers."""
-    network, objective = setting.network, setting.objective
-    totals, sums = zip(*(_run(setting, shape, weights, feedback, chunk) for chunk in chunks), strict=True)
-    counts = sum(part.counts for part in sums)
-    # the rates, and with them c, are known only now
-    rate = rate_loss(network, objective, counts, shape[0] * shape[1], weights.w_in.dtype)
-    total = jax.tree.map(lambda *arrays: sum(arrays), *totals)
-    gradient = total.gradient + rate.c * total.traces
-    found = Weights(
-        gradient[: network.n_in],
-        jnp.fill_diagonal(gradient[network.n_in :], 0, inplace=False),
-        total.gradient_out,
-    )
-    return found, figures(objective, weights, list(sums), [chunk.targets for chunk in chunks], rate)
-
-
-def _run(
-    setting: Setting, shape: tuple[int, int], weights: Weights, feedback: jax.Array, chunk: Chunk
+def forward(
+    problem: Setting, n_batch: int, weights: Weights, feedback: jax.Array, chunk: Chunk
 ) -> tuple[Totals, Sums]:
-    network, objective = setting.network, setting.objective
-    dtype = weights.w_in.dtype
+    """The forward pass of a chunk of trials, traces carried along; arguments as of `adjoint.backward`."""
+    network, objective, dtype = problem.network, problem.objective, problem.dtype
     n_blocks, n, n_trials, n_in = chunk.x.shape
     n_pre, n_rec = n_in + network.n_rec, network.n_rec
-    scale = 1.0 / (shape[0] * objective.window)
+    scale = 1.0 / (n_batch * objective.window)
 
     def block(
         carry: tuple[State, Traces, Totals, Sums], inputs: tuple[jax.Array, ...]
@@ -114,10 +105,17 @@ def _run(
         ),
         Sums.zeros(network, n_trials, dtype),
     )
-    inside = steps_inside(n_blocks, n, objective.window)
+    inside = jnp.asarray(steps_inside(n_blocks, n, objective.window))
     curves = () if objective.loss == "cross_entropy" else (chunk.targets,)
     (_, _, totals, sums), _ = jax.lax.scan(block, start, (chunk.x, inside, *curves))
     return totals, sums
+
+
+def gradients(problem: Setting, totals: Totals, c: jax.Array) -> Weights:
+    """What a chunk contributes to the gradients, now that the rates, and with them c (n_rec,), are known."""
+    n_in = problem.network.n_in
+    gradient = totals.gradient + c * totals.traces
+    return Weights(gradient[:n_in], without_diagonal(gradient[n_in:]), totals.gradient_out)
 
 
 def _with_alpha(network: Network, lam_v: jax.Array) -> jax.Array:
@@ -145,7 +143,7 @@ def _learn(
         lam = back(network, beta, lam, *inputs)
         return lam, lam.v
 
-    start = Adjoints.zeros(*traces.zbar.shape, dtype)
+    start = Adjoints.zeros(traces.zbar.shape, dtype)
     lam, lam_v = jax.lax.scan(step, start, (block.psi, product(lbar, feedback.T)), reverse=True)
     # what was in the traces before the block
     earlier = jnp.einsum("t,tbo->bo", decays(kappa, n)[1:].astype(dtype), ell)
@@ -177,10 +175,10 @@ def _carry(network: Network, traces: Traces, totals: Totals, block: Block) -> tu
         )
         return lams, (lams[0].v, lams[1].v, lams[2].v)
 
-    none = Adjoints.zeros(n_trials, n_rec, dtype)
-    adaptive = Adjoints.zeros(n_trials, network.n_adaptive, dtype)
+    none = Adjoints.zeros((n_trials, n_rec), dtype)
+    adaptive = Adjoints.zeros((n_trials, network.n_adaptive), dtype)
     start = (none, none, adaptive._replace(a=jnp.ones_like(adaptive.a)))
-    lams, lam_vs = jax.lax.scan(step, start, (block.psi, w), reverse=True)
+    lams, lam_vs = jax.lax.scan(step, start, (block.psi, jnp.asarray(w)), reverse=True)
     # sum_t e[t]: w = 1, q = 0
     totals = totals._replace(traces=totals.traces + _summed(network, traces, block.pre, lam_vs[0], lams[0].a))
     # ebar[t1-1] = kappa^n ebar[t0-1] + Phi, with w[t] = (1-kappa) kappa^(t1-1-t), q = 0
