@@ -14,13 +14,18 @@ from brainpy import tools
 
 from implementations import checks
 from implementations.interface import Activity, Gradients, Metrics
+from implementations.network import Network
 from implementations.notebook.availability import RULES, unavailable
-from implementations.notebook.data import Trials
+from implementations.notebook.data import T_CUE_SPACING, Trials
 from implementations.notebook.loss import loss_fun
-from implementations.notebook.network import EligSNN
+from implementations.notebook.network import N_IN, N_OUT, EligSNN
 from implementations.notebook.scope import notebook_environment
 from implementations.notebook.settings import BATCHES_PER_EPOCH, LEARNING_RATE
+from implementations.objective import Objective
 from implementations.tasks import Batch
+
+# What a batch has to fit: sizes and window, and nothing of the dynamics.
+_AS_NETWORK, _AS_OBJECTIVE = Network(n_in=N_IN, n_out=N_OUT), Objective(window=T_CUE_SPACING)
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,17 +79,7 @@ class NotebookLearner:
         Raises:
             InvalidArgument: (a ValueError) where the batch doesn't fit the network or the loss.
         """
-        shape, n_in, n_out = batch.spikes.shape, self._network.num_in, self._network.num_out
-        if shape[2] != n_in:
-            checks.fail(
-                "batch.spikes", checks.Description(f"of shape {shape}"), f"of shape (batch, time, {n_in})"
-            )
-        if batch.targets.ndim != 1 or batch.targets.max() >= n_out:
-            checks.fail(
-                "batch.targets",
-                checks.Description(f"of shape {batch.targets.shape}, up to {batch.targets.max()}"),
-                f"integers of shape ({shape[0]},), 0 to {n_out - 1}",
-            )
+        batch.check_fits(_AS_NETWORK, _AS_OBJECTIVE)
         with self._environment():
             return _Loaded(bm.as_jax(bm.asarray(batch.spikes)), bm.as_jax(bm.asarray(batch.targets)))
 
