@@ -1,6 +1,7 @@
 """The C++ operators of the torch backend: built once, whatever happens meanwhile, and shown when it fails."""
 
 import os
+import platform
 import shutil
 import stat
 import subprocess
@@ -264,3 +265,35 @@ def test_vectors_with_regular_and_adaptive_neurons(rule: str, mode: str, n_regul
     expected = other.simulate(other.load(found.batch)).spikes
     np.testing.assert_array_equal(learner.simulate(loaded).spikes, expected)
     assert expected[:, :, 64:].any()
+
+
+ORACLE = """
+import sys
+from cases import CASES, assert_gradients
+from implementations.torch import extension
+from test_oracle import TOLERANCE, Expected, check_metrics, oracle
+native = extension.flags()
+extension.flags = lambda: [flag for flag in native if "prefer" not in flag] + sys.argv[1:]
+found = oracle()
+for backend, rule, mode in CASES:
+    if backend == "torch":
+        learner = found.learner("torch", rule, mode)
+        gradients, metrics = learner.gradients(learner.load(found.batch))
+        assert_gradients(gradients, Expected(rule), TOLERANCE)
+        check_metrics(metrics, rule)
+        print(rule, mode, type(learner._engine).__name__)
+"""
+
+
+@NEEDS_COMPILER
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="vectors are 128 bits on all of these CPUs")
+@pytest.mark.parametrize("without", ["-mno-avx512f", "-mno-avx"])
+def test_shorter_vectors(tmp_path: Path, without: str) -> None:
+    """Of CPUs without the longest ones: 256 and 128 bits."""
+    done = subprocess.run(
+        [sys.executable, "-c", ORACLE, without],
+        capture_output=True, text=True, check=False, timeout=300, cwd=HERE.parent,
+        env={**os.environ, "TORCH_EXTENSIONS_DIR": str(tmp_path), "PYTHONPATH": str(HERE)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("Kernels") == 5
