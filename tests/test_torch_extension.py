@@ -213,11 +213,12 @@ def test_settings_of_the_process_stay(
 def test_settings_of_the_caller_change_nothing(
     mode: str, switch: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another default dtype, inside and outside of inference mode, with and without gradients."""
+    """Another default dtype and device, inside and outside of inference mode, with and without gradients."""
     monkeypatch.setenv(extension.SWITCH, switch)
     expected = PROBLEM.learner("torch", "eprop_symmetric", mode, dtype="float32")
     expected.step(expected.load(PROBLEM.batch))
     torch.set_default_dtype(torch.float64)
+    torch.set_default_device("meta")  # whose tensors hold nothing
     try:
         with torch.inference_mode():
             learner = PROBLEM.learner("torch", "eprop_symmetric", mode, dtype="float32")
@@ -226,9 +227,13 @@ def test_settings_of_the_caller_change_nothing(
         with torch.inference_mode():
             learner.gradients(loaded)
         learner.step(loaded)
+        learner.evaluate(loaded)
+        learner.simulate(loaded)
+        learner.restore(learner.state())
         with torch.no_grad():
             found, _ = learner.gradients(loaded)
     finally:
+        torch.set_default_device(None)
         torch.set_default_dtype(torch.float32)
     assert_gradients(found, expected.gradients(expected.load(PROBLEM.batch))[0], 0.0)
     assert learner.parameters().w_in.dtype == np.float32

@@ -1,5 +1,6 @@
 """The torch backend without its C++ operators: what runs where there is no compiler, and on CUDA devices."""
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -138,6 +139,26 @@ print(learner.compilations())
     )  # fmt: skip
     assert done.stdout.strip() == "0"
     assert "Warning" not in done.stderr  # it was asked for
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "squared_error"])
+@EVERY
+def test_nothing_waits_for_the_device(rule: str, mode: str, loss: str) -> None:
+    """On tensors without values, of a device of their own: asking for one, or mixing devices, is an error."""
+    found = problem(NETWORKS["other constants"], n_steps=100, loss=loss)
+    learner = found.learner("torch", rule, mode)
+    setting = dataclasses.replace(learner._setting, device="meta")  # type: ignore[attr-defined]
+    weights = {name: tensor.to("meta") for name, tensor in learner._weights.tensors.items()}  # type: ignore[attr-defined]
+    with torch.inference_mode():
+        engine = Operations(setting, weights)
+        loaded = engine.load(found.batch)
+        gradients, metrics = engine.gradients(loaded)
+        assert [gradients[name].shape for name in ("w_in", "w_rec", "w_out")] == [
+            weights[name].shape for name in ("w_in", "w_rec", "w_out")
+        ]
+        results = [*gradients.values(), *vars(metrics).values(), *vars(engine.evaluate(loaded)).values()]
+        results += engine.simulate(loaded)
+        assert {tensor.device.type for tensor in results} == {"meta"}
 
 
 def test_online_does_not_grow_with_time() -> None:

@@ -76,7 +76,7 @@ class Weights:
         moments = {}
         for i, name in enumerate(TRAINED):
             moments[i] = {
-                "step": torch.tensor(float(state["adam_step"]), dtype=torch.float32),
+                "step": torch.full((), float(state["adam_step"]), dtype=torch.float32, device="cpu"),
                 "exp_avg": torch.from_numpy(np.array(state[f"adam_mean_{name}"])),
                 "exp_avg_sq": torch.from_numpy(np.array(state[f"adam_square_{name}"])),
             }
