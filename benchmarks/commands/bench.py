@@ -41,8 +41,11 @@ def command(commits: str, installed: bool, quick: bool, patterns: tuple[str, ...
     for pattern in asv_suite.QUICK if quick else patterns:
         arguments += ["--bench", pattern]
     try:
-        status = asv_suite.run(arguments)
-        published = asv_suite.run(["publish", "--no-pull"])
+        with asv_suite.alone():
+            status = asv_suite.run(arguments)
+            published = asv_suite.run(["publish", "--no-pull"])
+    except asv_suite.InUse as problem:
+        raise click.ClickException(str(problem)) from None
     except Interrupted as stop:
         click.echo("interrupted; benchmarks of the commits before stay in results/asv", err=True)
         raise SystemExit(stop.exit_code) from None

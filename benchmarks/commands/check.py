@@ -11,9 +11,9 @@ from rich.console import Console
 
 from benchmarks.commands.options import naming_options, results_option
 from benchmarks.harness import gate, regression_summary
-from benchmarks.harness.asv_suite import QUICK
+from benchmarks.harness.asv_suite import QUICK, InUse
 from benchmarks.harness.interruption import Interrupted
-from benchmarks.harness.regressions import NOTHING_COMPARED, Thresholds
+from benchmarks.harness.regressions import BROKEN, NOTHING_COMPARED, Thresholds
 
 _WIDTH = 160
 
@@ -113,10 +113,12 @@ def command(
         plan = gate.Plan(base, head, patterns or QUICK, thresholds=thresholds, **common)
     try:
         found, folder = _compare(plan, results)
-    except gate.CannotCompare as problem:
+    except (gate.CannotCompare, InUse) as problem:
         click.echo(f"Error: {problem}", err=True)
         raise SystemExit(NOTHING_COMPARED) from None
     _show(found)
+    if found.status in (BROKEN, NOTHING_COMPARED):
+        click.echo(f"errors and reasons, as ASV printed them: {folder / 'asv.log'}")
     _write(regression_summary.markdown(found), folder / "summary.md", summary)
     raise SystemExit(found.status)
 

@@ -9,7 +9,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
 from threading import Thread
@@ -19,6 +20,7 @@ import pandas as pd
 from asv.machine import MachineCollection
 from asv.results import Results
 from asv.util import UserError, is_na, load_json
+from filelock import FileLock, Timeout
 
 from benchmarks.harness.environment import environment
 from benchmarks.harness.interruption import Interrupted, held
@@ -67,6 +69,30 @@ def config_for(results: Path, folder: Path) -> Path:
     path = folder / "asv.conf.json"
     path.write_text(json.dumps(config))
     return path
+
+
+class InUse(Exception):
+    """Another process runs ASV in this clone."""
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Keep other processes from this clone's environments, whose packages change from commit to commit.
+
+    Raises:
+        InUse: another process has them.
+    """
+    path = ROOT / ".asv" / "environments.lock"
+    path.parent.mkdir(exist_ok=True)
+    lock = FileLock(path, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise InUse("ASV is running in this clone already; two runs would disturb each other") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def run(arguments: Sequence[str], config: Path = CONFIG, log: Path | None = None) -> int:

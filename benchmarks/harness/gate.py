@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.util import find_spec
@@ -11,7 +10,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pandas as pd
-from filelock import FileLock, Timeout
 
 from benchmarks.harness import asv_suite, regressions
 from benchmarks.harness.asv_suite import MEASURED, QUICK, ROOT, git, uncommitted
@@ -105,10 +103,10 @@ def compare(plan: Plan, commits: tuple[str, str], folder: Path) -> Comparison:
             printed, with the reasons of what can't run and the errors of what failed, to .log beside each.
 
     Raises:
-        CannotCompare: another process measures here.
+        asv_suite.InUse: another process measures in this clone.
         Interrupted: Ctrl-C or SIGTERM came; what was measured is in the folder.
     """
-    with _locked():
+    with asv_suite.alone():
         machine = asv_suite.register_machine()
         base, head = _measure(plan, commits, machine, plan.patterns, folder / "asv")
         verdicts = regressions.judge(base, head, plan.thresholds)
@@ -179,18 +177,3 @@ def _names() -> Iterator[str]:
     for benchmark in disc_benchmarks(str(ROOT / "benchmarks")):
         for values in product(*benchmark.params):
             yield f"{benchmark.name}({', '.join(values)})"
-
-
-@contextmanager
-def _locked() -> Iterator[None]:
-    path = ROOT / ".asv" / "check.lock"
-    path.parent.mkdir(exist_ok=True)
-    lock = FileLock(path, timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise CannotCompare("another check is running in this clone; two would disturb each other") from None
-    try:
-        yield
-    finally:
-        lock.release()
