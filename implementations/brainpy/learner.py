@@ -1,5 +1,6 @@
 """The BrainPy backend: what it keeps between calls, and the programs that it compiles."""
 
+import itertools
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +12,6 @@ from typing import Any
 import brainpy.math as bm
 import jax
 import jax.monitoring
-import jax.numpy as jnp
 import numpy as np
 
 from implementations import checks, registry
@@ -120,7 +120,7 @@ class Learner(Interface):
         with self._scope():
             n_groups = min(self._threads, max(n_batch // _GROUP, 1))
             edges = np.arange(n_groups + 1) * n_batch // n_groups
-            for first, stop in zip(edges[:-1], edges[1:], strict=True):
+            for first, stop in itertools.pairwise(edges):
                 of_group = targets[..., first:stop, :] if targets.ndim == 3 else targets[first:stop]
                 groups.append((self._put(x[:, :, first:stop]), self._put(of_group)))
         return Loaded(tuple(groups), (n_batch, n_steps), setting)
