@@ -92,8 +92,10 @@ def _seeds(
     if grid.size:
         # The seeds share their steps but not their seconds, where the lines between points count.
         values = np.stack([np.interp(grid, xs, ys) for xs, ys in seeds])
+        finite = np.isfinite(values).all(axis=0)  # a run that diverged has no figure, nor has a mean with it
+        grid, values = grid[finite], values[:, finite]
         mean = values.mean(axis=0)
-        if len(seeds) > 1:
+        if len(seeds) > 1 and grid.size:
             ax.fill_between(grid, *band(values), color=colour, alpha=0.2, linewidth=0)
         ax.plot(grid, mean, color=colour, linestyle=line)
         for at, height in zip(grid, mean, strict=True):
