@@ -1,13 +1,14 @@
 """What BPTT and adjoint e-prop share: the gradient by BrainPy's differentiation, block by block.
 
-A trial is run once without keeping anything but the states before each block of steps. Then, from the last
-block to the first, a block is run again and differentiated by the weights and by the states before it:
+A trial is run once, keeping its spikes and the states before each block of steps. Then, from the last block
+to the first, a block is replayed and differentiated by the weights and by the states before it:
 
     cost of a block = sum_t <ell[t], y[t]> + <c, z[t]>  +  <lam, states after it>
 
 where ell is the derivative of the task loss by y, c that of the rate loss by a spike, and lam, the
 derivative by the states after it, what the block behind found. That is the whole gradient: nothing is
-truncated, but a block fits into the cache, and memory hardly grows with time.
+truncated. But what differentiation keeps of a block fits into the cache, and as its spikes are known, all
+that the weights do in it, forward and backward, is one product each.
 """
 
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from typing import NamedTuple
 import brainpy.math as bm
 import jax
 import jax.numpy as jnp
+from jax.lax import stop_gradient
 
 from implementations.brainpy.dynamics import SpikingNetwork
 from implementations.brainpy.loss import TaskSums, correct, task_loss
@@ -26,9 +28,10 @@ Build = Callable[[int], SpikingNetwork]
 
 
 class Recorded(NamedTuple):
-    """What a way back needs, of `blocks` blocks of equal length."""
+    """What the way back needs, of `blocks` blocks of equal length."""
 
     starts: dict[str, jax.Array]  # (blocks, batch, n), states before each block
+    z: jax.Array  # (blocks, steps, batch, n_rec) bool
     ell: jax.Array  # (blocks, steps, batch, n_out)
 
 
@@ -49,56 +52,62 @@ def record(
     synapses = network.synapses()
     counts = bm.Variable(jnp.zeros_like(network.neurons.z.value))
 
-    def step(x: jax.Array) -> jax.Array:
+    def step(x: jax.Array) -> tuple[jax.Array, jax.Array]:
         z, y = network.update(x, synapses)
         counts.value = counts.value + z
-        return y
+        return z > 0, y
 
-    def block(x: jax.Array) -> tuple[dict[str, jax.Array], jax.Array]:
+    def block(x: jax.Array) -> tuple[dict[str, jax.Array], jax.Array, jax.Array]:
         start = {name: state.value for name, state in network.states.items()}
-        return start, bm.for_loop(step, x)
+        return start, *bm.for_loop(step, x)
 
-    starts, y = bm.for_loop(block, x)
+    starts, z, y = bm.for_loop(block, x)
     y = y.reshape(n_blocks * n_steps, n_batch, -1)
+    window = y[len(y) - objective.window :]
 
     def loss(y: jax.Array) -> jax.Array:
         return scale * task_loss(objective, y, targets).sum()
 
-    window = y[len(y) - objective.window :]
     error, total = bm.grad(loss, argnums=0, return_value=True)(window)
     ell = jnp.zeros_like(y).at[len(y) - objective.window :].set(error)
     spikes = counts.value.astype(jnp.int32).sum(axis=0)
     sums = TaskSums(total, correct(objective, window.sum(axis=0), targets), spikes)
-    return sums, Recorded(starts, ell.reshape(n_blocks, n_steps, *ell.shape[1:]))
+    return sums, Recorded(starts, z, ell.reshape(n_blocks, n_steps, n_batch, -1))
 
 
 def go_back(build: Build, x: jax.Array, recorded: Recorded, c: jax.Array) -> dict[str, jax.Array]:
-    """Gradients by name of a group of trials; c: (n_rec,), see above."""
+    """Gradients by name of a group of trials; x as above, c (n_rec,)."""
     network = build(x.shape[2])
     weights, states = network.weights.trained, network.differentiable
     lam = {name: bm.Variable(jnp.zeros_like(state.value)) for name, state in states.items()}
     total = {name: bm.Variable(jnp.zeros_like(weight.value)) for name, weight in weights.items()}
 
-    def cost(x: jax.Array, ell: jax.Array) -> jax.Array:
+    def cost(pre: jax.Array, known: jax.Array, ell: jax.Array) -> jax.Array:
+        """pre: (steps, batch, n_in + n_rec), [x[t], z[t-1]]; known: z[t]."""
         synapses = network.synapses()
+        currents = _product(pre, synapses.arriving)
+        outputs = _product(known, synapses.readout)
+        fixed = jax.tree.map(stop_gradient, synapses)
 
-        def step(x: jax.Array, ell: jax.Array) -> jax.Array:
-            z, y = network.update(x, synapses)
+        def step(current: jax.Array, output: jax.Array, known: jax.Array, ell: jax.Array) -> jax.Array:
+            z, y = network.replay(current, output, known, fixed)
             return (ell * y).sum() + (c * z).sum()
 
-        of_steps = bm.for_loop(step, (x, ell)).sum()
+        of_steps = bm.for_loop(step, (currents, outputs, known, ell)).sum()
         return of_steps + sum((lam[name].value * states[name].value).sum() for name in states)
 
-    def block(x: jax.Array, ell: jax.Array, start: dict[str, jax.Array]) -> None:
+    def block(x: jax.Array, z: jax.Array, ell: jax.Array, start: dict[str, jax.Array]) -> None:
         for name, state in network.states.items():
             state.value = start[name]
-        found = bm.grad(cost, grad_vars={"weights": weights, "states": states})(x, ell)
+        pre = jnp.concatenate([x, jnp.concatenate([start["z"][None] > 0, z[:-1]])], axis=-1)
+        found = bm.grad(cost, grad_vars={"weights": weights, "states": states})(pre, z, ell)
         for name, part in found["weights"].items():
             total[name].value = total[name].value + part
         for name, part in found["states"].items():
             lam[name].value = part
 
-    bm.for_loop(block, (x, recorded.ell, recorded.starts), reverse=True)
+    operands = (x, recorded.z, recorded.ell, recorded.starts)
+    bm.for_loop(block, operands, reverse=True)
     return {name: part.value for name, part in total.items()}
 
 
@@ -112,3 +121,9 @@ def run(build: Build, x: jax.Array) -> tuple[jax.Array, jax.Array]:
         return z > 0, y
 
     return bm.for_loop(step, x.reshape(-1, *x.shape[2:]))
+
+
+def _product(spikes: jax.Array, weights: jax.Array) -> jax.Array:
+    """(steps, batch, n) bool times (n, m), as one matrix product."""
+    flat = spikes.reshape(-1, spikes.shape[-1]).astype(weights.dtype)
+    return (flat @ weights).reshape(*spikes.shape[:-1], -1)

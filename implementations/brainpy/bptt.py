@@ -12,6 +12,6 @@ class ThroughTime(SpikingNetwork):
         """As it is."""
         return z
 
-    def read_out(self, z: jax.Array, synapses: Synapses) -> jax.Array:
-        """A plain product."""
-        return z @ synapses.readout
+    def error_feedback(self, synapses: Synapses) -> jax.Array:
+        """W_out, the way that spikes took."""
+        return synapses.readout

@@ -12,25 +12,26 @@ import brainpy.math as bm
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.lax import stop_gradient
 
-from implementations.network import Network, Parameters
+from implementations.network import Network
 from implementations.optimizer import TRAINED
 
 
-class Weights(bp.BrainPyObject):
-    """The weights of a learner.
+class Weights(bp.DynamicalSystem):
+    """The weights of a network.
 
     Attributes:
         w_in: (n_in, n_rec); w_rec: (n_rec, n_rec); w_out: (n_rec, n_out). Trained.
         feedback: (n_rec, n_out). Fixed.
     """
 
-    def __init__(self, parameters: Parameters, dtype: np.dtype) -> None:
-        super().__init__()
-        self.w_in = bm.TrainVar(jnp.asarray(parameters.w_in, dtype))
-        self.w_rec = bm.TrainVar(jnp.asarray(parameters.w_rec, dtype))
-        self.w_out = bm.TrainVar(jnp.asarray(parameters.w_out, dtype))
-        self.feedback = bm.Variable(jnp.asarray(parameters.feedback, dtype))
+    def __init__(self, w_in: jax.Array, w_rec: jax.Array, w_out: jax.Array, feedback: jax.Array) -> None:
+        super().__init__(mode=bm.TrainingMode())
+        self.w_in = bm.TrainVar(w_in)
+        self.w_rec = bm.TrainVar(w_rec)
+        self.w_out = bm.TrainVar(w_out)
+        self.feedback = bm.Variable(feedback)
 
     @property
     def trained(self) -> dict[str, bm.TrainVar]:
@@ -67,11 +68,21 @@ class Neurons(bp.dyn.NeuDyn):
         self.z = bm.Variable(jnp.zeros(shape, dtype))
         self.r = bm.Variable(jnp.zeros(shape, jnp.int32))
 
-    def update(self, current: jax.Array) -> jax.Array:
-        """z[t] (batch, n_rec) from the current (batch, n_rec) into each neuron, reset included."""
-        return self.update_with_slope(current)[0]
+    def update(self, current: jax.Array, known: jax.Array | None = None) -> jax.Array:
+        """One step.
 
-    def update_with_slope(self, current: jax.Array) -> tuple[jax.Array, jax.Array]:
+        Args:
+            current: (batch, n_rec) into each neuron, reset included.
+            known: (batch, n_rec) bool, the spikes, where the trial has been run before.
+
+        Returns:
+            z[t] (batch, n_rec); its derivative by v is psi[t].
+        """
+        return self.update_with_slope(current, known)[0]
+
+    def update_with_slope(
+        self, current: jax.Array, known: jax.Array | None = None
+    ) -> tuple[jax.Array, jax.Array]:
         """z[t] and psi[t], both (batch, n_rec)."""
         # a[t] = rho a[t-1] + z[t-1];  v[t] = alpha v[t-1] + current
         self.a.value = self._rho * self.a.value + self.z.value
@@ -79,11 +90,14 @@ class Neurons(bp.dyn.NeuDyn):
         # theta u[t] = v[t] - theta - beta a[t]
         distance = self.v.value - (self._theta + self._beta * self.a.value)
         silent = self.r.value > 0
-        self.z.value = spike(distance, silent, self._theta, self._height)
+        psi = self._height * jnp.maximum(self._theta - jnp.abs(stop_gradient(distance)), 0)
+        psi = jnp.where(silent, 0, psi)
+        fired = (distance > 0) & ~silent if known is None else known
         if self._rest:
-            fired = self.z.value.astype(jnp.int32)
-            self.r.value = jnp.maximum(self.r.value - 1, 0) + self._rest * fired
-        return self.z.value, slope(distance, silent, self._theta, self._height)
+            left = jnp.maximum(self.r.value - 1, 0)
+            self.r.value = left + self._rest * fired.astype(jnp.int32)
+        self.z.value = spike(distance, fired, psi)
+        return self.z.value, psi
 
 
 class Readout(bp.dyn.NeuDyn):
@@ -103,12 +117,14 @@ class Readout(bp.dyn.NeuDyn):
 class SpikingNetwork(bp.DynSysGroup):
     """Neurons that hear the input and each other, and a readout that hears them.
 
-    What a rule sends back through the two connections is left to its own class.
+    What a rule sends back to the neurons is left to its own class.
     """
 
-    def __init__(self, network: Network, weights: Weights, n_batch: int, dtype: np.dtype) -> None:
+    def __init__(self, network: Network, weights: Weights, n_batch: int) -> None:
         super().__init__(mode=bm.TrainingMode(n_batch))
+        dtype = weights.w_in.dtype
         self._theta = network.threshold
+        self._n_in = network.n_in
         self.weights = weights
         self.neurons = Neurons(network, n_batch, dtype)
         self.readout = Readout(network, n_batch, dtype)
@@ -118,23 +134,40 @@ class SpikingNetwork(bp.DynSysGroup):
         """z[t-1] as it arrives at the recurrent synapses and at the reset."""
 
     @abstractmethod
-    def read_out(self, z: jax.Array, synapses: Synapses) -> jax.Array:
-        """z[t] W_out."""
+    def error_feedback(self, synapses: Synapses) -> jax.Array:
+        """F (n_rec, n_out), through which errors come back from the readout."""
 
     def synapses(self) -> Synapses:
         """The weights as they are now."""
         w_rec = self.weights.w_rec.value
         itself = jnp.eye(len(w_rec), dtype=w_rec.dtype)
         # no connection to itself: the diagonal is 0, and so is its gradient
-        reset = self._theta * itself
-        arriving = jnp.concatenate([self.weights.w_in.value, w_rec * (1 - itself) - reset])
+        from_neurons = w_rec * (1 - itself) - self._theta * itself
+        arriving = jnp.concatenate([self.weights.w_in.value, from_neurons])
         return Synapses(arriving, self.weights.w_out.value, self.weights.feedback.value)
 
     def update(self, x: jax.Array, synapses: Synapses) -> tuple[jax.Array, jax.Array]:
         """Spikes z[t] (batch, n_rec) and readout y[t] (batch, n_out) from input x[t] (batch, n_in) bool."""
-        current = arrive(x, self.heard(self.neurons.z.value), synapses.arriving)
-        z = self.neurons(current)
-        return z, self.readout(self.read_out(z, synapses))
+        before = self.neurons.z.value
+        # one product for input, recurrence and reset
+        z = self.neurons(jnp.concatenate([x.astype(before.dtype), before], axis=1) @ synapses.arriving)
+        return z, self.readout(z @ synapses.readout)
+
+    def replay(
+        self, current: jax.Array, output: jax.Array, known: jax.Array, synapses: Synapses
+    ) -> tuple[jax.Array, jax.Array]:
+        """The same step once its spikes are known, to be differentiated.
+
+        Args:
+            current: (batch, n_rec), [x[t], z[t-1]] times the weights.
+            output: (batch, n_out), z[t] W_out.
+            known: (batch, n_rec) bool, z[t].
+            synapses: what spikes send back through.
+        """
+        back_to_neurons = synapses.arriving[self._n_in :]
+        current = send(current, self.heard(self.neurons.z.value), back_to_neurons)
+        z = self.neurons(current, known)
+        return z, self.readout(send(output, z, self.error_feedback(synapses)))
 
     @property
     def states(self) -> dict[str, bm.Variable]:
@@ -148,53 +181,37 @@ class SpikingNetwork(bp.DynSysGroup):
 
 
 @jax.custom_vjp
-def spike(distance: jax.Array, silent: jax.Array, theta: float, height: float) -> jax.Array:
-    """z: 1 where `distance` = theta u > 0 and the neuron is not silent; its derivative by v is psi.
-
-    height is dampening/theta^2, as psi is found from theta u instead of u.
-    """
-    return ((distance > 0) & ~silent).astype(distance.dtype)
+def spike(distance: jax.Array, fired: jax.Array, psi: jax.Array) -> jax.Array:
+    """z as numbers, from `fired` (bool); its derivative by `distance` = theta u is psi, as that by v is."""
+    return fired.astype(distance.dtype)
 
 
-def slope(distance: jax.Array, silent: jax.Array, theta: float, height: float) -> jax.Array:
-    """psi[t] = dampening/theta max(0, 1 - |u[t]|) if not silent[t], from theta u."""
-    return jnp.where(silent, 0, height * jnp.maximum(theta - jnp.abs(distance), 0))
+def _spike_forward(distance: jax.Array, fired: jax.Array, psi: jax.Array) -> tuple[jax.Array, jax.Array]:
+    return spike(distance, fired, psi), psi
 
 
-def _spike_forward(
-    distance: jax.Array, silent: jax.Array, theta: float, height: float
-) -> tuple[jax.Array, jax.Array]:
-    return spike(distance, silent, theta, height), slope(distance, silent, theta, height)
-
-
-def _spike_backward(psi: jax.Array, dz: jax.Array) -> tuple[jax.Array, None, None, None]:
-    return psi * dz, None, None, None
+def _spike_backward(psi: jax.Array, dz: jax.Array) -> tuple[jax.Array, None, None]:
+    return psi * dz, None, None
 
 
 spike.defvjp(_spike_forward, _spike_backward)
 
 
 @jax.custom_vjp
-def arrive(x: jax.Array, z: jax.Array, weights: jax.Array) -> jax.Array:
-    """[x, z] @ weights: one product for input, recurrence and reset.
+def send(current: jax.Array, z: jax.Array, feedback: jax.Array) -> jax.Array:
+    """What z (batch, n) causes elsewhere, `current` (batch, m), already computed from known spikes.
 
-    The gradient is the usual one; only, spikes are kept for it as bool, a quarter of what numbers take.
+    Gradients by it go on to `current`, and come back to z through feedback (n, m).
     """
-    return jnp.concatenate([x.astype(z.dtype), z], axis=1) @ weights
+    return current
 
 
-def _arrive_forward(
-    x: jax.Array, z: jax.Array, weights: jax.Array
-) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-    return arrive(x, z, weights), (jnp.concatenate([x, z > 0], axis=1), weights)
+def _send_forward(current: jax.Array, z: jax.Array, feedback: jax.Array) -> tuple[jax.Array, jax.Array]:
+    return current, feedback
 
 
-def _arrive_backward(
-    kept: tuple[jax.Array, jax.Array], lam_v: jax.Array
-) -> tuple[None, jax.Array, jax.Array]:
-    pre, weights = kept
-    n_in = weights.shape[0] - weights.shape[1]
-    return None, lam_v @ weights[n_in:].T, pre.astype(lam_v.dtype).T @ lam_v
+def _send_backward(feedback: jax.Array, error: jax.Array) -> tuple[jax.Array, jax.Array, None]:
+    return error, error @ feedback.T, None
 
 
-arrive.defvjp(_arrive_forward, _arrive_backward)
+send.defvjp(_send_forward, _send_backward)

@@ -10,42 +10,20 @@ from implementations.brainpy.dynamics import SpikingNetwork, Synapses
 
 
 class Eprop(SpikingNetwork):
-    """The network with symmetric feedback: errors come back through W_out."""
+    """The network with symmetric feedback."""
 
     def heard(self, z: jax.Array) -> jax.Array:
         """Spikes arrive, no gradient leaves. In a[t], which is the neuron's own, it does."""
         return stop_gradient(z)
 
-    def read_out(self, z: jax.Array, synapses: Synapses) -> jax.Array:
-        """A plain product."""
-        return z @ synapses.readout
+    def error_feedback(self, synapses: Synapses) -> jax.Array:
+        """W_out."""
+        return synapses.readout
 
 
 class RandomEprop(Eprop):
-    """The network with fixed random feedback."""
+    """The network with random feedback."""
 
-    def read_out(self, z: jax.Array, synapses: Synapses) -> jax.Array:
-        """A product whose gradient comes back through `feedback`."""
-        return project(z, synapses.readout, synapses.feedback)
-
-
-@jax.custom_vjp
-def project(z: jax.Array, forward: jax.Array, feedback: jax.Array) -> jax.Array:
-    """z @ forward, (batch, n_out); the gradient of z goes through feedback (n_rec, n_out) instead."""
-    return z @ forward
-
-
-def _project_forward(
-    z: jax.Array, forward: jax.Array, feedback: jax.Array
-) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-    return z @ forward, (z, feedback)
-
-
-def _project_backward(
-    kept: tuple[jax.Array, jax.Array], error: jax.Array
-) -> tuple[jax.Array, jax.Array, None]:
-    z, feedback = kept
-    return error @ feedback.T, z.T @ error, None
-
-
-project.defvjp(_project_forward, _project_backward)
+    def error_feedback(self, synapses: Synapses) -> jax.Array:
+        """The fixed `feedback`."""
+        return synapses.feedback

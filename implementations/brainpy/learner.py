@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import brainpy.math as bm
@@ -15,18 +14,16 @@ import jax.monitoring
 import numpy as np
 
 from implementations import checks, registry
-from implementations.brainpy import adjoint, loss, online
-from implementations.brainpy.bptt import ThroughTime
-from implementations.brainpy.dynamics import SpikingNetwork, Weights
-from implementations.brainpy.eprop import Eprop, RandomEprop
+from implementations.brainpy.dynamics import Weights
 from implementations.brainpy.optimizer import Adam
+from implementations.brainpy.programs import Arrays, compiler, programs
 from implementations.interface import Activity, Gradients, Metrics, Setting, check_loaded
 from implementations.interface import Learner as Interface
 from implementations.network import Parameters
 from implementations.optimizer import TRAINED
 from implementations.tasks import Batch
 
-_NETWORKS = {"bptt": ThroughTime, "eprop_symmetric": Eprop, "eprop_random": RandomEprop}
+WEIGHTS = (*TRAINED, "feedback")
 _BLOCK = 50  # steps of a block, at most; a block of 64 trials fits into the cache of a core
 _GROUP = 16  # trials that a thread gets at least
 
@@ -71,10 +68,10 @@ class Learner(Interface):
         self._device = _devices(setting.device)[0]
         on_cpu = setting.device == "cpu"
         self._threads = (setting.threads or registry.available_cores()) if on_cpu else 1
-        self._seen: set[Any] = set()
         adam = setting.optimizer
         with self._scope():
-            self._weights = Weights(parameters, setting.dtype)
+            arrays = {name: self._put(np.array(getattr(parameters, name), setting.dtype)) for name in WEIGHTS}
+            self._weights = Weights(**arrays)
             self._optimizer = Adam(
                 float(adam.learning_rate),
                 self._weights.trained,
@@ -82,23 +79,16 @@ class Learner(Interface):
                 beta2=adam.beta2,
                 eps=adam.epsilon,
             )
-            self._place()
-        options = {"compiler_options": {"xla_cpu_multi_thread_eigen": False}} if on_cpu else {}
-        compiled = partial(bm.jit, **options)
-        objective = setting.objective
-        self._record = compiled(partial(adjoint.record, self._build, objective))
-        self._run = compiled(partial(adjoint.run, self._build))
-        self._summary = compiled(partial(loss.summary, objective))
-        self._train = compiled(self._update)
-        if setting.mode == "online":
-            random = setting.rule.feedback == "fixed"
-            self._forward = compiled(
-                partial(online.run_online, self._build, setting.network, objective, random)
-            )
-            self._gradient = compiled(lambda x, kept, c: online.settle(setting.network.n_in, kept, c))
-        else:
-            self._forward = self._record
-            self._gradient = compiled(partial(adjoint.go_back, self._build))
+            self.restore(self.state())  # the optimizer's variables to the device
+        self._programs = programs(
+            setting.rule.name,
+            setting.mode,
+            setting.network,
+            setting.objective,
+            setting.dtype.name,
+            setting.device,
+        )
+        self._train = compiler(setting.device)(self._update)
 
     def load(self, batch: Batch) -> Loaded:
         """Blocks of steps, time-major, on the device."""
@@ -143,12 +133,12 @@ class Learner(Interface):
     def evaluate(self, loaded: Loaded) -> Metrics:
         """See the interface."""
         with self._scope_for(loaded):
-            return _on_host(self._figures(loaded, self._each(self._record, self._inputs(loaded)))[0])
+            return _on_host(self._figures(loaded, self._each("record", self._inputs(loaded)))[0])
 
     def simulate(self, loaded: Loaded) -> Activity:
         """See the interface."""
         with self._scope_for(loaded):
-            found = jax.device_get(self._each(self._run, [(x,) for x, _ in loaded.groups]))
+            found = jax.device_get(self._each("run", [(x,) for x, _ in loaded.groups]))
         n_steps = loaded.shape[1]
         spikes, readout = (
             np.concatenate([part[-n_steps:] for part in parts], axis=1).transpose(1, 0, 2)
@@ -163,7 +153,7 @@ class Learner(Interface):
     def parameters(self) -> Parameters:
         """See the interface."""
         state = self.state()
-        return Parameters(*(state[name] for name in (*TRAINED, "feedback")))
+        return Parameters(*(state[name] for name in WEIGHTS))
 
     def state(self) -> dict[str, np.ndarray]:
         """See the interface."""
@@ -192,18 +182,13 @@ class Learner(Interface):
             **{f"adam_square_{name}": moments[f"{name}_v"] for name in TRAINED},
         }
 
-    def _build(self, n_batch: int) -> SpikingNetwork:
-        setting = self._setting
-        kind = _NETWORKS[setting.rule.name]
-        return kind(setting.network, self._weights, n_batch, setting.dtype)
-
     def _gradients(self, loaded: Loaded) -> tuple[list[dict[str, jax.Array]], Metrics]:
         """The gradients of each group, which add up, and the metrics of the batch."""
-        found = self._each(self._forward, self._inputs(loaded))
+        found = self._each("forward", self._inputs(loaded))
         metrics, c = self._figures(loaded, found)
         kept = [kept for _, kept in found]
         inputs = [(x, of_group, c) for (x, _), of_group in zip(loaded.groups, kept, strict=True)]
-        return self._each(self._gradient, inputs), metrics
+        return self._each("gradient", inputs), metrics
 
     def _inputs(self, loaded: Loaded) -> list[tuple[Any, ...]]:
         scale = 1.0 / (loaded.shape[0] * self._setting.objective.window)
@@ -212,33 +197,32 @@ class Learner(Interface):
     def _figures(self, loaded: Loaded, found: Sequence[Any]) -> tuple[Metrics, jax.Array]:
         n_batch, n_steps = loaded.shape
         n_ms = n_batch * n_steps * self._setting.network.dt_ms
-        figures, c = self._summary([sums for sums, _ in found], float(n_batch), float(n_ms))
+        figures, c = self._programs.summary([sums for sums, _ in found], float(n_batch), float(n_ms))
         return Metrics(*figures), c
 
     def _update(self, parts: list[dict[str, jax.Array]]) -> None:
         """One step of Adam."""
         self._optimizer.update({name: sum(part[name] for part in parts) for name in TRAINED})
 
-    def _each(self, program: Callable[..., Any], inputs: list[tuple[Any, ...]]) -> list[Any]:
-        """The program's results for each group; in threads, once it is compiled for groups of this size."""
-        key = (program, *(group[0].shape for group in inputs))
-        if len(inputs) == 1 or key not in self._seen:
-            self._seen.add(key)
-            return [program(*group) for group in inputs]
+    def _each(self, name: str, inputs: list[tuple[Any, ...]]) -> list[Any]:
+        """A program's results for each group; in threads, once it is compiled for groups of this size."""
+        program: Callable[..., Any] = getattr(self._programs, name)
+        weights: Arrays = {name: getattr(self._weights, name).value for name in WEIGHTS}
+        key = (name, *(group[0].shape for group in inputs))
+        if len(inputs) == 1 or key not in self._programs.compiled:
+            found = [program(weights, *group) for group in inputs]
+            self._programs.compiled.add(key)
+            return found
 
         def work(group: tuple[Any, ...]) -> Any:
             with self._scope():  # JAX's settings are those of a thread
-                return jax.block_until_ready(program(*group))
+                return jax.block_until_ready(program(weights, *group))
 
         with ThreadPoolExecutor(len(inputs)) as pool:
             return list(pool.map(work, inputs))
 
     def _put(self, array: np.ndarray) -> jax.Array:
         return jax.device_put(array, self._device)
-
-    def _place(self) -> None:
-        for variable in self._variables.values():
-            variable.value = jax.device_put(variable.value, self._device)
 
     @contextmanager
     def _scope(self) -> Iterator[None]:

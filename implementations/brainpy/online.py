@@ -21,7 +21,6 @@ import jax
 import jax.numpy as jnp
 
 from implementations.brainpy.adjoint import Build
-from implementations.brainpy.dynamics import arrive
 from implementations.brainpy.loss import TaskSums, correct, task_loss
 from implementations.network import Network
 from implementations.objective import Objective
@@ -35,11 +34,11 @@ class Sums(NamedTuple):
     gradient_out: jax.Array  # (n_rec, n_out)
 
 
-class Traces(bp.BrainPyObject):
+class Traces(bp.DynamicalSystem):
     """Eligibility traces of a group of trials before a block t0..t1-1, and their sums so far."""
 
     def __init__(self, network: Network, n_batch: int, like: jax.Array) -> None:
-        super().__init__()
+        super().__init__(mode=bm.TrainingMode(n_batch))
         n_pre, n_rec = network.n_in + network.n_rec, network.n_rec
 
         def zeros(*shape: int) -> bm.Variable:
@@ -81,7 +80,6 @@ def run_online(
     build: Build,
     network: Network,
     objective: Objective,
-    random_feedback: bool,
     x: jax.Array,
     targets: jax.Array,
     scale: jax.Array,
@@ -92,7 +90,6 @@ def run_online(
         build: makes the network.
         network: its sizes and constants.
         objective: gives loss and window.
-        random_feedback: whether errors come back through `feedback` instead of W_out.
         x: (blocks, steps, batch, n_in) bool.
         targets: as `task_loss` takes them.
         scale: 1/(trials of the whole batch x window).
@@ -102,7 +99,7 @@ def run_online(
     kappa = network.kappa
     spiking = build(n_batch)
     synapses = spiking.synapses()
-    feedback = synapses.feedback if random_feedback else synapses.readout
+    feedback = spiking.error_feedback(synapses)
     traces = Traces(network, n_batch, synapses.readout)
     dtype = synapses.readout.dtype
     loss = bm.Variable(jnp.zeros((), dtype))
@@ -115,15 +112,10 @@ def run_online(
     def forward(x: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
         """pre[t], z[t], psi[t], y[t] of a step."""
         before = spiking.neurons.z.value
-        current = arrive(x, before, synapses.arriving)
-        z, psi = spiking.neurons.update_with_slope(current)
+        pre = jnp.concatenate([x.astype(dtype), before], axis=1)
+        z, psi = spiking.neurons.update_with_slope(pre @ synapses.arriving)
         counts.value = counts.value + z
-        return (
-            jnp.concatenate([x.astype(dtype), before], axis=1),
-            z,
-            psi,
-            spiking.readout(z @ synapses.readout),
-        )
+        return pre, z, psi, spiking.readout(z @ synapses.readout)
 
     def add(pre: jax.Array, lam_v: jax.Array, neurons: PerNeuron) -> jax.Array:
         """Phi, summed over trials."""

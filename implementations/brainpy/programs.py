@@ -1,0 +1,75 @@
+"""The compiled programs of a setting, shared by all learners that have it: they hold no state."""
+
+from collections.abc import Callable
+from functools import lru_cache, partial
+from typing import Any
+
+import brainpy.math as bm
+import jax
+
+from implementations.brainpy import adjoint, loss, online
+from implementations.brainpy.adjoint import Build
+from implementations.brainpy.bptt import ThroughTime
+from implementations.brainpy.dynamics import Weights
+from implementations.brainpy.eprop import Eprop, RandomEprop
+from implementations.network import Network
+from implementations.objective import Objective
+
+Arrays = dict[str, jax.Array]
+"""w_in, w_rec, w_out and feedback by name."""
+
+_NETWORKS = {"bptt": ThroughTime, "eprop_symmetric": Eprop, "eprop_random": RandomEprop}
+
+
+class Programs:
+    """Compiled at their first call with arrays of a new shape.
+
+    Attributes:
+        record: (weights, x, targets, scale) -> sums, what was recorded; the forward pass alone.
+        forward: the same, or for online learning with the sums of the traces.
+        gradient: (weights, x, what `forward` kept, c) -> gradients by name.
+        run: (weights, x) -> spikes, readout.
+        summary: (sums of groups, trials, ms) -> figures, c.
+        compiled: keys of calls that have been made, for the caller to write.
+    """
+
+    def __init__(self, rule: str, mode: str, network: Network, objective: Objective, device: str) -> None:
+        def build(weights: Arrays) -> Build:
+            own = Weights(**weights)
+            return lambda n_batch: _NETWORKS[rule](network, own, n_batch)
+
+        def record(weights: Arrays, *batch: jax.Array) -> Any:
+            return adjoint.record(build(weights), objective, *batch)
+
+        def run_online(weights: Arrays, *batch: jax.Array) -> Any:
+            return online.run_online(build(weights), network, objective, *batch)
+
+        def go_back(weights: Arrays, x: jax.Array, recorded: adjoint.Recorded, c: jax.Array) -> Arrays:
+            return adjoint.go_back(build(weights), x, recorded, c)
+
+        def settle(_weights: Arrays, _x: jax.Array, sums: online.Sums, c: jax.Array) -> Arrays:
+            return online.settle(network.n_in, sums, c)
+
+        compiled = compiler(device)
+        self.record = compiled(record)
+        self.forward, self.gradient = (
+            (compiled(run_online), compiled(settle)) if mode == "online" else (self.record, compiled(go_back))
+        )
+        self.run = compiled(lambda weights, x: adjoint.run(build(weights), x))
+        self.summary = compiled(partial(loss.summary, objective))
+        self.compiled: set[Any] = set()
+
+
+@lru_cache(maxsize=64)  # of settings; programs take memory
+def programs(
+    rule: str, mode: str, network: Network, objective: Objective, dtype: str, device: str
+) -> Programs:
+    """Those of a setting. To be called with arrays of its dtype only, which is why it is asked for."""
+    return Programs(rule, mode, network, objective, device)
+
+
+def compiler(device: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """`bm.jit` for a device. On the CPU a program gets one thread, as groups of trials run side by side."""
+    if device == "cpu":
+        return partial(bm.jit, compiler_options={"xla_cpu_multi_thread_eigen": False})
+    return bm.jit
