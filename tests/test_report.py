@@ -293,6 +293,17 @@ def test_picks_are_careful(tmp_path: Path):
     assert "BPTT 200\u00a0ms (jax is within the spread)" in picked
 
 
+@pytest.mark.parametrize(("samples", "text"), [(5, "jax is within the spread"), (10, "next jax, ×1.9")])
+def test_few_samples_tell_less(tmp_path: Path, samples: int, text: str):
+    """One slow sample of ten is beyond the quartiles; of five, nobody knows."""
+    rows = [
+        measurement(step_s=(*[0.10] * (samples - 1), 0.30)),
+        measurement("jax", step_s=(*[0.19] * (samples - 1), 0.2)),
+    ]
+    write(tmp_path / "timings/t.jsonl", rows)
+    assert f"BPTT 100\u00a0ms ({text})" in built(tmp_path).text.split("Contents")[0]
+
+
 def test_a_band_is_the_bootstrap_of_the_mean(tmp_path: Path):
     rng = np.random.default_rng(0)
     values = rng.normal(0.8, 0.05, (40, 3))

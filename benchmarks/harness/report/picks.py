@@ -10,6 +10,7 @@ from benchmarks.harness.report.section import Pick
 
 Titles = Mapping[str, str]
 
+_ENOUGH = 8  # samples whose quartiles mean something
 _FLAT = 0.05  # growth of memory over a whole sweep, as a share, that is not told from none
 
 
@@ -50,7 +51,10 @@ def speed(rows: pd.DataFrame, titles: Titles, where: str) -> list[Pick]:
 def _next(best: pd.DataFrame) -> str:
     """The second of several, and how far behind it is."""
     first, second = best.iloc[0], best.iloc[1]
-    if second["q25_s"] <= first["q75_s"]:
+    # Quartiles of a few samples say little: then all of them.
+    few = min(first["samples"], second["samples"]) < _ENOUGH
+    low, high = ("min_s", "max_s") if few else ("q25_s", "q75_s")
+    if second[low] <= first[high]:
         return f"{second['label']} is within the spread"
     return f"next {second['label']}, ×{significant(second['median_s'] / first['median_s'], 2)}"
 
