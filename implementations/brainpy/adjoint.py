@@ -12,7 +12,7 @@ that the weights do in it, forward and backward, is one product each.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import brainpy.math as bm
 import jax
@@ -68,7 +68,8 @@ def record(
     def loss(y: jax.Array) -> jax.Array:
         return scale * task_loss(objective, y, targets).sum()
 
-    error, total = bm.grad(loss, argnums=0, return_value=True)(window)
+    loss_of: Callable[..., Any] = bm.grad(loss, argnums=0, return_value=True)
+    error, total = loss_of(window)
     ell = jnp.zeros_like(y).at[len(y) - objective.window :].set(error)
     spikes = counts.value.astype(jnp.int32).sum(axis=0)
     sums = TaskSums(total, correct(objective, window.sum(axis=0), targets), spikes)
@@ -100,12 +101,13 @@ def go_back(build: Build, x: jax.Array, recorded: Recorded, c: jax.Array) -> dic
         for name, state in network.states.items():
             state.value = start[name]
         pre = jnp.concatenate([x, jnp.concatenate([start["z"][None] > 0, z[:-1]])], axis=-1)
-        found = bm.grad(cost, grad_vars={"weights": weights, "states": states})(pre, z, ell)
-        for name, part in found["weights"].items():
-            total[name].value = total[name].value + part
-        for name, part in found["states"].items():
-            lam[name].value = part
+        found = cost_of(pre, z, ell)
+        for name in weights:
+            total[name].value = total[name].value + found[name]
+        for name in states:
+            lam[name].value = found[name]
 
+    cost_of: Callable[..., Any] = bm.grad(cost, grad_vars=weights | states)
     operands = (x, recorded.z, recorded.ell, recorded.starts)
     bm.for_loop(block, operands, reverse=True)
     return {name: part.value for name, part in total.items()}

@@ -12,6 +12,7 @@ import brainpy.math as bm
 import jax
 import jax.numpy as jnp
 import numpy as np
+from brainpy.dyn import NeuDyn
 from jax.lax import stop_gradient
 
 from implementations.network import Network
@@ -34,7 +35,7 @@ class Weights(bp.DynamicalSystem):
         self.feedback = bm.Variable(feedback)
 
     @property
-    def trained(self) -> dict[str, bm.TrainVar]:
+    def trained(self) -> dict[str, bm.Variable]:
         """What an optimizer changes, by name."""
         return {name: getattr(self, name) for name in TRAINED}
 
@@ -47,7 +48,7 @@ class Synapses(NamedTuple):
     feedback: jax.Array  # (n_rec, n_out)
 
 
-class Neurons(bp.dyn.NeuDyn):
+class Neurons(NeuDyn):
     """Regular and adaptive neurons.
 
     Attributes:
@@ -100,7 +101,7 @@ class Neurons(bp.dyn.NeuDyn):
         return self.z.value, psi
 
 
-class Readout(bp.dyn.NeuDyn):
+class Readout(NeuDyn):
     """Leaky outputs; y: (batch, n_out)."""
 
     def __init__(self, network: Network, n_batch: int, dtype: np.dtype) -> None:
@@ -146,7 +147,9 @@ class SpikingNetwork(bp.DynSysGroup):
         arriving = jnp.concatenate([self.weights.w_in.value, from_neurons])
         return Synapses(arriving, self.weights.w_out.value, self.weights.feedback.value)
 
-    def update(self, x: jax.Array, synapses: Synapses) -> tuple[jax.Array, jax.Array]:
+    def update(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, x: jax.Array, synapses: Synapses
+    ) -> tuple[jax.Array, jax.Array]:
         """Spikes z[t] (batch, n_rec) and readout y[t] (batch, n_out) from input x[t] (batch, n_in) bool."""
         before = self.neurons.z.value
         # one product for input, recurrence and reset

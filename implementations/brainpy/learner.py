@@ -259,7 +259,7 @@ class _Compilations:
             cls._thread.active = before
 
     @classmethod
-    def note(cls, event: str, _seconds: float, **_details: Any) -> None:
+    def note(cls, event: str, duration_secs: float, **kwargs: str | int) -> None:
         """JAX calls this at each of its events that take time."""
         if event == "/jax/core/compile/backend_compile_duration" and getattr(cls._thread, "active", False):
             cls.count += 1
@@ -268,7 +268,7 @@ class _Compilations:
 jax.monitoring.register_event_duration_secs_listener(_Compilations.note)
 
 
-def _devices(name: str) -> list[jax.Device]:
+def _devices(name: str) -> list[Any]:
     try:
         return jax.devices(name)
     except RuntimeError:

@@ -1,6 +1,7 @@
 """The loss of a batch: of the task, over the window, and of the firing rates."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import brainpy.math as bm
 import jax
@@ -59,7 +60,7 @@ def summary(
     task = jnp.stack([group.loss for group in groups]).sum()
     hits = jnp.stack([group.correct for group in groups]).sum()
     counts = jnp.stack([group.counts for group in groups]).sum(axis=0).astype(task.dtype)
-    cost_of = bm.grad(
+    cost_of: Callable[..., Any] = bm.grad(
         lambda counts: rate_loss(objective, counts, n_ms), argnums=0, has_aux=True, return_value=True
     )
     c, cost, rate_hz = cost_of(counts)

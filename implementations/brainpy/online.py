@@ -13,12 +13,14 @@ of which the first two terms are a matrix product, with eps_v[t0-1] as one more 
 q give the next eps_a and ebar of each trial, and the sums over trials that make up the gradient.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import brainpy as bp
 import brainpy.math as bm
 import jax
 import jax.numpy as jnp
+from brainpy.dyn import NeuDyn
 
 from implementations.brainpy.adjoint import Build
 from implementations.brainpy.loss import TaskSums, correct, task_loss
@@ -53,7 +55,7 @@ class Traces(bp.DynamicalSystem):
         self.gradient_out = zeros(n_rec, network.n_out)
 
 
-class PerNeuron(bp.dyn.NeuDyn):
+class PerNeuron(NeuDyn):
     """The recursion of each neuron by itself, backward in time.
 
     Attributes:
@@ -132,12 +134,13 @@ def run_online(
     def block(x: jax.Array, inside: jax.Array | None, wanted: jax.Array | None) -> None:
         pre, z, psi, y = bm.for_loop(forward, x)
         ell = jnp.zeros_like(y)
-        if inside is not None:
+        if inside is not None and wanted is not None:
 
             def of_block(y: jax.Array) -> jax.Array:
                 return scale * (inside[:, None] * task_loss(objective, y, wanted)).sum()
 
-            ell, part = bm.grad(of_block, argnums=0, return_value=True)(y)
+            loss_of: Callable[..., Any] = bm.grad(of_block, argnums=0, return_value=True)
+            ell, part = loss_of(y)
             loss.value = loss.value + part
             y_sum.value = y_sum.value + (inside[:, None, None] * y).sum(axis=0)
         # w = 1;  w[t] = (1-kappa) kappa^(t1-1-t);  w = 0 and q = 1;  and below, what ell sends back
@@ -183,16 +186,18 @@ def run_online(
     n_window = -(-objective.window // n_steps)
     first = n_blocks - n_window
     if first:
-        bm.for_loop(lambda x: block(x, None, None), x[:first])
+        # x by index, as a part of it would be a copy
+        bm.for_loop(lambda i: block(x[i], None, None), jnp.arange(first))
     outside = n_window * n_steps - objective.window
     inside = jnp.concatenate([jnp.zeros(outside, dtype), jnp.ones(objective.window, dtype)])
     inside = inside.reshape(n_window, n_steps)
+    learning = jnp.arange(first, n_blocks)
     if objective.loss == "squared_error":
         before = jnp.zeros((outside, *targets.shape[1:]), dtype)
         wanted = jnp.concatenate([before, targets]).reshape(n_window, n_steps, *targets.shape[1:])
-        bm.for_loop(block, (x[first:], inside, wanted))
+        bm.for_loop(lambda i, *rest: block(x[i], *rest), (learning, inside, wanted))
     else:
-        bm.for_loop(lambda x, inside: block(x, inside, targets), (x[first:], inside))
+        bm.for_loop(lambda i, inside: block(x[i], inside, targets), (learning, inside))
     spikes = counts.value.astype(jnp.int32).sum(axis=0)
     sums = TaskSums(loss.value, correct(objective, y_sum.value, targets), spikes)
     return sums, Sums(traces.gradient.value, traces.total.value, traces.gradient_out.value)
