@@ -142,9 +142,9 @@ class Costs:
         section.picks += picks.memory(picks.own(main), grown, self._names.titles, work)
         return section
 
-    def _swept(self, size: str, figure: str) -> pd.DataFrame:
+    def _swept(self, size: str, figure: str, least: int = 2) -> pd.DataFrame:
         """Labelled rows of the newest sweep through sizes, of one machine and run."""
-        rows = summary.sweep(self._costs[self._costs[figure].notna()], size)
+        rows = summary.sweep(self._costs[self._costs[figure].notna()], size, least)
         return rows if rows.empty else self._names.labelled(rows)
 
     def _growth(self) -> Section:
@@ -194,7 +194,7 @@ class Costs:
             ("batch", "trials per step", "scaling-batch"),
         ):
             parts = [
-                (column, METRICS[metric], self._swept(size, column))
+                (column, METRICS[metric], self._swept(size, column, least=3))  # two may meet by chance
                 for column, metric in (("median_s", "step_s"), ("peak_bytes", "peak_bytes"))
             ]
             parts = [part for part in parts if not part[-1].empty]

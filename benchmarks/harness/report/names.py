@@ -63,7 +63,7 @@ class Names:
         swept = {
             tuple(row)
             for size in ("batch", "n_rec")
-            for row in summary.sweep(run.of(costs), size)[summary.WORKLOAD].itertuples(index=False)
+            for row in summary.sweep(run.of(costs), size, least=3)[summary.WORKLOAD].itertuples(index=False)
         }
         main, *others = parts
         others = [part for part in others if tuple(part[summary.WORKLOAD].iloc[0]) not in swept]
@@ -79,7 +79,7 @@ class Names:
             return len(self._workloads(run.of(costs))[0])
 
         def swept(run: summary.TimingRun) -> bool:
-            return any(len(summary.sweep(run.of(costs), size)) for size in ("batch", "n_rec"))
+            return any(len(summary.sweep(run.of(costs), size, least=3)) for size in ("batch", "n_rec"))
 
         newest = runs[0]
         if swept(newest):

@@ -90,6 +90,8 @@ def _measure(rows: pd.DataFrame) -> str:
         words.append("--no-steps")
     for name in ("dtype", "device") if swept else ("batch", "dtype", "device"):
         words += [f"--{name} {value}" for value in timed[name].unique()[:1]]
+    if rows["mode"].nunique() == 1:
+        words.append(f"--mode {rows['mode'].iloc[0]}")
     backends, rules = (",".join(dict.fromkeys(rows[name])) for name in ("backend", "rule"))
     return " ".join([*words, f"--backend {backends}", f"--rule {rules}"])
 

@@ -147,15 +147,15 @@ def samples_of(records: Records, rows: pd.DataFrame) -> pd.DataFrame:
     return named.merge(rows[case], on=case)[[*case, "step_s"]]
 
 
-def sweep(rows: pd.DataFrame, size: str) -> pd.DataFrame:
-    """The rows of those cases that were measured at several sizes, of which `size` alone differs.
+def sweep(rows: pd.DataFrame, size: str, least: int = 2) -> pd.DataFrame:
+    """The rows of those cases that were measured at several sizes (`least`), of which `size` alone differs.
 
     A line through the rows of a case then shows what `size` does. Where there are several runs, the newest;
     where there are several of the other sizes, those with the most rows.
     """
     others = [name for name in WORKLOAD if name != size]
     same = [*RUN, *others, *RUNNER]
-    rows = rows[rows.groupby(same, dropna=False)[size].transform("nunique") > 1]
+    rows = rows[rows.groupby(same, dropna=False)[size].transform("nunique") >= least]
     parts = [part for _, part in rows.groupby([*RUN, *others], dropna=False)]
     return max(
         parts, key=lambda part: (part["started"].max(), len(part), part["n_steps"].max()), default=rows
