@@ -8,6 +8,7 @@ from benchmarks.harness.suite import CASE, REPEAT, ROUNDS, Timed
 class ForwardTime(Timed, parameters={**CASE, "rule": ["eprop_symmetric"], "mode": ["adjoint"]}):
     """Spikes, readout and loss of a batch, nothing kept for a gradient; the same for every rule and mode."""
 
+    work = "evaluate"
     rounds = ROUNDS
     repeat = REPEAT
 

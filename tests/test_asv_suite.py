@@ -112,6 +112,7 @@ def test_a_backend_that_breaks_fails_even_where_it_says_not_implemented(
 
 def test_steps_do_not_drift_between_samples():
     prepared = measuring.Prepared(TINY)
+    prepared.warm(prepared.step)
     before = {name: array.copy() for name, array in prepared._learner.state().items()}
     for _ in range(3):
         prepared.step()
@@ -134,6 +135,7 @@ def test_setup_builds_once(monkeypatch: pytest.MonkeyPatch):
     suite._prepared.cache_clear()
 
 
+@pytest.mark.slow
 def test_compilation_is_measured_with_nothing_compiled_before(tmp_path: Path):
     """In a fresh process, as ASV has it; a cache that is full already makes no difference."""
     code = """

@@ -9,7 +9,9 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from importlib import import_module
+from multiprocessing import get_context
 from typing import Any
 
 from benchmarks.harness import caches, memory
@@ -84,7 +86,7 @@ def measure(case: Case) -> dict[str, Any]:
 
 
 class Prepared:
-    """A case, built, loaded and warm: `step` and `evaluate` are what is timed.
+    """A case, built and loaded: `step` and `evaluate` are what is timed, once they are warm.
 
     Raises:
         InvalidArgument: (a ValueError) for a case that is not what it may be, or can't run here.
@@ -96,9 +98,11 @@ class Prepared:
         self._loaded = self._learner.load(system.batch(case))
         self._learner.synchronize()
         self._state = self._learner.state()
-        for _ in range(2):  # the second step may compile once more, for what the first one returned
-            self.step()
-            self.evaluate()
+
+    def warm(self, work: Callable[[], object]) -> None:
+        """Let the backend compile what `work` needs, twice: it may do so again for what the first returned."""
+        for _ in range(2):
+            work()
             self.restore()
 
     def restore(self) -> None:
@@ -133,9 +137,19 @@ def device_peak_bytes(case: Case) -> int:
 
 def bytes_per_step(case: Case) -> float:
     """Growth of `peak_bytes` per time step that is added to the trial: the slope to a trial twice as long."""
-    longer = dataclasses.replace(case, delay_ms=case.delay_ms + case.problem.task.n_steps)
-    added_steps = longer.problem.task.n_steps - case.problem.task.n_steps
-    return (peak_bytes(longer) - peak_bytes(case)) / added_steps
+    added_steps = case.problem.task.n_steps
+    longer = dataclasses.replace(case, delay_ms=case.delay_ms + added_steps)
+    return (_in_child(peak_bytes, longer) - _in_child(peak_bytes, case)) / added_steps
+
+
+def _in_child(work: Callable[[Case], int], case: Case) -> int:
+    """What `work` returns in a copy of this process: allocators keep for the second case what the first had.
+
+    A copy, and not a new one, as ASV lets only its own processes find the benchmarks of the checkout and the
+    packages of the commit. Nothing with threads is imported yet but NumPy, whose BLAS is made for that.
+    """
+    with ProcessPoolExecutor(1, mp_context=get_context("fork")) as pool:
+        return pool.submit(work, case).result()
 
 
 def compilation_s(case: Case) -> float:

@@ -64,8 +64,10 @@ caches.per_commit()
 
 
 @lru_cache(maxsize=1)
-def _prepared(case: Case) -> Prepared:
-    return Prepared(case)
+def _prepared(case: Case, work: str) -> Prepared:
+    prepared = Prepared(case)
+    prepared.warm(getattr(prepared, work))
+    return prepared
 
 
 @contextmanager
@@ -115,16 +117,19 @@ class Timed(Parametrised):
     rounds = 1
     """Fresh processes per case."""
 
+    work = "step"
+    """What is timed: a method of `Prepared`."""
+
     number = 1
-    warmup_time = 0.0  # `Prepared` is warm
-    repeat: tuple[int, int, float] = (3, 10, 1.0)
+    warmup_time = 0.0  # what is prepared is warm
+    repeat: tuple[int, int, float] = (2, 6, 0.5)
     """Samples per process: at least, at most, and seconds after which there are enough."""
 
     def setup(self, *values: Any) -> None:
         """Prepare the case, or put it back to where it was."""
         case = self._case(values)
         with _broken_is_no_reason():
-            self.prepared = _prepared(case)
+            self.prepared = _prepared(case, self.work)
             self.prepared.restore()
 
 
