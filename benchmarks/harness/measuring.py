@@ -100,7 +100,7 @@ class Prepared:
         self._state = self._learner.state()
 
     def warm(self, work: Callable[[], object]) -> None:
-        """Let the backend compile what `work` needs, twice: it may do so again for what the first returned."""
+        """Let the backend compile what `work` needs; twice, as what the first returned may need more."""
         for _ in range(2):
             work()
             self.restore()
