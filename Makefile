@@ -18,14 +18,18 @@ help:
 
 # The quick edition of everything. Whatever was measured before is kept and compared: see results/README.md.
 report: .venv/benchmarks
+	$(RUN) parity --results $(RESULTS)
 	$(RUN) train --backend numba --rule all --seeds 3 --steps 300 --results $(RESULTS)
-	$(RUN) measure --rounds 2 --results $(RESULTS)
+	$(RUN) measure --rounds 2 --no-lengths --rule bptt,eprop_symmetric --results $(RESULTS)
 	$(RUN) raster --backend numba --rule eprop_symmetric --train-steps 200 --out $(RESULTS)/report/raster.png
 	$(RUN) report --results $(RESULTS)
 
 reference: .venv/benchmarks
+	$(RUN) parity --results results/reference
 	$(RUN) measure --rounds 4 --results results/reference
+	$(RUN) measure --no-steps --no-lengths --scaling --rounds 2 --rule bptt,eprop_symmetric --results results/reference
 	$(RUN) train --backend numba --rule all --seeds 5 --steps 600 --results results/reference
+	$(RUN) train --system notebook --seeds 3 --steps 400 --results results/reference
 	$(RUN) raster --backend numba --rule eprop_symmetric --train-steps 400 --out results/reference/report/raster.png
 	$(RUN) report --results results/reference --out results/reference/report
 
@@ -47,11 +51,12 @@ lint: .venv/dev
 	.venv/bin/ruff format --check .
 	.venv/bin/pyright --project pyproject.toml
 
-# With every backend: the comparison is of all of them. One stamp per set of packages: a second run finds it newer than what names the packages, and installs nothing.
+# With every backend: the comparison is of all of them. One stamp per set of packages: a second run finds it
+# newer than what names the packages, and installs nothing.
 .venv/benchmarks .venv/dev: .venv/%: pyproject.toml constraints.txt
 	test -x .venv/bin/python || $(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$*,all]'
 	touch $@
 
 clean:
-	rm -rf .venv .asv $(RESULTS)/asv $(RESULTS)/checks $(RESULTS)/curves $(RESULTS)/timings $(RESULTS)/report
+	rm -rf .venv .asv $(addprefix $(RESULTS)/,asv checks curves parity report tables timings)
