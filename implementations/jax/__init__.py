@@ -1,1 +1,1 @@
-"""The JAX backend: pure functions over pytrees, compiled by XLA, with scans written out in both directions."""
+"""The JAX backend: pure functions over pytrees, compiled by XLA; scans written out in both directions."""

@@ -15,10 +15,10 @@ _count = 0
 
 @contextmanager
 def scope(dtype: np.dtype) -> Iterator[None]:
-    """64 bits where `dtype` has them, and products in full precision; the user's configuration stays as it is.
+    """64 bits where `dtype` has them, and products in full precision; the user's settings stay as they are.
 
-    JAX has these settings per thread for the length of a `with`. Full precision matters on GPUs, which round
-    float32 products to 10 bits of mantissa otherwise: other spikes.
+    JAX keeps these settings per thread, for the length of a `with`. Full precision matters on GPUs, which
+    otherwise round float32 products to 10 bits of mantissa: other spikes.
     """
     outside, _inside.scope = getattr(_inside, "scope", False), True
     try:

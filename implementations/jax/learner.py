@@ -67,9 +67,9 @@ class Loaded:
 class Learner(Interface):
     """Programs compiled by XLA, once for each setting and shape; calls return before they are done.
 
-    `threads` is the number of chunks of trials that are computed at the same time (at most a core each). XLA has
-    a thread pool of its own for large matrix products, as wide as the machine, which no program can narrow:
-    with `threads=1` these products still use it.
+    `threads` is the number of chunks of trials that are computed at the same time. XLA has a thread pool of
+    its own, as wide as the machine, for large products and elementwise work; no setting of a program narrows
+    it. So `threads=1` is one chunk, whose large products still use all cores.
     """
 
     rules = ("bptt", "eprop_symmetric", "eprop_random")
@@ -85,7 +85,8 @@ class Learner(Interface):
             weights = Weights(parameters.w_in, parameters.w_rec, parameters.w_out)  # type: ignore[arg-type]
             weights = self._put(jax.tree.map(lambda array: np.array(array, setting.dtype), weights))
             self._feedback = self._put(np.array(parameters.feedback, setting.dtype))
-            self._train = Train(weights, _start(setting.optimizer, weights))
+            # put there, as all later ones will be: what no input decides, JAX would leave free to move
+            self._train = Train(weights, self._put(_start(setting.optimizer, weights)))
         self._pending: Any = None
 
     def load(self, batch: Batch) -> Loaded:
@@ -107,7 +108,7 @@ class Learner(Interface):
             chunks.append((_blocks(batch.spikes[first:last], n), targets))
         with self._scope():
             on_device = [Chunk(*self._put(chunk)) for chunk in chunks]
-        self._pending = on_device
+        jax.block_until_ready(on_device)
         return Loaded(on_device, (n_batch, n_steps), self._setting)
 
     def gradients(self, loaded: Loaded) -> tuple[Gradients, Metrics]:
@@ -126,23 +127,17 @@ class Learner(Interface):
 
     def evaluate(self, loaded: Loaded) -> Metrics:
         """See the interface; returns before it is done."""
+        check_loaded(loaded, Loaded, self._setting)
         forward = self._forward(loaded, keep=False)
         return self._figures(loaded, [sums for _, sums in forward])[0]
 
     def simulate(self, loaded: Loaded) -> Activity:
         """See the interface; the program is that of the gradients."""
-        n_steps = loaded.shape[1] if isinstance(loaded, Loaded) else 0
+        check_loaded(loaded, Loaded, self._setting)
+        n_steps = loaded.shape[1]
         traces = [trace for trace, _ in self._forward(loaded, keep=True) if trace is not None]
-        # chunks of (blocks, steps, trials, n) to (batch, time, n), without the silent steps in front
-        z, y = (
-            np.concatenate(
-                [
-                    part.reshape(-1, *part.shape[2:])[-n_steps:].swapaxes(0, 1)
-                    for part in map(np.asarray, parts)
-                ]
-            )
-            for parts in ([trace.z for trace in traces], [trace.y for trace in traces])
-        )
+        z = _by_trial([trace.z for trace in traces], n_steps)
+        y = _by_trial([trace.y for trace in traces], n_steps)
         return Activity(z, y)
 
     def synchronize(self) -> None:
@@ -151,7 +146,8 @@ class Learner(Interface):
 
     def parameters(self) -> Parameters:
         """Copies."""
-        return Parameters(*map(np.asarray, self._train.weights), np.asarray(self._feedback))
+        w_in, w_rec, w_out = map(np.asarray, self._train.weights)
+        return Parameters(w_in, w_rec, w_out, np.asarray(self._feedback))
 
     def state(self) -> dict[str, np.ndarray]:
         """Copies of the weights and of optax's state, named by where they are in it."""
@@ -171,10 +167,10 @@ class Learner(Interface):
 
     def _gradients(self, loaded: Loaded) -> tuple[list[Weights], Metrics]:
         """Gradients of each chunk, to be added up, and the metrics of all."""
+        check_loaded(loaded, Loaded, self._setting)
         n_batch, weights = loaded.shape[0], self._train.weights
         feedback = weights.w_out if self._setting.rule.feedback == "readout" else self._feedback
         if self._setting.mode == "online":
-            check_loaded(loaded, Loaded, self._setting)
             found = self._each(
                 [
                     partial(_online, self._problem, n_batch, weights, feedback, chunk)
@@ -193,7 +189,6 @@ class Learner(Interface):
         return self._each(parts), metrics
 
     def _forward(self, loaded: Loaded, *, keep: bool) -> list[tuple[Trace | None, Sums]]:
-        check_loaded(loaded, Loaded, self._setting)
         weights = self._train.weights
         return self._each([partial(_forward, self._problem, keep, weights, chunk) for chunk in loaded.chunks])
 
@@ -232,6 +227,12 @@ def _blocks(array: np.ndarray, n: int) -> np.ndarray:
     found = np.zeros((n_blocks * n, n_trials, *rest), array.dtype)
     found[n_blocks * n - n_steps :] = array.swapaxes(0, 1)
     return found.reshape(n_blocks, n, n_trials, *rest)
+
+
+def _by_trial(parts: list[jax.Array], n_steps: int) -> np.ndarray:
+    """(batch, time, n) from chunks of (blocks, steps, trials, n), without the silent steps in front."""
+    flat = [part.reshape(-1, *part.shape[2:])[-n_steps:] for part in map(np.asarray, parts)]
+    return np.concatenate([part.swapaxes(0, 1) for part in flat])
 
 
 def _optimizer(settings: Adam) -> optax.GradientTransformation:

@@ -143,7 +143,7 @@ def _learn(
         lam = back(network, beta, lam, *inputs)
         return lam, lam.v
 
-    start = Adjoints.zeros(traces.zbar.shape, dtype)
+    start = Adjoints.zeros((len(traces.zbar), network.n_rec), dtype)
     lam, lam_v = jax.lax.scan(step, start, (block.psi, product(lbar, feedback.T)), reverse=True)
     # what was in the traces before the block
     earlier = jnp.einsum("t,tbo->bo", decays(kappa, n)[1:].astype(dtype), ell)
