@@ -83,6 +83,7 @@ struct BpttScratch {
   S* lam_v;
   S* dz;
   uint64_t* words;
+  int64_t* counts;  // not needed again
 
   void lay_out(Arena& arena, const Network<S>& net, const Batch& batch) {
     state.lay_out(arena, net);
@@ -98,6 +99,7 @@ struct BpttScratch {
     lam_v = arena.take<S>(kGroup * net.n_pad);
     dz = arena.take<S>(kGroup * net.n_pad);
     words = arena.take<uint64_t>(net.n_words);
+    counts = arena.take<int64_t>(net.n_rec);
   }
 };
 
@@ -108,15 +110,17 @@ struct BpttScratch {
 // rate: (n_pad,) derivative of the rate cost by a spike, c_j.
 // gradient: (n_pre, n_pad); gradient_out: (n_rec, n_out).
 template <class S>
-inline void bptt_trials(const Network<S>& net, const Batch& batch, int64_t from, int64_t to, const S* feedback,
-                        S gain, const S* weights, const S* rate, BpttScratch<S>& s, S* gradient,
-                        S* gradient_out) {
+inline void bptt_trials(const Network<S>& net, const Batch& batch, int64_t from, int64_t to,
+                        const S* feedback, S gain, const S* weights, const S* rate, BpttScratch<S>& s,
+                        S* gradient, S* gradient_out) {
   const int64_t n_steps = batch.n_steps, n_pad = net.n_pad, first = n_steps - net.window;
   const int n_trials = int(to - from);
+  fill(s.counts, int64_t(0), net.n_rec);
   for (int g = 0; g < n_trials; ++g) {
     s.state.restart(net);
     s.events[g].restart();
-    advance<true>(net, batch, batch.trial(from + g), 0, n_steps, s.state, s.events[g], s.psi[g], s.words);
+    advance<true>(net, batch, batch.trial(from + g), 0, n_steps, s.state, s.events[g], s.psi[g], s.words,
+                  s.counts);
     read_out(net, 0, n_steps, first, s.events[g], s.state.y, s.readout);
     task_loss(net, batch, from + g, s.readout, 0, net.window, s.ell[g]);
     fill(s.lbar, S(0), net.n_out);

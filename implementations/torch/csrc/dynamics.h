@@ -113,10 +113,12 @@ inline void neurons(const Network<S>& net, const State<S>& state, int64_t t, con
 }
 
 // Steps `start` to `stop` - 1 of a trial, whose input lists are offset (n_steps + 1,) into `batch.index`.
-// psi (steps, n_pad) is written, or where `kKeepPsi` is false, one row of it again and again.
+// psi (steps, n_pad) is written, or where `kKeepPsi` is false, one row of it again and again; counts (n_rec,)
+// of spikes are added to.
 template <bool kKeepPsi, class S>
 inline void advance(const Network<S>& net, const Batch& batch, const int64_t* x_offset, int64_t start,
-                    int64_t stop, const State<S>& state, const Events& events, S* psi, uint64_t* words) {
+                    int64_t stop, const State<S>& state, const Events& events, S* psi, uint64_t* words,
+                    int64_t* counts) {
   const int64_t n_pad = net.n_pad;
   for (int64_t t = start; t < stop; ++t) {
     const int64_t k = t - start, first = events.offset[k];
@@ -131,7 +133,9 @@ inline void advance(const Network<S>& net, const Batch& batch, const int64_t* x_
             psi + (kKeepPsi ? k * n_pad : 0), words);
     for (int64_t w = 0; w < net.n_words; ++w) {
       for (uint64_t word = words[w]; word != 0; word &= word - 1) {
-        events.index[n++] = int32_t(net.n_in + w * 64 + __builtin_ctzll(word));
+        const int64_t j = w * 64 + __builtin_ctzll(word);
+        events.index[n++] = int32_t(net.n_in + j);
+        ++counts[j];
       }
     }
     events.middle[k + 1] = n;
@@ -151,15 +155,6 @@ inline void read_out(const Network<S>& net, int64_t start, int64_t stop, int64_t
       }
       y[o] = total;
       if (t >= first) readout[(t - first) * net.n_out + o] = total;
-    }
-  }
-}
-
-template <class S>
-inline void count_spikes(const Network<S>& net, int64_t n_steps, const Events& events, int64_t* counts) {
-  for (int64_t k = 0; k < n_steps; ++k) {
-    for (int64_t e = events.offset[k + 1]; e < events.middle[k + 1]; ++e) {
-      ++counts[events.index[e] - net.n_in];
     }
   }
 }

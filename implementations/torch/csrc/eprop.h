@@ -9,9 +9,9 @@
 
 namespace eprop_bench {
 
-// The recursion back in time of lam (and unit, its counterpart for c = 1) over the neurons from `kAdaptive ?
-// n_regular : 0` on. The learning signal is `decay` times `source`: before the window it only decays, by one
-// factor for all neurons, and needs no storing.
+// All neurons, one step back: from lam[t+1] to lam[t], for the task loss, and (unit) for c = 1. The learning
+// signal is `decay` times `source`: before the window it only decays, by one factor for all neurons, and
+// needs no storing.
 template <class S>
 inline void backward_neurons(const Network<S>& net, const S* __restrict psi, S decay,
                              const S* __restrict source, S* __restrict lam_a, S* __restrict unit_a,
@@ -73,9 +73,8 @@ inline void eprop_trial(const Network<S>& net, const Batch& batch, int64_t b, co
   const int64_t n_steps = batch.n_steps, n_pad = net.n_pad, first = n_steps - net.window;
   s.state.restart(net);
   s.events.restart();
-  advance<true>(net, batch, batch.trial(b), 0, n_steps, s.state, s.events, s.psi, s.words);
+  advance<true>(net, batch, batch.trial(b), 0, n_steps, s.state, s.events, s.psi, s.words, sums.counts);
   read_out(net, 0, n_steps, first, s.events, s.state.y, s.readout);
-  count_spikes(net, n_steps, s.events, sums.counts);
   sums.loss += task_loss(net, batch, b, s.readout, 0, net.window, s.ell);
   sums.corrects += is_correct(net, batch, b, s.readout);
 

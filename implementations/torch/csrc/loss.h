@@ -80,8 +80,8 @@ inline void readout_gradient(const Network<S>& net, const S* ell, S gain, int64_
 
 // source = decay source + ell F^T, with ell (n_out,) and F^T = feedback (n_out, n_pad).
 template <class S>
-inline void add_errors(const Network<S>& net, S* __restrict source, const S* ell, const S* __restrict feedback,
-                       S decay) {
+inline void add_errors(const Network<S>& net, S* __restrict source, const S* ell,
+                       const S* __restrict feedback, S decay) {
   for (int64_t j = 0; j < net.n_pad; j += kLanes<S>) {
     Vec<S> total = decay * at(source + j);
     for (int64_t o = 0; o < net.n_out; ++o) total += ell[o] * at(feedback + o * net.n_pad + j);
@@ -118,9 +118,8 @@ inline void evaluate_trial(const Network<S>& net, const Batch& batch, int64_t b,
   s.events.restart();
   for (int64_t start = 0; start < batch.n_steps; start += kBlock) {
     const int64_t stop = std::min(start + kBlock, batch.n_steps);
-    advance<false>(net, batch, batch.trial(b), start, stop, s.state, s.events, s.psi, s.words);
+    advance<false>(net, batch, batch.trial(b), start, stop, s.state, s.events, s.psi, s.words, sums.counts);
     read_out(net, start, stop, first, s.events, s.state.y, s.readout);
-    count_spikes(net, stop - start, s.events, sums.counts);
     s.events.carry(stop - start);
   }
   sums.loss += task_loss(net, batch, b, s.readout, 0, net.window, s.ell);

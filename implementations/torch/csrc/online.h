@@ -76,8 +76,9 @@ struct OnlineScratch {
 
 // One step back for three sums: ebar at the end of the block, eps_a there, and the sum of e.
 template <class S>
-inline void backward_traces(const Network<S>& net, const S* __restrict psi, S weight, const Recursion<S>& to_bar,
-                            const Recursion<S>& to_a, const Recursion<S>& to_sum) {
+inline void backward_traces(const Network<S>& net, const S* __restrict psi, S weight,
+                            const Recursion<S>& to_bar, const Recursion<S>& to_a,
+                            const Recursion<S>& to_sum) {
   int64_t j = 0;
   for (; j < net.n_regular; j += kLanes<S>) {
     const Vec<S> slope = at(psi + j);
@@ -163,9 +164,9 @@ inline void online_trial(const Network<S>& net, const Batch& batch, int64_t b, c
   s.restart(net);
   for (int64_t start = 0; start < n_steps; start += kBlock) {
     const int64_t stop = std::min(start + kBlock, n_steps);
-    advance<true>(net, batch, batch.trial(b), start, stop, s.forward.state, events, s.psi, s.forward.words);
+    advance<true>(net, batch, batch.trial(b), start, stop, s.forward.state, events, s.psi, s.forward.words,
+                  sums.counts);
     read_out(net, start, stop, first, events, s.forward.state.y, s.forward.readout);
-    count_spikes(net, stop - start, events, sums.counts);
 
     const bool errors = stop > first;
     if (errors) {

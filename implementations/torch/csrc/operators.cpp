@@ -121,7 +121,8 @@ struct Totals {
 };
 
 // (n_rec,) rates in spikes per ms.
-std::vector<double> rates_of(const Totals& totals, int64_t n_rec, int64_t n_trials, const Settings& settings) {
+std::vector<double> rates_of(const Totals& totals, int64_t n_rec, int64_t n_trials,
+                             const Settings& settings) {
   std::vector<double> rates(n_rec);
   for (const Sums& sums : totals.sums) {
     for (int64_t j = 0; j < n_rec; ++j) rates[j] += double(sums.counts[j]);
@@ -189,24 +190,22 @@ void with_memory(const Tensor& scratch, const LayOut& lay_out) {
   lay_out(arena, true);
 }
 
-// Chunks of gradients (n_pre, n_parts, n_pad) summed to w_in's and w_rec's: the first part, plus c times the
-// second where there are two.
+// Chunks of gradients (n_pre, n_parts, n_pad) summed, in place of the first one, to w_in's and w_rec's: the
+// first part, plus c times the second where there are two.
 template <class S>
-void add_up(const Network<S>& net, const S* gradient, int64_t n_chunks, int64_t n_parts, const double* c,
+void add_up(const Network<S>& net, S* gradient, int64_t n_chunks, int64_t n_parts, const double* c,
             int n_threads, S* g_in, S* g_rec) {
   const int64_t row_size = n_parts * net.n_pad;
   constexpr int64_t kRows = 16;
   parallel((net.n_pre + kRows - 1) / kRows, n_threads, [&](int64_t block, int) {
     for (int64_t i = block * kRows; i < std::min((block + 1) * kRows, net.n_pre); ++i) {
+      S* total = gradient + i * row_size;
+      for (int64_t chunk = 1; chunk < n_chunks; ++chunk) {
+        add_row(total, gradient + (chunk * net.n_pre + i) * row_size, row_size);
+      }
       S* out = i < net.n_in ? g_in + i * net.n_rec : g_rec + (i - net.n_in) * net.n_rec;
       for (int64_t j = 0; j < net.n_rec; ++j) {
-        S task = 0, unit = 0;
-        for (int64_t chunk = 0; chunk < n_chunks; ++chunk) {
-          const S* row = gradient + (chunk * net.n_pre + i) * row_size;
-          task += row[j];
-          if (n_parts > 1) unit += row[net.n_pad + j];
-        }
-        out[j] = n_parts > 1 ? task + S(c[j]) * unit : task;
+        out[j] = n_parts > 1 ? total[j] + S(c[j]) * total[net.n_pad + j] : total[j];
       }
       if (i >= net.n_in) out[i - net.n_in] = 0;
     }
@@ -234,8 +233,9 @@ struct Outputs {
 using Gradients = std::tuple<Tensor, Tensor, Tensor, Tensor>;
 
 template <class S, class Scratch, class Trial>
-Gradients eprop_with(const Batch& batch, TensorList weights, const Settings& settings, int64_t refractory_steps,
-                     int64_t window, int n_threads, const Tensor& scratch, const Trial& trial) {
+Gradients eprop_with(const Batch& batch, TensorList weights, const Settings& settings,
+                     int64_t refractory_steps, int64_t window, int n_threads, const Tensor& scratch,
+                     const Trial& trial) {
   const int64_t n_chunks = chunks_of(batch.n_trials, 1);
   const double gain = (1 - settings.kappa) / double(batch.n_trials * window);
   Outputs out(weights);
@@ -289,8 +289,8 @@ Totals evaluate_all(const Network<S>& net, const Batch& batch, int n_threads,
 }
 
 template <class S>
-Gradients bptt_with(const Batch& batch, TensorList weights, const Settings& settings, int64_t refractory_steps,
-                    int64_t window, int n_threads, const Tensor& scratch) {
+Gradients bptt_with(const Batch& batch, TensorList weights, const Settings& settings,
+                    int64_t refractory_steps, int64_t window, int n_threads, const Tensor& scratch) {
   // groups of trials share the rows of the weights, so that a chunk had better be whole groups
   const int64_t n_chunks = chunks_of(batch.n_trials, kGroup);
   const double gain = (1 - settings.kappa) / double(batch.n_trials * window);
@@ -341,8 +341,8 @@ Gradients bptt_with(const Batch& batch, TensorList weights, const Settings& sett
 }
 
 template <class S>
-Tensor evaluate_with(const Batch& batch, TensorList weights, const Settings& settings, int64_t refractory_steps,
-                     int64_t window, int n_threads, const Tensor& scratch) {
+Tensor evaluate_with(const Batch& batch, TensorList weights, const Settings& settings,
+                     int64_t refractory_steps, int64_t window, int n_threads, const Tensor& scratch) {
   Tensor metrics;
   with_memory(scratch, [&](Arena& arena, bool ready) {
     const Network<S> net = network_of<S>(weights, settings, refractory_steps, window, arena, ready);
@@ -369,14 +369,16 @@ std::tuple<Tensor, Tensor> simulate_with(const Batch& batch, TensorList weights,
     const Network<S> net = network_of<S>(weights, settings, refractory_steps, window, arena, ready);
     std::vector<ForwardScratch<S>> threads(n_threads);
     for (ForwardScratch<S>& thread : threads) thread.lay_out(arena, net, 0);
+    std::vector<int64_t> all_counts(n_threads * n_rec);  // not asked for
     if (!ready) return;
     parallel(batch.n_trials, n_threads, [&](int64_t b, int thread) {
       ForwardScratch<S>& s = threads[thread];
+      int64_t* counts = all_counts.data() + thread * n_rec;
       s.state.restart(net);
       s.events.restart();
       for (int64_t start = 0; start < n_steps; start += kBlock) {
         const int64_t stop = std::min(start + kBlock, n_steps);
-        advance<false>(net, batch, batch.trial(b), start, stop, s.state, s.events, s.psi, s.words);
+        advance<false>(net, batch, batch.trial(b), start, stop, s.state, s.events, s.psi, s.words, counts);
         read_out(net, start, stop, 0, s.events, s.state.y, y_out + b * n_steps * n_out);
         for (int64_t t = start; t < stop; ++t) {
           bool* row = z_out + (b * n_steps + t) * n_rec;
@@ -438,8 +440,8 @@ Gradients eprop_in(bool online, const Batch& batch, TensorList weights, const Se
     return eprop_with<S, OnlineScratch<S>>(batch, weights, settings, refractory_steps, window, n_threads,
                                            scratch, [](auto&&... a) { online_trial<S>(a...); });
   }
-  return eprop_with<S, EpropScratch<S>>(batch, weights, settings, refractory_steps, window, n_threads, scratch,
-                                        [](auto&&... a) { eprop_trial<S>(a...); });
+  return eprop_with<S, EpropScratch<S>>(batch, weights, settings, refractory_steps, window, n_threads,
+                                        scratch, [](auto&&... a) { eprop_trial<S>(a...); });
 }
 
 bool is_float(TensorList weights) {

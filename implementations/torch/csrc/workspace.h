@@ -43,7 +43,7 @@ void parallel(int64_t n_items, int n_threads, const Work& work) {
 #else
     const int thread = 0;
 #endif
-#pragma omp for schedule(dynamic, 1)
+#pragma omp for schedule(dynamic, 1) nowait
     for (int64_t item = 0; item < n_items; ++item) work(item, thread);
   }
 }
