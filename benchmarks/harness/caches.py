@@ -3,10 +3,10 @@
 All of these are read when a framework is imported: set them before.
 """
 
+import atexit
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -21,23 +21,24 @@ _ALWAYS = (
 # Without a folder, these keep nothing: they are moved where somebody has asked for one.
 _IF_SET = ("JAX_COMPILATION_CACHE_DIR",)
 _VARIABLES = (*_ALWAYS, *_IF_SET)
+_COMPILERS = frozenset(("numba", "torch", "jax"))
 _KEPT_COMMITS = 4
 
 
-@contextmanager
-def empty() -> Iterator[None]:
-    """Inside, nothing that was compiled before is found, and nothing is left behind."""
-    before = {name: os.environ.get(name) for name in _VARIABLES}
-    with TemporaryDirectory(prefix="eprop-bench-cache-", ignore_cleanup_errors=True) as folder:
-        _use(Path(folder))
-        try:
-            yield
-        finally:
-            for name, value in before.items():
-                if value is None:
-                    os.environ.pop(name, None)
-                else:
-                    os.environ[name] = value
+def forget() -> None:
+    """From now on, this process finds nothing that was compiled before, and leaves nothing behind.
+
+    Raises:
+        RuntimeError: a framework is imported already, and has read where its cache is.
+    """
+    imported = sorted(_COMPILERS.intersection(sys.modules))
+    if imported:
+        raise RuntimeError(
+            f"{' and '.join(imported)} had been imported, and may find what it compiled before"
+        )
+    folder = TemporaryDirectory(prefix="eprop-bench-cache-", ignore_cleanup_errors=True)
+    atexit.register(folder.cleanup)
+    _use(Path(folder.name))
 
 
 def per_commit() -> None:
