@@ -148,7 +148,7 @@ def _relay(stream: IO[str] | None, log: Path | None) -> None:
         for line in stream:
             file.write(line)
             file.flush()
-            if "\N{MIDDLE DOT}" in line.split(" ")[0] or line.startswith("["):
+            if line.startswith(("[", "\N{MIDDLE DOT}")) and "===" not in line:
                 print(line, end="", flush=True)
 
 
