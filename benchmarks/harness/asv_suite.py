@@ -116,6 +116,7 @@ def run(arguments: Sequence[str], config: Path = CONFIG, log: Path | None = None
         cwd=ROOT,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
         start_new_session=True,
+        preexec_fn=_heed_interrupts,
         text=True,
         errors="replace",
         stdout=output,
@@ -139,6 +140,11 @@ def run(arguments: Sequence[str], config: Path = CONFIG, log: Path | None = None
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         relay.join()
+
+
+def _heed_interrupts() -> None:
+    """Shells start background jobs with SIGINT ignored, which ASV would inherit and go on to its end."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _relay(stream: IO[str] | None, log: Path | None) -> None:
