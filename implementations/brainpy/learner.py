@@ -16,7 +16,7 @@ import numpy as np
 from implementations import checks, registry
 from implementations.brainpy.dynamics import Weights
 from implementations.brainpy.optimizer import Adam
-from implementations.brainpy.programs import Arrays, compiler, programs
+from implementations.brainpy.programs import Arrays, programs
 from implementations.interface import Activity, Gradients, Metrics, Setting, check_loaded
 from implementations.interface import Learner as Interface
 from implementations.network import Parameters
@@ -58,7 +58,8 @@ class Learner(Interface):
     """A BrainPy network, differentiated by BrainPy and trained by BrainPy's Adam.
 
     On the CPU, a batch is cut into one group of trials per thread, and each group's programs run in a
-    thread; XLA's own threads are off. `threads` = 1 computes a batch as a whole.
+    thread. `threads` = 1 computes a batch as a whole; XLA, whose threads are the process's, still shares
+    out the largest products, so that more than one core is at work for a part of the time.
     """
 
     rules = ("bptt", "eprop_symmetric", "eprop_random")
@@ -88,7 +89,7 @@ class Learner(Interface):
             setting.dtype.name,
             setting.device,
         )
-        self._train = compiler(setting.device)(self._update)
+        self._train = bm.jit(self._update)
 
     def load(self, batch: Batch) -> Loaded:
         """Blocks of steps, time-major, on the device."""

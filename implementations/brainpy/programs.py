@@ -18,6 +18,8 @@ from implementations.objective import Objective
 Arrays = dict[str, jax.Array]
 """w_in, w_rec, w_out and feedback by name."""
 
+Program = Callable[..., Any]
+
 _NETWORKS = {"bptt": ThroughTime, "eprop_symmetric": Eprop, "eprop_random": RandomEprop}
 
 
@@ -33,7 +35,7 @@ class Programs:
         compiled: keys of calls that have been made, for the caller to write.
     """
 
-    def __init__(self, rule: str, mode: str, network: Network, objective: Objective, device: str) -> None:
+    def __init__(self, rule: str, mode: str, network: Network, objective: Objective) -> None:
         def build(weights: Arrays) -> Build:
             own = Weights(**weights)
             return lambda n_batch: _NETWORKS[rule](network, own, n_batch)
@@ -50,13 +52,11 @@ class Programs:
         def settle(_weights: Arrays, _x: jax.Array, sums: online.Sums, c: jax.Array) -> Arrays:
             return online.settle(network.n_in, sums, c)
 
-        compiled = compiler(device)
-        self.record = compiled(record)
-        self.forward, self.gradient = (
-            (compiled(run_online), compiled(settle)) if mode == "online" else (self.record, compiled(go_back))
-        )
-        self.run = compiled(lambda weights, x: adjoint.run(build(weights), x))
-        self.summary = compiled(partial(loss.summary, objective))
+        self.record: Program = bm.jit(record)
+        self.forward: Program = bm.jit(run_online) if mode == "online" else self.record
+        self.gradient: Program = bm.jit(settle if mode == "online" else go_back)
+        self.run: Program = bm.jit(lambda weights, x: adjoint.run(build(weights), x))
+        self.summary: Program = bm.jit(partial(loss.summary, objective))
         self.compiled: set[Any] = set()
 
 
@@ -64,12 +64,5 @@ class Programs:
 def programs(
     rule: str, mode: str, network: Network, objective: Objective, dtype: str, device: str
 ) -> Programs:
-    """Those of a setting. To be called with arrays of its dtype only, which is why it is asked for."""
-    return Programs(rule, mode, network, objective, device)
-
-
-def compiler(device: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """`bm.jit` for a device. On the CPU a program gets one thread, as groups of trials run side by side."""
-    if device == "cpu":
-        return partial(bm.jit, compiler_options={"xla_cpu_multi_thread_eigen": False})
-    return bm.jit
+    """Those of a setting; to be called with arrays of its dtype, on its device."""
+    return Programs(rule, mode, network, objective)
