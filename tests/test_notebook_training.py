@@ -273,9 +273,14 @@ def test_ctrl_c_loses_nothing_and_the_same_command_goes_on(
     def stop(self: run_of_notebook.Log, point: Any) -> None:
         os.kill(os.getpid(), signal.SIGINT)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(run_of_notebook.Log, "point", stop)
-        stopped = train(tmp_path, 30)
+    # shells start what runs in the background with Ctrl-C ignored, and `train` leaves it ignored then
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(run_of_notebook.Log, "point", stop)
+            stopped = train(tmp_path, 30)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert stopped.exit_code == 130
     assert "interrupted after step 10 of 30; the same command goes on from there" in stopped.output
     assert len(points(tmp_path)) == 1
