@@ -4,12 +4,13 @@ PYTHON ?= python3
 RESULTS ?= results
 RUN = .venv/bin/python -m benchmarks
 .DEFAULT_GOAL := help
-.PHONY: help report test test-all lint reference bench bench-quick clean
+.PHONY: help report test test-all test-timing lint reference bench bench-quick clean
 
 help:
 	@echo "make report     train and measure for some minutes, then write $(RESULTS)/report/index.html"
 	@echo "make test       run the tests that prove the numbers"
 	@echo "make test-all   and those that take minutes each"
+	@echo "make test-timing  the regression gate from end to end, on a machine with nothing else to do"
 	@echo "make lint       formatting, lint and types"
 	@echo "make bench      run the whole ASV suite on the last commit, and make its site, .asv/html"
 	@echo "make bench-quick  its most important part, with what is installed in .venv"
@@ -40,11 +41,18 @@ bench: .venv/benchmarks
 bench-quick: .venv/benchmarks
 	$(RUN) bench --quick --installed
 
-test: .venv/dev
-	.venv/bin/python -m pytest -m "not slow"
+# As many processes as cores, up to four: each needs 2 GB with all frameworks loaded.
+TESTS = .venv/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
-test-all: .venv/dev
-	.venv/bin/python -m pytest
+test: .venv/dev
+	$(TESTS) -m "not slow"
+
+test-all: test
+	.venv/bin/python -m pytest -m "slow and not timing"
+
+# With nothing else running: a busy machine hides what these tests have to find.
+test-timing: .venv/dev
+	.venv/bin/python -m pytest -m timing
 
 lint: .venv/dev
 	.venv/bin/ruff check .

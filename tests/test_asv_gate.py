@@ -1,6 +1,7 @@
 """The regression gate from end to end: a throw-away clone, commits that it has to judge, its exit status.
 
-Slow: it makes an environment, and measures. EPROP_BENCH_AA=5 repeats the pair without a change five times.
+It makes an environment, and measures: `make test-timing`, where nothing else runs. EPROP_BENCH_AA=5 repeats the
+pair without a change five times.
 """
 
 import json
@@ -17,6 +18,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.timing,
     pytest.mark.skipif(
         shutil.which("git") is None or not (ROOT / ".git").exists(), reason="needs git and a clone"
     ),
