@@ -29,8 +29,8 @@ class State(NamedTuple):
 
     v: jax.Array
     a: jax.Array
-    rest: jax.Array  # int32; the next step is silent where it is > 1, or where z
-    z: jax.Array  # bool
+    rest: jax.Array  # int32, silent where > 0
+    z: jax.Array  # in the dtype of v, as the next step's product needs it
     y: jax.Array
 
     @classmethod
@@ -41,7 +41,7 @@ class State(NamedTuple):
             jnp.zeros(shape, dtype),
             jnp.zeros(shape, dtype),
             jnp.zeros(shape, jnp.int32),
-            jnp.zeros(shape, jnp.bool_),
+            jnp.zeros(shape, dtype),
             jnp.zeros((n_batch, network.n_out), dtype),
         )
 
@@ -93,7 +93,7 @@ def integrate(
     Args:
         network: constants.
         state: of step t-1; its z and y are not looked at.
-        z_before: z[t-1].
+        z_before: z[t-1], bool.
         current: x[t] W_in + z[t-1] (W_rec - theta I).
 
     Returns:
@@ -137,11 +137,11 @@ def advance(
     w_rec = with_reset(network, weights.w_rec)
 
     def step(state: State, current: jax.Array) -> tuple[State, tuple[jax.Array, jax.Array | None]]:
-        current = current + state.z.astype(dtype) @ w_rec
-        state, theta_u, silent = integrate(network, state, state.z, current)
+        current = current + state.z @ w_rec
+        state, theta_u, silent = integrate(network, state, state.z > 0, current)
         # z[t] = 1 if u[t] > 0 and not silent[t]
         z = (theta_u > 0) & ~silent
-        return state._replace(z=z), (z, slope(network, theta_u, silent) if with_psi else None)
+        return state._replace(z=z.astype(dtype)), (z, slope(network, theta_u, silent) if with_psi else None)
 
     # the input of all steps in one product
     state, (z, psi) = jax.lax.scan(step, state, product(x.astype(dtype), weights.w_in))
@@ -172,7 +172,7 @@ def slopes(
     Returns:
         pre (steps, batch, n_in + n_rec), which is [x[t], z[t-1]], and psi (steps, batch, n_rec).
     """
-    z_before = jnp.concatenate([state.z[None], z[:-1]])
+    z_before = jnp.concatenate([state.z[None] > 0, z[:-1]])
     pre = jnp.concatenate([x, z_before], axis=-1).astype(state.v.dtype)
     w = jnp.concatenate([weights.w_in, with_reset(network, weights.w_rec)])
 

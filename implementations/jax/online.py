@@ -78,7 +78,7 @@ def forward(
         assert psi is not None
         targets = curves[0] if curves else chunk.targets
         sums, ell = add_block(objective, sums, z, y, targets, inside)
-        z_before = jnp.concatenate([before.z[None], z[:-1]])
+        z_before = jnp.concatenate([before.z[None] > 0, z[:-1]])
         pre = jnp.concatenate([x, z_before], axis=-1).astype(dtype)
         found = Block(jnp.concatenate([traces.eps_v[None], pre]), psi, z.astype(dtype))
         totals = jax.lax.cond(
