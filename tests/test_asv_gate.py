@@ -1,7 +1,7 @@
 """The regression gate from end to end: a throw-away clone, commits that it has to judge, its exit status.
 
-It makes an environment, and measures: `make test-timing`, where nothing else runs. EPROP_BENCH_AA=5 repeats the
-pair without a change five times.
+It makes an environment, and measures: `make test-timing`, where nothing else runs. EPROP_BENCH_AA=5 repeats
+the pair without a change five times.
 """
 
 import json

@@ -16,7 +16,9 @@ if (reason := impl.unavailable("jax")) is not None:
 
 import jax
 
+from implementations.jax import compiled
 from implementations.jax.dynamics import BLOCK, block_length
+from implementations.jax.learner import _online
 
 FORMS = [(rule, mode) for backend, rule, mode in CASES if backend == "jax"]
 SMALL = impl.Network(n_in=5, n_regular=3, n_adaptive=4)
@@ -117,3 +119,23 @@ def test_nothing_runs_on_after_synchronize(rule: str, mode: str) -> None:
     learner.synchronize()
     assert all(array.is_ready() for array in kept)
     assert all(array.is_ready() for array in jax.tree.leaves((learner._train, loaded.chunks)))
+
+
+def test_memory_of_online_learning_is_flat_in_time() -> None:
+    """What XLA sets aside, beside the trials themselves, is the same for four times the steps."""
+    found = []
+    for n_steps in (160, 640):
+        case = problem(impl.Network(n_in=5, n_regular=4, n_adaptive=4), n_steps=n_steps, window=40)
+        learner = case.learner("jax", "eprop_symmetric", "online", dtype="float32")
+        loaded = learner.load(case.batch)
+        with compiled.scope(np.dtype("float32")):
+            weights = learner._train.weights  # type: ignore[attr-defined]
+            program = _online.lower(
+                learner._problem,  # type: ignore[attr-defined]
+                loaded.shape[0],
+                weights,
+                weights.w_out,
+                loaded.chunks[0],
+            ).compile()
+        found.append(program.memory_analysis().temp_size_in_bytes)
+    assert found[0] == found[1] > 0
