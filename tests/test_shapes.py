@@ -47,6 +47,12 @@ def test_extremes_are_extreme() -> None:
     assert share["saturated"].max() == 1.0
 
 
+# A backend that compiles for every shape takes a second per example; EXTREMES has it by default all the same.
+COMPILED_BY_SHAPE_SLOW = [
+    pytest.param(*case, marks=[pytest.mark.slow] if case[0] in ("jax", "brainpy") else []) for case in CASES
+]
+
+
 @st.composite
 def problems(draw: st.DrawFn) -> Problem:
     n_regular = draw(st.integers(0, 6))
@@ -76,7 +82,7 @@ def problems(draw: st.DrawFn) -> Problem:
     )
 
 
-@pytest.mark.parametrize(("backend", "rule", "mode"), CASES)
+@pytest.mark.parametrize(("backend", "rule", "mode"), COMPILED_BY_SHAPE_SLOW)
 @settings(
     max_examples=12,
     deadline=None,
