@@ -30,7 +30,7 @@ reference: .venv/benchmarks
 	$(RUN) measure --rounds 4 --results results/reference
 	$(RUN) measure --no-steps --no-lengths --scaling --rounds 2 --rule bptt,eprop_symmetric --results results/reference
 	$(RUN) train --backend numba --rule all --seeds 5 --steps 600 --results results/reference
-	$(RUN) train --system notebook --seeds 3 --steps 400 --results results/reference
+	$(RUN) train --system notebook --seeds 2 --steps 400 --results results/reference
 	$(RUN) raster --backend numba --rule eprop_symmetric --train-steps 400 --out results/reference/report/raster.png
 	$(RUN) report --results results/reference --out results/reference/report
 
