@@ -1,16 +1,14 @@
 """The BrainPy backend: what it keeps between calls, and the programs that it compiles."""
 
 import itertools
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import brainpy.math as bm
 import jax
-import jax.monitoring
 import numpy as np
 
 from implementations import checks, registry
@@ -22,10 +20,12 @@ from implementations.interface import Learner as Interface
 from implementations.network import Parameters
 from implementations.optimizer import TRAINED
 from implementations.tasks import Batch
+from implementations.xla import Calls
 
 WEIGHTS = (*TRAINED, "feedback")
 _BLOCK = 50  # steps of a block, at most; a block of 64 trials fits into the cache of a core
 _GROUP = 16  # trials that a thread gets at least
+_calls = Calls()
 
 Group = tuple[jax.Array, jax.Array]
 
@@ -169,7 +169,7 @@ class Learner(Interface):
     @staticmethod
     def compilations() -> int:
         """See the interface."""
-        return _Compilations.count
+        return _calls.compilations
 
     @property
     def _variables(self) -> dict[str, bm.Variable]:
@@ -228,11 +228,7 @@ class Learner(Interface):
     @contextmanager
     def _scope(self) -> Iterator[None]:
         """JAX set for this learner's dtype and device, in this thread; as it was afterwards."""
-        with ExitStack() as stack:
-            stack.enter_context(jax.enable_x64(self._setting.dtype == np.float64))
-            stack.enter_context(jax.default_device(self._device))
-            stack.enter_context(jax.default_matmul_precision("highest"))
-            stack.enter_context(_Compilations.counted())
+        with _calls.scope(self._setting.dtype), jax.default_device(self._device):
             yield
 
     @contextmanager
@@ -240,33 +236,6 @@ class Learner(Interface):
         check_loaded(loaded, Loaded, self._setting)
         with self._scope():
             yield
-
-
-class _Compilations:
-    """Counts what JAX compiles, or loads from disk, within calls of this backend."""
-
-    count = 0
-    _thread = threading.local()
-
-    @classmethod
-    @contextmanager
-    def counted(cls) -> Iterator[None]:
-        """Within this, in this thread."""
-        before = getattr(cls._thread, "active", False)
-        cls._thread.active = True
-        try:
-            yield
-        finally:
-            cls._thread.active = before
-
-    @classmethod
-    def note(cls, event: str, duration_secs: float, **kwargs: str | int) -> None:
-        """JAX calls this at each of its events that take time."""
-        if event == "/jax/core/compile/backend_compile_duration" and getattr(cls._thread, "active", False):
-            cls.count += 1
-
-
-jax.monitoring.register_event_duration_secs_listener(_Compilations.note)
 
 
 def _devices(name: str) -> list[Any]:

@@ -14,7 +14,7 @@ import optax
 from implementations import checks, registry
 from implementations.interface import Activity, Gradients, Metrics, Setting, check_loaded
 from implementations.interface import Learner as Interface
-from implementations.jax import adjoint, compiled, online
+from implementations.jax import adjoint, online
 from implementations.jax.adjoint import Trace
 from implementations.jax.dynamics import Chunk, Weights, block_length
 from implementations.jax.loss import Sums, figures
@@ -22,8 +22,10 @@ from implementations.jax.workers import concurrently
 from implementations.network import Parameters
 from implementations.optimizer import Adam
 from implementations.tasks import Batch
+from implementations.xla import Calls
 
 _LEAST_TRIALS = 4  # of a chunk
+_calls = Calls()
 
 T = TypeVar("T")
 
@@ -163,7 +165,7 @@ class Learner(Interface):
     @staticmethod
     def compilations() -> int:
         """See the interface."""
-        return compiled.compilations()
+        return _calls.compilations
 
     def _gradients(self, loaded: Loaded) -> tuple[list[Weights], Metrics]:
         """Gradients of each chunk, to be added up, and the metrics of all."""
@@ -212,7 +214,7 @@ class Learner(Interface):
         return jax.device_put(arrays, self._device)
 
     def _scope(self) -> Any:
-        return compiled.scope(self._setting.dtype)
+        return _calls.scope(self._setting.dtype)
 
     @staticmethod
     def _named(train: Train) -> dict[str, jax.Array]:

@@ -5,9 +5,10 @@ from typing import Protocol
 
 import numpy as np
 
+from implementations.blocks import blocks
 from implementations.interface import Gradients, Metrics
 from implementations.network import Network
-from implementations.numpy.dynamics import Forward, Loaded, Threads, blocks, flush, tile
+from implementations.numpy.dynamics import Forward, Loaded, Threads, flush, tile
 from implementations.numpy.loss import RateLoss, TaskLoss, metrics
 from implementations.objective import Objective
 

@@ -1,9 +1,8 @@
-"""The forward pass, in blocks of time steps; also what all passes share: constants, blocks, BLAS threads.
+"""The forward pass, in blocks of time steps; also what all passes share: constants, BLAS threads.
 
 Buffers are time-major, (time, batch, n), so that one step of a batch is one contiguous piece of memory.
 """
 
-import itertools
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -56,12 +55,6 @@ class Loaded:
     x: np.ndarray
     targets: np.ndarray
     setting: Setting
-
-
-def blocks(n_steps: int, window: int, size: int) -> list[tuple[int, int]]:
-    """First and last + 1 step of blocks of up to `size` steps; one begins where the loss window does."""
-    edges = [*range(0, n_steps - window, size), *range(n_steps - window, n_steps, size), n_steps]
-    return list(itertools.pairwise(edges))
 
 
 def flush(state: np.ndarray, floor: np.floating) -> None:

@@ -8,13 +8,14 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from implementations import checks
+from implementations.blocks import blocks
 from implementations.host import HostWeights
 from implementations.interface import Activity, Gradients, Metrics, Setting, check_loaded
 from implementations.interface import Learner as Interface
 from implementations.network import Parameters
 from implementations.numpy.adjoint import Adjoint
 from implementations.numpy.bptt import ThroughTime
-from implementations.numpy.dynamics import Forward, Loaded, blocks
+from implementations.numpy.dynamics import Forward, Loaded
 from implementations.numpy.eprop import PerNeuron
 from implementations.numpy.loss import RateLoss, TaskLoss, metrics
 from implementations.numpy.online import OnlineGradients

@@ -17,9 +17,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from implementations.blocks import blocks
 from implementations.interface import Gradients, Metrics
 from implementations.network import Network
-from implementations.numpy.dynamics import Forward, Loaded, Threads, blocks
+from implementations.numpy.dynamics import Forward, Loaded, Threads
 from implementations.numpy.eprop import PerNeuron
 from implementations.numpy.loss import RateLoss, TaskLoss, metrics
 from implementations.objective import Objective

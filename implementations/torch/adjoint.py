@@ -4,8 +4,9 @@ from typing import Protocol
 
 import torch
 
+from implementations.blocks import blocks
 from implementations.interface import Metrics, Setting
-from implementations.torch.dynamics import Filter, Forward, Kind, Loaded, blocks, flush
+from implementations.torch.dynamics import Filter, Forward, Kind, Loaded, flush
 from implementations.torch.loss import RateLoss, TaskLoss, metrics
 from implementations.torch.weights import Tensors
 

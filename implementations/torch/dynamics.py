@@ -4,7 +4,6 @@ Buffers are time-major, (time, batch, n), so that one step of a batch is one con
 Potentials are in units of the threshold.
 """
 
-import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -66,12 +65,6 @@ class Loaded:
     def shape(self) -> tuple[int, int]:
         """Number of steps, number of trials."""
         return self.x.shape[0], self.x.shape[1]
-
-
-def blocks(n_steps: int, window: int, size: int) -> list[tuple[int, int]]:
-    """First and last + 1 step of blocks of up to `size` steps; one begins where the loss window does."""
-    edges = [*range(0, n_steps - window, size), *range(n_steps - window, n_steps, size), n_steps]
-    return list(itertools.pairwise(edges))
 
 
 @contextmanager

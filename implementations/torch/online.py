@@ -16,8 +16,9 @@ q give the next eps_a and ebar of each trial, and the sums over trials that make
 import numpy as np
 import torch
 
+from implementations.blocks import blocks
 from implementations.interface import Metrics, Setting
-from implementations.torch.dynamics import Filter, Forward, Kind, Loaded, blocks, flush
+from implementations.torch.dynamics import Filter, Forward, Kind, Loaded, flush
 from implementations.torch.eprop import PerNeuron
 from implementations.torch.loss import RateLoss, TaskLoss, metrics
 from implementations.torch.weights import Tensors

@@ -6,12 +6,13 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
+from implementations.blocks import blocks
 from implementations.interface import Metrics, Setting
 from implementations.registry import available_cores
 from implementations.tasks import Batch
 from implementations.torch.adjoint import BLOCK, Adjoint
 from implementations.torch.bptt import ThroughTime
-from implementations.torch.dynamics import Forward, Kind, Loaded, blocks
+from implementations.torch.dynamics import Forward, Kind, Loaded
 from implementations.torch.eprop import PerNeuron
 from implementations.torch.loss import RateLoss, TaskLoss, metrics
 from implementations.torch.online import Online

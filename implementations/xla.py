@@ -1,0 +1,47 @@
+"""What every call into JAX is wrapped in: settings for this call alone, and a count of compiled programs.
+
+For backends that compute with JAX; nothing else imports this, as it imports JAX.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import jax
+import jax.monitoring
+import numpy as np
+
+_COMPILED = "/jax/core/compile/backend_compile_duration"
+
+
+class Calls:
+    """The calls of one backend.
+
+    Attributes:
+        compilations: programs that were compiled, or loaded from JAX's cache on disk, within a scope.
+    """
+
+    def __init__(self) -> None:
+        self.compilations = 0
+        self._thread = threading.local()
+        jax.monitoring.register_event_duration_secs_listener(self._note)
+
+    @contextmanager
+    def scope(self, dtype: np.dtype) -> Iterator[None]:
+        """64 bits where `dtype` has them, products in full precision; the user's settings stay as they are.
+
+        JAX keeps these settings per thread, for the length of a `with`. Full precision matters on GPUs, which
+        otherwise round float32 products to 10 bits of mantissa: other spikes.
+        """
+        outside = getattr(self._thread, "inside", False)
+        self._thread.inside = True
+        try:
+            with jax.enable_x64(dtype == np.float64), jax.default_matmul_precision("highest"):
+                yield
+        finally:
+            self._thread.inside = outside
+
+    def _note(self, event: str, duration_secs: float, **kwargs: str | int) -> None:
+        """JAX calls this at each of its events that take time."""
+        if event == _COMPILED and getattr(self._thread, "inside", False):
+            self.compilations += 1
