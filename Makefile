@@ -32,7 +32,7 @@ reference: .venv/benchmarks
 	$(RUN) train --backend numba --rule all --seeds 5 --steps 600 --results results/reference
 	$(RUN) train --system notebook --seeds 2 --steps 400 --results results/reference
 	$(RUN) raster --backend numba --rule eprop_symmetric --train-steps 400 --out results/reference/report/raster.png
-	$(RUN) report --results results/reference --out results/reference/report
+	$(RUN) report --results results/reference --readme README.md
 
 # Performance over commits: ASV installs the last commit in an environment of its own, .asv/env.
 bench: .venv/benchmarks
