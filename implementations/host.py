@@ -19,7 +19,7 @@ class HostWeights:
     def __init__(self, setting: Setting, parameters: Parameters) -> None:
         names = (*TRAINED, "feedback")
         self.arrays = {name: np.array(getattr(parameters, name), setting.dtype) for name in names}
-        self._optimizer = HostAdam(setting.optimizer, self.arrays)
+        self._optimizer = HostAdam(setting.optimizer, setting.rule, self.arrays)
 
     def train(self, gradients: Gradients) -> None:
         """One step of Adam."""

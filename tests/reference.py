@@ -134,8 +134,10 @@ def bptt(
     x: np.ndarray,
     targets: np.ndarray,
     trace: Trace,
+    *,
+    reset: bool = True,
 ) -> impl.Gradients:
-    """Gradients by the backward recursion with the recurrent term."""
+    """Gradients by the backward recursion with the recurrent term, and with or without that of the reset."""
     n_batch, n_steps, _ = x.shape
     ell = output_error(objective, trace, targets)
     c = rate_error(network, objective, trace)
@@ -145,7 +147,9 @@ def bptt(
         lam_v, lam_a = np.zeros(network.n_rec), np.zeros(network.n_rec)
         for t in reversed(range(n_steps)):
             lbar = network.kappa * lbar + (1.0 - network.kappa) * ell[b, t]
-            dz = weights.w_out @ lbar + c + lam_a + weights.w_rec @ lam_v - network.threshold * lam_v
+            dz = weights.w_out @ lbar + c + lam_a + weights.w_rec @ lam_v
+            if reset:
+                dz = dz - network.threshold * lam_v
             g = trace.psi[b, t] * dz
             lam_a = network.rho * lam_a - network.beta * g
             lam_v = network.alpha * lam_v + g
@@ -204,7 +208,11 @@ def gradients(
 ) -> tuple[impl.Gradients, Trace]:
     """Gradients of one of the rules, and the trace that they are of."""
     trace = forward(network, weights, x)
-    if rule == "bptt":
-        return bptt(network, objective, weights, x, targets, trace), trace
-    feedback = {"eprop_symmetric": weights.w_out, "eprop_random": weights.feedback}[rule]
+    if rule in ("bptt", "bptt_detached"):
+        return bptt(network, objective, weights, x, targets, trace, reset=rule == "bptt"), trace
+    feedback = {
+        "eprop_symmetric": weights.w_out,
+        "eprop_random": weights.feedback,
+        "eprop_adaptive": weights.feedback,
+    }[rule]
     return eprop(network, objective, weights, feedback, x, targets, trace), trace

@@ -11,6 +11,7 @@ import pytest
 from cases import Problem, assert_gradients, deviation, problem
 
 import implementations as impl
+from implementations import rules
 from implementations.interface import Learner
 
 bp = pytest.importorskip("brainpy", reason="BrainPy is not installed: pip install 'eprop-bench[brainpy]'")
@@ -311,7 +312,7 @@ def test_adam_has_epsilon_outside_the_root(epsilon: float) -> None:
         plain = bp.optim.Adam(
             0.1, {"w_in": bm.TrainVar(jnp.asarray(weights["w_in"]))}, beta1=0.7, beta2=0.9, eps=epsilon
         )
-        host = HostAdam(chosen, weights)
+        host = HostAdam(chosen, rules.get("bptt"), weights)
         for _ in range(5):
             drawn = {name: rng.standard_normal((3, 3)) for name in TRAINED}
             host.update(drawn)

@@ -6,6 +6,7 @@ import reference
 from cases import BACKENDS, CASES, Problem, assert_gradients, deviation, problem
 
 import implementations as impl
+from implementations import rules
 from implementations.interface import Learner
 from implementations.optimizer import HostAdam
 
@@ -40,7 +41,8 @@ class PlainAdam:
 
 @pytest.mark.parametrize(("backend", "rule", "mode"), CASES)
 def test_three_steps_equal_plain_adam_on_the_first_backend(backend: str, rule: str, mode: str) -> None:
-    settings = impl.Adam(learning_rate=0.01, beta1=0.8, beta2=0.95, epsilon=1e-6)
+    decay = 0.03
+    settings = impl.Adam(learning_rate=0.01, beta1=0.8, beta2=0.95, epsilon=1e-6, readout_decay=decay)
     found = train(PROBLEM.learner(backend, rule, mode, optimizer=settings), PROBLEM, 3)
 
     adam = PlainAdam(settings)
@@ -51,12 +53,27 @@ def test_three_steps_equal_plain_adam_on_the_first_backend(backend: str, rule: s
             BACKENDS[0], rule
         )
         gradients, _ = learner.gradients(learner.load(PROBLEM.batch))
-        stepped = [adam(n, getattr(weights, n), getattr(gradients, n)) for n in NAMES[:3]]
-        weights = impl.Parameters(*stepped, weights.feedback)
+        w_in, w_rec, w_out = (adam(n, getattr(weights, n), getattr(gradients, n)) for n in NAMES[:3])
+        feedback = weights.feedback
+        if rule == "eprop_adaptive":  # the update of W_out is that of the feedback, and both decay
+            feedback = (1 - decay) * adam("feedback", feedback, gradients.w_out)
+            w_out = (1 - decay) * w_out
+        weights = impl.Parameters(w_in, w_rec, w_out, feedback)
     for name in NAMES:
         assert deviation(getattr(found, name), getattr(weights, name)) <= 1e-10, name
     assert deviation(found.w_in, PROBLEM.parameters.w_in) > 1e-3  # it did train
-    np.testing.assert_array_equal(found.feedback, PROBLEM.parameters.feedback)
+    if rule != "eprop_adaptive":
+        np.testing.assert_array_equal(found.feedback, PROBLEM.parameters.feedback)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_adaptive_feedback_and_readout_become_alike(backend: str) -> None:
+    """What both are given is the same, so that of their difference each step keeps a share of 1 - decay."""
+    steps, decay = 7, 0.2
+    learner = PROBLEM.learner(backend, "eprop_adaptive", optimizer=impl.Adam(readout_decay=decay))
+    found = train(learner, PROBLEM, steps)
+    before = PROBLEM.parameters.feedback - PROBLEM.parameters.w_out
+    assert deviation(found.feedback - found.w_out, (1 - decay) ** steps * before) <= 1e-12
 
 
 @pytest.mark.parametrize(("backend", "rule", "mode"), CASES)
@@ -118,7 +135,7 @@ def test_host_adam_equals_plain_adam() -> None:
     settings = impl.Adam(learning_rate=0.1)
     weights = {name: rng.standard_normal((3, 3)) for name in NAMES[:3]}
     expected = {name: value.copy() for name, value in weights.items()}
-    host, plain = HostAdam(settings, weights), PlainAdam(settings)
+    host, plain = HostAdam(settings, rules.get("bptt"), weights), PlainAdam(settings)
     for _ in range(5):
         gradients = {name: rng.standard_normal((3, 3)) for name in NAMES[:3]}
         host.update(gradients)

@@ -79,7 +79,7 @@ def record(
 def go_back(build: Build, x: jax.Array, recorded: Recorded, c: jax.Array) -> dict[str, jax.Array]:
     """Gradients by name of a group of trials; x as above, c (n_rec,)."""
     network = build(x.shape[2])
-    weights, states = network.weights.trained, network.differentiable
+    weights, states = network.weights.differentiated, network.differentiable
     lam = {name: bm.Variable(jnp.zeros_like(state.value)) for name, state in states.items()}
     total = {name: bm.Variable(jnp.zeros_like(weight.value)) for name, weight in weights.items()}
 

@@ -1,6 +1,7 @@
-"""Backward through time: nothing is left out of the gradient."""
+"""Backward through time: nothing is left out of the gradient, or the reset alone."""
 
 import jax
+import jax.numpy as jnp
 
 from implementations.brainpy.dynamics import SpikingNetwork, Synapses
 
@@ -15,3 +16,12 @@ class ThroughTime(SpikingNetwork):
     def error_feedback(self, synapses: Synapses) -> jax.Array:
         """W_out, the way that spikes took."""
         return synapses.readout
+
+
+class DetachedReset(ThroughTime):
+    """The same, but for the gradient of a neuron's reset by its own spike."""
+
+    def back_to_neurons(self, synapses: Synapses) -> jax.Array:
+        """W_rec, without the reset on its diagonal."""
+        w_rec = super().back_to_neurons(synapses)
+        return w_rec * (1 - jnp.eye(len(w_rec), dtype=w_rec.dtype))

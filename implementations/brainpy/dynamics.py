@@ -23,8 +23,8 @@ class Weights(bp.DynamicalSystem):
     """The weights of a network.
 
     Attributes:
-        w_in: (n_in, n_rec); w_rec: (n_rec, n_rec); w_out: (n_rec, n_out). Trained.
-        feedback: (n_rec, n_out). Fixed.
+        w_in: (n_in, n_rec); w_rec: (n_rec, n_rec); w_out: (n_rec, n_out).
+        feedback: (n_rec, n_out). Trained by a rule that learns it.
     """
 
     def __init__(self, w_in: jax.Array, w_rec: jax.Array, w_out: jax.Array, feedback: jax.Array) -> None:
@@ -32,11 +32,11 @@ class Weights(bp.DynamicalSystem):
         self.w_in = bm.TrainVar(w_in)
         self.w_rec = bm.TrainVar(w_rec)
         self.w_out = bm.TrainVar(w_out)
-        self.feedback = bm.Variable(feedback)
+        self.feedback = bm.TrainVar(feedback)
 
     @property
-    def trained(self) -> dict[str, bm.Variable]:
-        """What an optimizer changes, by name."""
+    def differentiated(self) -> dict[str, bm.Variable]:
+        """What gradients are by, by name."""
         return {name: getattr(self, name) for name in TRAINED}
 
 
@@ -138,6 +138,10 @@ class SpikingNetwork(bp.DynSysGroup):
     def error_feedback(self, synapses: Synapses) -> jax.Array:
         """F (n_rec, n_out), through which errors come back from the readout."""
 
+    def back_to_neurons(self, synapses: Synapses) -> jax.Array:
+        """(n_rec, n_rec), through which gradients come back from the neurons that heard a spike."""
+        return synapses.arriving[self._n_in :]
+
     def synapses(self) -> Synapses:
         """The weights as they are now."""
         w_rec = self.weights.w_rec.value
@@ -167,8 +171,7 @@ class SpikingNetwork(bp.DynSysGroup):
             known: (batch, n_rec) bool, z[t].
             synapses: what spikes send back through.
         """
-        back_to_neurons = synapses.arriving[self._n_in :]
-        current = send(current, self.heard(self.neurons.z.value), back_to_neurons)
+        current = send(current, self.heard(self.neurons.z.value), self.back_to_neurons(synapses))
         z = self.neurons(current, known)
         return z, self.readout(send(output, z, self.error_feedback(synapses)))
 

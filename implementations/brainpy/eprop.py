@@ -22,8 +22,8 @@ class Eprop(SpikingNetwork):
 
 
 class RandomEprop(Eprop):
-    """The network with random feedback."""
+    """The network with feedback of its own, random at first."""
 
     def error_feedback(self, synapses: Synapses) -> jax.Array:
-        """The fixed `feedback`."""
+        """`feedback`."""
         return synapses.feedback

@@ -62,7 +62,7 @@ class Learner(Interface):
     out the largest products, so that more than one core is at work for a part of the time.
     """
 
-    rules = ("bptt", "eprop_symmetric", "eprop_random")
+    rules = ("bptt", "eprop_symmetric", "eprop_random", "eprop_adaptive", "bptt_detached")
 
     def __init__(self, setting: Setting, parameters: Parameters) -> None:
         self._setting = setting
@@ -75,7 +75,7 @@ class Learner(Interface):
             self._weights = Weights(**arrays)
             self._optimizer = Adam(
                 float(adam.learning_rate),
-                self._weights.trained,
+                {name: getattr(self._weights, name) for name in setting.rule.trained},
                 beta1=adam.beta1,
                 beta2=adam.beta2,
                 eps=adam.epsilon,
@@ -176,11 +176,10 @@ class Learner(Interface):
         """All that training changes, and the feedback."""
         moments = self._optimizer.implicit_vars
         return {
-            **self._weights.trained,
-            "feedback": self._weights.feedback,
+            **{name: getattr(self._weights, name) for name in WEIGHTS},
             "adam_step": self._optimizer.step,
-            **{f"adam_mean_{name}": moments[f"{name}_m"] for name in TRAINED},
-            **{f"adam_square_{name}": moments[f"{name}_v"] for name in TRAINED},
+            **{f"adam_mean_{name}": moments[f"{name}_m"] for name in self._setting.rule.trained},
+            **{f"adam_square_{name}": moments[f"{name}_v"] for name in self._setting.rule.trained},
         }
 
     def _gradients(self, loaded: Loaded) -> tuple[list[dict[str, jax.Array]], Metrics]:
@@ -202,8 +201,13 @@ class Learner(Interface):
         return Metrics(*figures), c
 
     def _update(self, parts: list[dict[str, jax.Array]]) -> None:
-        """One step of Adam."""
-        self._optimizer.update({name: sum(part[name] for part in parts) for name in TRAINED})
+        """One step of Adam, then the decay of what decays."""
+        rule = self._setting.rule
+        total = {name: sum(part[name] for part in parts) for name in TRAINED}
+        self._optimizer.update({name: total[followed] for name, followed in rule.trained.items()})
+        for name in rule.decayed:
+            weights = getattr(self._weights, name)
+            weights.value = weights.value * (1.0 - self._setting.optimizer.readout_decay)
 
     def _each(self, name: str, inputs: list[tuple[Any, ...]]) -> list[Any]:
         """A program's results for each group; in threads, once it is compiled for groups of this size."""

@@ -9,7 +9,7 @@ import jax
 
 from implementations.brainpy import adjoint, loss, online
 from implementations.brainpy.adjoint import Build
-from implementations.brainpy.bptt import ThroughTime
+from implementations.brainpy.bptt import DetachedReset, ThroughTime
 from implementations.brainpy.dynamics import Weights
 from implementations.brainpy.eprop import Eprop, RandomEprop
 from implementations.network import Network
@@ -20,7 +20,13 @@ Arrays = dict[str, jax.Array]
 
 Program = Callable[..., Any]
 
-_NETWORKS = {"bptt": ThroughTime, "eprop_symmetric": Eprop, "eprop_random": RandomEprop}
+_NETWORKS = {
+    "bptt": ThroughTime,
+    "bptt_detached": DetachedReset,
+    "eprop_symmetric": Eprop,
+    "eprop_random": RandomEprop,
+    "eprop_adaptive": RandomEprop,  # whose feedback the optimizer changes
+}
 
 
 class Programs:

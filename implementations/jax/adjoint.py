@@ -91,7 +91,8 @@ def backward(
     _, n, n_trials, _ = chunk.x.shape
     beta = jnp.asarray(network.beta, dtype)
     if problem.rule.recurrent_gradient:
-        step = partial(back_through_time, network, beta, with_reset(network, weights.w_rec).T)
+        w_back = with_reset(network, weights.w_rec) if problem.rule.reset_gradient else weights.w_rec
+        step = partial(back_through_time, network, beta, w_back.T)
     else:
         step = partial(back, network, beta)
     # lbar[t] = (1-kappa) sum_{s >= t} kappa^(s-t) ell[s] + kappa^(t1-t) lbar[t1] of a block t0 .. t1-1

@@ -21,6 +21,7 @@ from implementations.jax.loss import Sums, figures
 from implementations.jax.workers import concurrently
 from implementations.network import Parameters
 from implementations.optimizer import Adam
+from implementations.rules import Rule
 from implementations.tasks import Batch
 from implementations.xla import Calls
 
@@ -48,6 +49,7 @@ class Train(NamedTuple):
     """What training changes. Its arrays are given up (donated) to the program that makes the next ones."""
 
     weights: Weights
+    feedback: jax.Array
     optimizer: optax.OptState
 
 
@@ -74,7 +76,7 @@ class Learner(Interface):
     it. So `threads=1` is one chunk, whose large products still use all cores.
     """
 
-    rules = ("bptt", "eprop_symmetric", "eprop_random")
+    rules = ("bptt", "eprop_symmetric", "eprop_random", "eprop_adaptive", "bptt_detached")
 
     def __init__(self, setting: Setting, parameters: Parameters) -> None:
         self._setting = setting
@@ -86,9 +88,10 @@ class Learner(Interface):
         with self._scope():
             weights = Weights(parameters.w_in, parameters.w_rec, parameters.w_out)  # type: ignore[arg-type]
             weights = self._put(jax.tree.map(lambda array: np.array(array, setting.dtype), weights))
-            self._feedback = self._put(np.array(parameters.feedback, setting.dtype))
+            feedback = self._put(np.array(parameters.feedback, setting.dtype))
             # put there, as all later ones will be: what no input decides, JAX would leave free to move
-            self._train = Train(weights, self._put(_start(setting.optimizer, weights)))
+            optimizer = _start(setting.optimizer, setting.rule, weights, feedback)
+            self._train = Train(weights, feedback, self._put(optimizer))
         self._pending: Any = None
 
     def load(self, batch: Batch) -> Loaded:
@@ -124,7 +127,7 @@ class Learner(Interface):
         """See the interface; returns before it is done."""
         parts, metrics = self._gradients(loaded)
         with self._scope():
-            self._train = _update(self._setting.optimizer, self._train, parts)
+            self._train = _update(self._setting.optimizer, self._setting.rule, self._train, parts)
         return metrics
 
     def evaluate(self, loaded: Loaded) -> Metrics:
@@ -149,7 +152,7 @@ class Learner(Interface):
     def parameters(self) -> Parameters:
         """Copies."""
         w_in, w_rec, w_out = map(np.asarray, self._train.weights)
-        return Parameters(w_in, w_rec, w_out, np.asarray(self._feedback))
+        return Parameters(w_in, w_rec, w_out, np.asarray(self._train.feedback))
 
     def state(self) -> dict[str, np.ndarray]:
         """Copies of the weights and of optax's state, named by where they are in it."""
@@ -171,7 +174,7 @@ class Learner(Interface):
         """Gradients of each chunk, to be added up, and the metrics of all."""
         check_loaded(loaded, Loaded, self._setting)
         n_batch, weights = loaded.shape[0], self._train.weights
-        feedback = weights.w_out if self._setting.rule.feedback == "readout" else self._feedback
+        feedback = weights.w_out if self._setting.rule.feedback == "readout" else self._train.feedback
         if self._setting.mode == "online":
             found = self._each(
                 [
@@ -241,16 +244,32 @@ def _optimizer(settings: Adam) -> optax.GradientTransformation:
     return optax.adam(settings.learning_rate, settings.beta1, settings.beta2, settings.epsilon)
 
 
-@partial(jax.jit, static_argnums=0)
-def _start(settings: Adam, weights: Weights) -> optax.OptState:
-    return _optimizer(settings).init(weights)
+def _trained(rule: Rule, weights: Weights, feedback: jax.Array) -> dict[str, jax.Array]:
+    """By name, what the optimizer changes, or where it gets the gradients by it from."""
+    return {name: value for name, value in _by_name(weights, feedback).items() if name in rule.trained}
 
 
-@partial(jax.jit, static_argnums=0, donate_argnums=1)
-def _update(settings: Adam, train: Train, parts: list[Weights]) -> Train:
+def _by_name(weights: Weights, feedback: jax.Array) -> dict[str, jax.Array]:
+    return {**weights._asdict(), "feedback": feedback}
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _start(settings: Adam, rule: Rule, weights: Weights, feedback: jax.Array) -> optax.OptState:
+    return _optimizer(settings).init(_trained(rule, weights, feedback))
+
+
+@partial(jax.jit, static_argnums=(0, 1), donate_argnums=2)
+def _update(settings: Adam, rule: Rule, train: Train, parts: list[Weights]) -> Train:
     gradients = jax.tree.map(lambda first, *others: sum(others, first), *parts)
-    updates, optimizer = _optimizer(settings).update(gradients, train.optimizer, train.weights)
-    return Train(cast(Weights, optax.apply_updates(train.weights, updates)), optimizer)
+    # the feedback, where it is learned, follows the gradient of W_out
+    found = _trained(rule, gradients, gradients.w_out)
+    trained = _trained(rule, train.weights, train.feedback)
+    updates, optimizer = _optimizer(settings).update(found, train.optimizer, trained)
+    trained = {**trained, **cast(dict[str, jax.Array], optax.apply_updates(trained, updates))}
+    for name in rule.decayed:
+        trained[name] *= 1.0 - settings.readout_decay
+    feedback = trained.pop("feedback", train.feedback)
+    return Train(Weights(**trained), feedback, optimizer)
 
 
 @partial(jax.jit, static_argnums=(0, 1))

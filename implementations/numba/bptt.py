@@ -58,7 +58,8 @@ def through_time(
 
     Args:
         feedback: (n_out, n_pad) W_out^T times `gain`, (1 - kappa)/(batch * window).
-        weights: (n_rec rounded up to GROUP, n_pad) transposed w_rec, with the reset on its diagonal.
+        weights: (n_rec rounded up to GROUP, n_pad) transposed w_rec; unless detached, the reset is on
+            its diagonal.
         rate: (n_pad,) derivative of the rate cost by a spike, c_j.
         beta_threshold: (n_pad,) beta; `beta` is in units of the threshold.
         all_psi: (threads, GROUP, T, n_pad), all_spikes (threads, GROUP, (T+1) n_rec), all_offset

@@ -44,7 +44,7 @@ class _Sums(NamedTuple):
 class Learner(Interface):
     """Event-driven forward and backward passes, one trial at a time per thread."""
 
-    rules = ("bptt", "eprop_symmetric", "eprop_random")
+    rules = ("bptt", "eprop_symmetric", "eprop_random", "eprop_adaptive", "bptt_detached")
 
     def __init__(self, setting: Setting, parameters: Parameters) -> None:
         most = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
@@ -161,7 +161,8 @@ class Learner(Interface):
         transposed = empty((-(-network.n_rec // GROUP) * GROUP, n_pad), setting.dtype)
         transposed[:] = 0
         transposed[: network.n_rec, : network.n_rec] = self._weights["w_rec"].T
-        transposed[np.diag_indices(network.n_rec)] = -network.threshold
+        if setting.rule.reset_gradient:
+            transposed[np.diag_indices(network.n_rec)] = -network.threshold
         through_time(
             bounds, loaded.x_offset, loaded.x_index, loaded.classes, loaded.curves,
             *self._forward_weights(), feedback, transposed, rate_error, self._beta, *self._constants,

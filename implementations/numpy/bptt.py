@@ -1,4 +1,4 @@
-"""Backward through time: the whole gradient, through the recurrent weights and the reset too."""
+"""Backward through time: the gradient through the recurrent weights and, unless detached, the reset."""
 
 import numpy as np
 
@@ -9,9 +9,9 @@ from implementations.numpy.eprop import PerNeuron
 class ThroughTime:
     """e-prop's recursion, and what neurons send one another on top of it."""
 
-    def __init__(self, network: Network, dtype: np.dtype, n_batch: int) -> None:
+    def __init__(self, network: Network, dtype: np.dtype, n_batch: int, *, reset: bool) -> None:
         self._neurons = PerNeuron(network, dtype, n_batch)
-        self._theta = network.threshold
+        self._reset = network.threshold if reset else 0.0
         self._drive = np.zeros((n_batch, network.n_rec), dtype)
 
     def restart(self, w_rec: np.ndarray) -> None:
@@ -19,7 +19,7 @@ class ThroughTime:
         self._neurons.restart(w_rec)
         # (W_rec - theta I)^T, copied: BLAS takes longer for a transposed view
         self._w_back = w_rec.T.copy("C")
-        np.fill_diagonal(self._w_back, self._w_back.diagonal() - self._theta)
+        np.fill_diagonal(self._w_back, self._w_back.diagonal() - self._reset)
 
     def step(self, psi: np.ndarray, drive: np.ndarray, lam_v_next: np.ndarray, out: np.ndarray) -> None:
         """dz[t] = drive + lam_a[t+1] + lam_v[t+1] W_rec^T - theta lam_v[t+1]; the rest as in e-prop."""

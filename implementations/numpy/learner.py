@@ -34,7 +34,7 @@ def unavailable(device: str) -> str | None:
 class Learner(Interface):
     """Whole batches per time step; products over blocks of steps."""
 
-    rules = ("bptt", "eprop_symmetric", "eprop_random")
+    rules = ("bptt", "eprop_symmetric", "eprop_random", "eprop_adaptive", "bptt_detached")
 
     def __init__(self, setting: Setting, parameters: Parameters) -> None:
         self._setting = setting
@@ -127,8 +127,11 @@ class Learner(Interface):
         if self._adjoint is None or self._adjoint[0] != shape:
             self._adjoint = None  # first give back the old ones
             setting = self._setting
-            kind = ThroughTime if setting.rule.recurrent_gradient else PerNeuron
-            recursion = kind(setting.network, setting.dtype, shape[1])
+            size = (setting.network, setting.dtype, shape[1])
+            rule = setting.rule
+            recursion = (
+                ThroughTime(*size, reset=rule.reset_gradient) if rule.recurrent_gradient else PerNeuron(*size)
+            )
             self._adjoint = (
                 shape,
                 Adjoint(

@@ -1,4 +1,4 @@
-"""Backward through time: the whole gradient, through the recurrent weights and the reset too."""
+"""Backward through time: the gradient through the recurrent weights and, unless detached, the reset."""
 
 import numpy as np
 import torch
@@ -10,8 +10,9 @@ from implementations.torch.dynamics import Kind, flush, one_thread
 class ThroughTime:
     """The recursion of README.md for `n_batch` trials, in blocks of up to `size` steps."""
 
-    def __init__(self, network: Network, kind: Kind, n_batch: int, size: int) -> None:
+    def __init__(self, network: Network, kind: Kind, n_batch: int, size: int, *, reset: bool) -> None:
         self._network, self._kind = network, kind
+        self._reset = network.threshold if reset else 0.0
         n_rec = network.n_rec
         self._beta = kind.from_numpy(np.tile(network.beta, (n_batch, 1)))
         self._lam_a = kind.zeros(n_batch, n_rec)
@@ -23,7 +24,7 @@ class ThroughTime:
         self._lam_a.zero_()
         self._lam_v.zero_()
         self._w_back = w_rec.T.clone(memory_format=torch.contiguous_format)  # (W_rec - theta I)^T
-        self._w_back.diagonal().sub_(self._network.threshold)
+        self._w_back.diagonal().sub_(self._reset)
 
     def block(self, psi: torch.Tensor, drive: torch.Tensor) -> torch.Tensor:
         """lam_v (steps, batch, n_rec) of a block; the arguments as in eprop.py."""

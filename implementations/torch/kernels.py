@@ -65,7 +65,8 @@ class Kernels:
         operators = torch.ops.eprop_bench
         rest = (self._threads, self._scratch)
         if self._setting.rule.recurrent_gradient:
-            *found, figures = operators.bptt(*self._arguments(loaded), *rest)
+            reset = self._setting.rule.reset_gradient
+            *found, figures = operators.bptt(*self._arguments(loaded), reset, *rest)
         else:
             online = self._setting.mode == "online"
             *found, figures = operators.eprop(*self._arguments(loaded), online, *rest)

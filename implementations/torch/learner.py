@@ -27,7 +27,7 @@ def unavailable(device: str) -> str | None:
 class Learner(Interface):
     """C++ operators on the CPU; torch operations on other devices and where there is no compiler."""
 
-    rules = ("bptt", "eprop_symmetric", "eprop_random")
+    rules = ("bptt", "eprop_symmetric", "eprop_random", "eprop_adaptive", "bptt_detached")
 
     def __init__(self, setting: Setting, parameters: Parameters) -> None:
         self._setting = setting

@@ -81,7 +81,9 @@ class Operations:
             if setting.mode == "online":
                 self._way_back = shape, Online(setting, shape)
             elif setting.rule.recurrent_gradient:
-                recursion = ThroughTime(setting.network, self._kind, shape[1], BLOCK)
+                recursion = ThroughTime(
+                    setting.network, self._kind, shape[1], BLOCK, reset=setting.rule.reset_gradient
+                )
                 self._way_back = shape, Adjoint(setting, shape, recursion)
             else:
                 recursion = PerNeuron(setting.network, self._kind, shape[1:], BLOCK)

@@ -34,10 +34,11 @@ class Weights:
             name: torch.from_numpy(np.array(getattr(parameters, name), setting.dtype)).to(setting.device)
             for name in (*TRAINED, "feedback")
         }
-        adam = setting.optimizer
+        self._rule, adam = setting.rule, setting.optimizer
+        self._kept = 1.0 - adam.readout_decay
         # one kernel for the whole update: half the time on the CPU of one per operation, foreach or not
         self._optimizer = torch.optim.Adam(
-            [self.tensors[name] for name in TRAINED],
+            [self.tensors[name] for name in self._rule.trained],
             lr=adam.learning_rate,
             betas=(adam.beta1, adam.beta2),
             eps=adam.epsilon,
@@ -45,10 +46,12 @@ class Weights:
         )
 
     def train(self, gradients: Tensors) -> None:
-        """One step of Adam."""
-        for name in TRAINED:
-            self.tensors[name].grad = gradients[name]
+        """One step of Adam, then the decay of what decays."""
+        for name, followed in self._rule.trained.items():
+            self.tensors[name].grad = gradients[followed]
         self._optimizer.step()
+        for name in self._rule.decayed:
+            self.tensors[name].mul_(self._kept)
         self._optimizer.zero_grad(set_to_none=True)
 
     def parameters(self) -> Parameters:
@@ -59,7 +62,7 @@ class Weights:
         """Copies of the weights and of Adam's moments."""
         state = {name: to_numpy(tensor) for name, tensor in self.tensors.items()}
         state["adam_step"] = np.array(0)
-        for name in TRAINED:
+        for name in self._rule.trained:
             tensor = self.tensors[name]
             moments = self._optimizer.state.get(tensor, {})
             if moments:
@@ -74,7 +77,7 @@ class Weights:
         for name, tensor in self.tensors.items():
             tensor.copy_(torch.from_numpy(np.array(state[name])))
         moments = {}
-        for i, name in enumerate(TRAINED):
+        for i, name in enumerate(self._rule.trained):
             moments[i] = {
                 "step": torch.full((), float(state["adam_step"]), dtype=torch.float32, device="cpu"),
                 "exp_avg": torch.from_numpy(np.array(state[f"adam_mean_{name}"])),

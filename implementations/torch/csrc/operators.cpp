@@ -290,7 +290,7 @@ Totals evaluate_all(const Network<S>& net, const Batch& batch, int n_threads,
 
 template <class S>
 Gradients bptt_with(const Batch& batch, TensorList weights, const Settings& settings,
-                    int64_t refractory_steps, int64_t window, int n_threads, const Tensor& scratch) {
+                    int64_t refractory_steps, int64_t window, bool reset, int n_threads, const Tensor& scratch) {
   // groups of trials share the rows of the weights, so that a chunk had better be whole groups
   const int64_t n_chunks = chunks_of(batch.n_trials, kGroup);
   const double gain = (1 - settings.kappa) / double(batch.n_trials * window);
@@ -319,7 +319,7 @@ Gradients bptt_with(const Batch& batch, TensorList weights, const Settings& sett
     fill(transposed, S(0), net.n_rec * net.n_pad);
     for (int64_t i = 0; i < net.n_rec; ++i) {
       for (int64_t j = 0; j < net.n_rec; ++j) transposed[j * net.n_pad + i] = w_rec[i * net.n_rec + j];
-      transposed[i * net.n_pad + i] -= S(settings.threshold);
+      if (reset) transposed[i * net.n_pad + i] -= S(settings.threshold);
     }
     parallel(n_chunks, n_threads, [&](int64_t chunk, int thread) {
       S* rows = gradient + chunk * size;
@@ -459,9 +459,10 @@ Gradients eprop(TensorList batch, TensorList weights, at::ArrayRef<double> setti
 }
 
 Gradients bptt(TensorList batch, TensorList weights, at::ArrayRef<double> settings, int64_t refractory_steps,
-               int64_t window, int64_t n_threads, const Tensor& scratch) {
+               int64_t window, bool reset, int64_t n_threads, const Tensor& scratch) {
   const auto run = is_float(weights) ? bptt_with<float> : bptt_with<double>;
-  return run(batch_of(batch), weights, Settings(settings), refractory_steps, window, int(n_threads), scratch);
+  return run(batch_of(batch), weights, Settings(settings), refractory_steps, window, reset, int(n_threads),
+             scratch);
 }
 
 Tensor evaluate(TensorList batch, TensorList weights, at::ArrayRef<double> settings, int64_t refractory_steps,
@@ -487,7 +488,7 @@ TORCH_LIBRARY(eprop_bench, library) {
       "bool online, int n_threads, Tensor(a!) scratch) -> (Tensor, Tensor, Tensor, Tensor)");
   library.def(
       "bptt(Tensor[] batch, Tensor[] weights, float[] settings, int refractory_steps, int window, "
-      "int n_threads, Tensor(a!) scratch) -> (Tensor, Tensor, Tensor, Tensor)");
+      "bool reset, int n_threads, Tensor(a!) scratch) -> (Tensor, Tensor, Tensor, Tensor)");
   library.def(
       "evaluate(Tensor[] batch, Tensor[] weights, float[] settings, int refractory_steps, int window, "
       "int n_threads, Tensor(a!) scratch) -> Tensor");
