@@ -7,7 +7,7 @@ from implementations.objective import Objective
 from implementations.optimizer import Adam
 from implementations.registry import BACKENDS, learner, unavailable
 from implementations.rules import RULES
-from implementations.tasks import Batch, EvidenceAccumulation
+from implementations.tasks import Batch, EvidenceAccumulation, PatternGeneration, Task
 
 __all__ = [
     "BACKENDS",
@@ -23,6 +23,8 @@ __all__ = [
     "Network",
     "Objective",
     "Parameters",
+    "PatternGeneration",
+    "Task",
     "learner",
     "unavailable",
 ]

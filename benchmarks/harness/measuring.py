@@ -42,7 +42,7 @@ def measure(case: Case) -> dict[str, Any]:
 
     if case.memory:
         # What a backend allocates once, compiled code above all, is not the memory of a step.
-        tiny = dataclasses.replace(case, delay_ms=case.problem.task.recall_ms, batch=2)
+        tiny = dataclasses.replace(case, delay_ms=case.problem.objective.window, batch=2)
         warm = system.learner(tiny)
         warm.step(warm.load(system.batch(tiny)))
         warm.synchronize()

@@ -1,0 +1,98 @@
+"""`Batch`: the trials of one training step."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from implementations import checks
+from implementations.network import Network
+from implementations.objective import Objective
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """A batch of trials.
+
+    Args:
+        spikes: (batch, time, n_in) bool, input spikes.
+        targets: (batch,) integers, the class of each trial; or (batch, time, n_out) float, the
+            target of the readout at each step.
+
+    Raises:
+        InvalidArgument: (a ValueError) for wrong shapes or dtypes, an empty batch, or targets that
+            are negative or not finite.
+    """
+
+    spikes: np.ndarray
+    targets: np.ndarray
+
+    def __post_init__(self) -> None:
+        spikes, targets = np.asarray(self.spikes), np.asarray(self.targets)
+        if spikes.dtype != np.bool_:
+            checks.fail("spikes", checks.Description(f"of dtype {spikes.dtype}"), "bool")
+        if spikes.ndim != 3 or spikes.size == 0:
+            checks.fail(
+                "spikes",
+                checks.Description(f"of shape {spikes.shape}"),
+                "of shape (batch, time, n_in), none of them 0",
+            )
+        n_batch, n_time, _ = spikes.shape
+        if np.issubdtype(targets.dtype, np.integer):
+            if targets.shape != (n_batch,):
+                checks.fail(
+                    "targets", checks.Description(f"of shape {targets.shape}"), f"of shape ({n_batch},)"
+                )
+            if targets.min() < 0:
+                checks.fail("targets", checks.Description(f"as low as {targets.min()}"), ">= 0")
+        elif np.issubdtype(targets.dtype, np.floating):
+            if targets.ndim != 3 or targets.shape[:2] != (n_batch, n_time) or targets.size == 0:
+                checks.fail(
+                    "targets",
+                    checks.Description(f"of shape {targets.shape}"),
+                    f"of shape ({n_batch}, {n_time}, n_out) where they are float",
+                )
+            if not np.isfinite(targets).all():
+                checks.fail(
+                    "targets", checks.Description("an array with NaN or infinity"), "finite everywhere"
+                )
+        else:
+            checks.fail(
+                "targets", checks.Description(f"of dtype {targets.dtype}"), "of an integer or float dtype"
+            )
+        object.__setattr__(self, "spikes", spikes)
+        object.__setattr__(self, "targets", targets)
+
+    def check_fits(self, network: Network, objective: Objective) -> None:
+        """Fail unless a learner with this network and objective can take the batch."""
+        n_batch, n_time, n_in = self.spikes.shape
+        if n_in != network.n_in:
+            checks.fail(
+                "batch.spikes",
+                checks.Description(f"of shape {self.spikes.shape}"),
+                f"of shape (batch, time, {network.n_in})",
+            )
+        if n_time < objective.window:
+            checks.fail(
+                "batch.spikes",
+                checks.Description(f"{n_time} steps long"),
+                f"at least as long as objective.window, {objective.window} steps",
+            )
+        if objective.loss == "cross_entropy":
+            if self.targets.ndim != 1:
+                checks.fail(
+                    "batch.targets",
+                    checks.Description(f"of shape {self.targets.shape}"),
+                    f"integers of shape ({n_batch},) where objective.loss is 'cross_entropy'",
+                )
+            if self.targets.max() >= network.n_out:
+                checks.fail(
+                    "batch.targets",
+                    checks.Description(f"as high as {self.targets.max()}"),
+                    f"0 to {network.n_out - 1}, as the network has {network.n_out} outputs",
+                )
+        elif self.targets.shape != (n_batch, n_time, network.n_out):
+            checks.fail(
+                "batch.targets",
+                checks.Description(f"of dtype {self.targets.dtype} and shape {self.targets.shape}"),
+                f"float of shape {(n_batch, n_time, network.n_out)} where objective.loss is 'squared_error'",
+            )
