@@ -6,12 +6,12 @@ python -m benchmarks.harness.measuring < case.json > record.json
 import dataclasses
 import json
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from importlib import import_module
-from multiprocessing import get_context
+from pathlib import Path
 from typing import Any
 
 from benchmarks.harness import memory
@@ -20,6 +20,22 @@ from benchmarks.harness.environment import environment
 from benchmarks.harness.systems import SYSTEMS
 
 _MOST_SAMPLES = 50
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+# ASV lets its own processes alone find the benchmarks of the checkout beside the packages of the commit.
+_AS_IMPORTED_HERE = """
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+
+folder = sys.argv[1]
+spec = spec_from_file_location("benchmarks", folder + "/__init__.py", submodule_search_locations=[folder])
+sys.modules["benchmarks"] = package = module_from_spec(spec)
+spec.loader.exec_module(package)
+
+from benchmarks.harness import measuring
+
+measuring.main()
+"""
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -139,17 +155,26 @@ def bytes_per_step(case: Case) -> float:
     """Growth of `peak_bytes` per time step that is added to the trial: the slope to a trial twice as long."""
     added_steps = case.problem.task.n_steps
     longer = dataclasses.replace(case, delay_ms=case.delay_ms + added_steps)
-    return (_in_child(peak_bytes, longer) - _in_child(peak_bytes, case)) / added_steps
+    return (_in_child(longer) - _in_child(case)) / added_steps
 
 
-def _in_child(work: Callable[[Case], int], case: Case) -> int:
-    """What `work` returns in a copy of this process: allocators keep for the second case what the first had.
+def _in_child(case: Case) -> int:
+    """`peak_bytes` in a fresh process: allocators keep for the second case what the first had.
 
-    A copy, and not a new one, as ASV lets only its own processes find the benchmarks of the checkout and the
-    packages of the commit. Nothing with threads is imported yet but NumPy, whose BLAS is made for that.
+    A forked copy of this one would hang now and then: to ask whether a case can run here imports its backend,
+    and some of those have threads by then. What failed there fails here, with what it printed.
     """
-    with ProcessPoolExecutor(1, mp_context=get_context("fork")) as pool:
-        return pool.submit(work, case).result()
+    done = subprocess.run(
+        # -P: what implementations are must not depend on the folder that this process runs in
+        [sys.executable, "-P", "-c", _AS_IMPORTED_HERE, str(_PACKAGE)],
+        input=json.dumps(dataclasses.asdict(_for_memory(case))),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise RuntimeError(f"the process that measured {case} ended with {done.returncode}:\n{done.stderr}")
+    return json.loads(done.stdout.splitlines()[-1])["peak_bytes"]
 
 
 def compilation_s(case: Case) -> float:
