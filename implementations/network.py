@@ -110,7 +110,9 @@ class Parameters:
             )
 
     @classmethod
-    def draw(cls, network: Network, seed: int | np.random.SeedSequence = 0) -> "Parameters":
+    def draw(
+        cls, network: Network, seed: int | np.random.SeedSequence = 0, readout_std: float | None = None
+    ) -> "Parameters":
         """Initial weights as in the published code, in float64.
 
         w_in ~ N(0, 1)/sqrt(n_in), w_rec ~ N(0, 1)/sqrt(n_rec) with diagonal 0, w_out Glorot-uniform,
@@ -119,8 +121,12 @@ class Parameters:
         Args:
             network: gives the sizes.
             seed: an integer >= 0, or a SeedSequence; the same seed gives the same weights.
+            readout_std: where given, w_out and feedback are both normal with this standard deviation, as
+                in the published code for pattern generation.
         """
         checks.instance("network", network, Network)
+        if readout_std is not None:
+            checks.number("readout_std", readout_std, above=0.0)
         rng = np.random.default_rng(seed_sequence(seed))
         n_in, n_rec, n_out = network.n_in, network.n_rec, network.n_out
         w_in = rng.standard_normal((n_in, n_rec)) / np.sqrt(n_in)
@@ -129,6 +135,9 @@ class Parameters:
         glorot = np.sqrt(6.0 / (n_rec + n_out))
         w_out = rng.uniform(-glorot, glorot, (n_rec, n_out))
         feedback = rng.standard_normal((n_rec, n_out))
+        if readout_std is not None:
+            w_out = readout_std * rng.standard_normal((n_rec, n_out))
+            feedback *= readout_std
         return cls(w_in, w_rec, w_out, feedback)
 
     def check_fits(self, network: Network) -> None:

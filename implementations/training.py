@@ -8,22 +8,23 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from time import perf_counter
-from typing import SupportsFloat
+from typing import Any, SupportsFloat
 
 import numpy as np
 
 from implementations import checks
 from implementations.interface import Learner, Metrics
 from implementations.network import Network, Parameters
-from implementations.tasks import Task
+from implementations.tasks import ACCURACY, Batch, Task
 
-CRITERION_ERROR = 0.07
-"""The published stopping criterion: a validation batch, then the mean of fresh ones, errs less than this."""
+CRITERION_ERROR = ACCURACY.criterion_error
+"""The published stopping criterion: a validation batch, then the mean of fresh ones, errs less than this.
+Another `Measure` has an error of its own; a frozen task is looked at on the one batch that it has."""
 
 CRITERION_BATCHES = 8
 
 # First number of a spawn key: what the random numbers of a seed are for. All streams are independent.
-_WEIGHTS, _TRAINING, _TEST, _VALIDATION, _CONFIRMATION = range(5)
+_WEIGHTS, _TRAINING, _TEST, _VALIDATION, _CONFIRMATION, _FINAL, _FROZEN = range(7)
 
 _MAX_WARM_UPS = 5
 
@@ -38,8 +39,11 @@ class Plan:
         seed: of the trials and, by `initial_parameters`, of the weights.
         evaluate_every: steps from one point to the next; also how often the stopping criterion is looked at.
         test_trials: fresh trials per point; rounded up to whole batches, as another shape would be compiled
-            again. The default is 4 forward passes per 10 steps, a sixth of the whole or less.
-        stop_early: whether the run ends where the published stopping criterion is met.
+            again. The default is 4 forward passes per 10 steps, a sixth of the whole or less. A frozen task
+            has no fresh trials: its one batch is evaluated.
+        stop_early: whether the run ends where the stopping criterion of the task is met.
+        final_trials: fresh trials that the trained network is judged on at the end, rounded up as well; 0 for
+            none.
 
     Raises:
         InvalidArgument: (a ValueError) for a number out of range.
@@ -51,11 +55,13 @@ class Plan:
     evaluate_every: int = 10
     test_trials: int = 256
     stop_early: bool = False
+    final_trials: int = 512
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch", "evaluate_every", "test_trials"):
             checks.integer(name, getattr(self, name), 1)
         checks.integer("seed", self.seed, 0)
+        checks.integer("final_trials", self.final_trials, 0)
         if self.steps % self.evaluate_every:
             checks.fail("steps", self.steps, f"any multiple of evaluate_every, {self.evaluate_every}")
         checks.instance("stop_early", self.stop_early, bool)
@@ -64,6 +70,11 @@ class Plan:
     def test_batches(self) -> int:
         """Batches per point."""
         return math.ceil(self.test_trials / self.batch)
+
+    @property
+    def final_batches(self) -> int:
+        """Batches at the end."""
+        return math.ceil(self.final_trials / self.batch)
 
 
 @dataclass(frozen=True)
@@ -81,7 +92,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Criterion:
-    """The published stopping criterion is met for the first time; errors are shares of wrong answers."""
+    """The stopping criterion is met for the first time; errors are those of the task's measure."""
 
     step: int
     train_s: float
@@ -96,9 +107,12 @@ class Point:
     Attributes:
         train_s: seconds of the steps alone, from step 1: no data, no evaluation, no compilation.
         train_loss, train_accuracy: means over the steps since the point before, before each update.
-        test_loss, test_accuracy, rate_hz: means over fresh trials that no other point uses.
+        test_loss, test_accuracy, rate_hz: means over fresh trials that no other point uses; of a frozen task,
+            over the batch that it is trained on. Accuracies are NaN where the loss is "squared_error".
         criterion: not None where the stopping criterion is met here for the first time. A part of the point
             and no event of its own, so that whoever stops between two events has both or none.
+        nmse: mean squared error over the variance of the target, of the same trials as test_loss; None on a
+            task that is not judged by it.
     """
 
     step: int
@@ -109,6 +123,22 @@ class Point:
     test_accuracy: float
     rate_hz: float
     criterion: Criterion | None
+    nmse: float | None = None
+
+
+@dataclass(frozen=True)
+class Final:
+    """The trained network on `trials` fresh trials that no point uses; the same for every rule of a seed.
+
+    Of a frozen task: on the batch that it is trained on, and with its `nmse`.
+    """
+
+    step: int
+    trials: int
+    test_loss: float
+    test_accuracy: float
+    rate_hz: float
+    nmse: float | None = None
 
 
 Event = Step | Point
@@ -118,9 +148,14 @@ class NonFiniteLoss(ArithmeticError):
     """A loss is NaN or infinite; training can't go on."""
 
 
-def initial_parameters(network: Network, seed: int) -> Parameters:
+def initial_parameters(network: Network, seed: int, readout_std: float | None = None) -> Parameters:
     """The weights that a run with this seed starts from; the same for every backend and rule."""
-    return Parameters.draw(network, _sequence(seed, _WEIGHTS))
+    return Parameters.draw(network, _sequence(seed, _WEIGHTS), readout_std)
+
+
+def shown_trials(task: Task, size: int, seed: int) -> Batch:
+    """Trials to look at: none that a run with this seed is trained on, or those that a frozen task has."""
+    return task.batch(size, _sequence(seed, _FROZEN) if task.frozen else seed)
 
 
 class Training:
@@ -145,6 +180,7 @@ class Training:
         self._train_s = 0.0
         self._criterion_step: int | None = None
         self._pending: list[tuple[SupportsFloat, SupportsFloat]] = []  # loss, accuracy since the last point
+        self._frozen: tuple[Batch, Any] | None = None  # the one batch of a frozen task, drawn and loaded
 
     @property
     def step(self) -> int:
@@ -168,7 +204,7 @@ class Training:
 
     def warm_up(self) -> None:
         """Let the backend compile all that the loop will call, at its shapes; the learner is as before."""
-        loaded = self._learner.load(self._task.batch(self._plan.batch, self._seed(_TRAINING, 1)))
+        _, loaded = self._trials(_TRAINING, 1)
         state = self._learner.state()
         for _ in range(_MAX_WARM_UPS):
             before = self._learner.compilations()
@@ -200,6 +236,15 @@ class Training:
             if self._finished():
                 return
             yield self._train()
+
+    def final(self) -> Final:
+        """Judge the network as it is on the plan's final trials, of which there are any.
+
+        Raises:
+            NonFiniteLoss: the loss is not finite.
+        """
+        count = self._count(self._plan.final_batches)
+        return Final(self._step, count * self._plan.batch, **self._figures(_FINAL, count, "final test"))
 
     def state(self) -> dict[str, np.ndarray]:
         """All that `restore` needs, the learner's state included.
@@ -237,7 +282,7 @@ class Training:
 
     def _train(self) -> Step:
         step = self._step + 1
-        loaded = self._learner.load(self._task.batch(self._plan.batch, self._seed(_TRAINING, step)))
+        _, loaded = self._trials(_TRAINING, step)
         self._learner.synchronize()  # loading may still be under way, and is not timed
         start = perf_counter()
         metrics = self._learner.step(loaded)
@@ -249,38 +294,65 @@ class Training:
 
     def _evaluate(self) -> Point:
         train_loss, train_accuracy = self._to_host().mean(axis=0)
-        tests = [self._evaluate_fresh(_TEST, number) for number in range(self._plan.test_batches)]
-        test_loss = _mean(test.loss for test in tests)
-        if not math.isfinite(test_loss):
-            self._fail(self._step, "test")
+        figures = self._figures(_TEST, self._count(self._plan.test_batches), "test")
         criterion = self._criterion() if self._criterion_step is None else None
         if criterion is not None:
             self._criterion_step = self._step
         self._pending = []
         return Point(
-            self._step,
-            self._train_s,
-            float(train_loss),
-            float(train_accuracy),
-            test_loss,
-            _mean(test.accuracy for test in tests),
-            _mean(test.rate_hz for test in tests),
-            criterion,
+            step=self._step,
+            train_s=self._train_s,
+            train_loss=float(train_loss),
+            train_accuracy=float(train_accuracy),
+            criterion=criterion,
+            **figures,
         )
 
+    def _figures(self, stream: int, count: int, which: str) -> dict[str, float]:
+        """Means over `count` batches that are used nowhere else: of a point or at the end."""
+        tests, values = zip(*(self._look(stream, number) for number in range(count)), strict=True)
+        test_loss = _mean(test.loss for test in tests)
+        if not math.isfinite(test_loss):
+            self._fail(self._step, which)
+        return {
+            "test_loss": test_loss,
+            "test_accuracy": _mean(test.accuracy for test in tests),
+            "rate_hz": _mean(test.rate_hz for test in tests),
+            self._task.measure.column: _mean(values),
+        }
+
+    def _count(self, fresh_batches: int) -> int:
+        """Batches to look at: there is one where the task is frozen."""
+        return 1 if self._task.frozen else fresh_batches
+
     def _criterion(self) -> Criterion | None:
-        validation_error = 1.0 - float(self._evaluate_fresh(_VALIDATION, 0).accuracy)
-        if not validation_error < CRITERION_ERROR:
+        measure = self._task.measure
+        validation_error = measure.error(self._look(_VALIDATION, 0)[1])
+        if not validation_error < measure.criterion_error:
             return None
-        fresh = [self._evaluate_fresh(_CONFIRMATION, number) for number in range(CRITERION_BATCHES)]
-        test_error = 1.0 - _mean(metrics.accuracy for metrics in fresh)
-        if not test_error < CRITERION_ERROR:
+        count = self._count(CRITERION_BATCHES)
+        test_error = measure.error(_mean(self._look(_CONFIRMATION, number)[1] for number in range(count)))
+        if not test_error < measure.criterion_error:
             return None
         return Criterion(self._step, self._train_s, validation_error, test_error)
 
-    def _evaluate_fresh(self, stream: int, number: int) -> Metrics:
-        seed = self._seed(stream, self._step, number)
-        return self._learner.evaluate(self._learner.load(self._task.batch(self._plan.batch, seed)))
+    def _look(self, stream: int, number: int) -> tuple[Metrics, float]:
+        """Metrics, and the task's measure, of a batch that is used nowhere else, or of the frozen one."""
+        batch, loaded = self._trials(stream, self._step, number)
+        metrics = self._learner.evaluate(loaded)
+        return metrics, self._task.measure.of(metrics, batch)
+
+    def _trials(self, *key: int) -> tuple[Batch, Any]:
+        """A batch with a seed of its own, or the one that a frozen task has; and the same, loaded."""
+        if not self._task.frozen:
+            return self._draw(*key)
+        if self._frozen is None:
+            self._frozen = self._draw(_FROZEN)
+        return self._frozen
+
+    def _draw(self, *key: int) -> tuple[Batch, Any]:
+        batch = self._task.batch(self._plan.batch, _sequence(self._plan.seed, *key))
+        return batch, self._learner.load(batch)
 
     def _to_host(self) -> np.ndarray:
         """(steps, 2) loss and accuracy of the steps since the last point, all losses finite."""
@@ -295,9 +367,6 @@ class Training:
         raise NonFiniteLoss(
             f"the {which} loss of step {step} is not finite: {self._title}; a smaller learning rate may help"
         )
-
-    def _seed(self, stream: int, *key: int) -> np.random.SeedSequence:
-        return _sequence(self._plan.seed, stream, *key)
 
 
 def _mean(values: Iterable[SupportsFloat]) -> float:

@@ -51,6 +51,13 @@ BAD: dict[str, tuple[Callable[[], Any], str]] = {
         ("delay_ms", 0),
         ("recall_ms", 1201), ("cue_rate_hz", 1001.0), ("noise_rate_hz", -1.0), ("p_unfavoured", 1.5),
     )},
+    **{f"Pattern {n}={v!r}": (lambda n=n, v=v: impl.PatternGeneration(**{n: v}), n) for n, v in (
+        ("n_in", 0), ("n_out", 0), ("n_steps", 11), ("n_steps", 40.0), ("cycles", ()), ("cycles", [1, 2]),
+        ("cycles", (1, 0)), ("cycles", 3), ("input_rate_hz", -1.0), ("input_rate_hz", 1001.0),
+    )},
+    "Pattern batch size": (lambda: impl.PatternGeneration().batch(0, seed=0), "size"),
+    "Pattern seed": (lambda: impl.PatternGeneration().batch(1, seed=-1), "seed"),
+    "draw readout_std": (lambda: impl.Parameters.draw(NETWORK, readout_std=0.0), "readout_std"),
     "Task batch size": (lambda: impl.EvidenceAccumulation().batch(0, seed=0), "size"),
     "Task seed": (lambda: impl.EvidenceAccumulation().batch(1, seed=-1), "seed"),
     "draw seed": (lambda: impl.Parameters.draw(NETWORK, seed=1.5), "seed"),

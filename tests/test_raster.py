@@ -12,8 +12,10 @@ from matplotlib.figure import Figure
 import implementations as impl
 from benchmarks.commands.raster import command
 from benchmarks.harness import raster
+from benchmarks.harness.raster_panels import AnswerPanels, PatternPanels
 
 TASK = impl.EvidenceAccumulation(n_in=8, n_cues=1, cue_ms=15, interval_ms=20, delay_ms=30, recall_ms=15)
+PANELS = AnswerPanels(TASK)
 NETWORK = impl.Network(n_in=8, n_regular=3, n_adaptive=2)
 SMALL = shlex.split(
     "--backend numpy --n-in 8 --n-regular 3 --n-adaptive 2 --n-cues 1 --cue-ms 15 --interval-ms 20"
@@ -41,7 +43,7 @@ def marks(figure: Figure, row: int) -> set[tuple[float, float]]:
 
 
 def test_panels_show_the_trial():
-    figure = raster.draw([trial()], NETWORK, TASK, "title")
+    figure = raster.draw([trial()], NETWORK, PANELS, "title")
     # From the bottom: noise 0-1, recall 3-4, left 6-7, right 9-10, with a gap of half a group.
     assert marks(figure, 0) == {(5.0, 6.0), (6.0, 10.0), (7.0, 1.0)}
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == [
@@ -61,13 +63,13 @@ def test_panels_show_the_trial():
     ("target", "verdict"), [(1, "answer: right (correct)"), (0, "answer: right (wrong)")]
 )
 def test_the_answer_is_that_of_the_window(target: int, verdict: str):
-    figure = raster.draw([trial(target)], NETWORK, TASK, "title")
+    figure = raster.draw([trial(target)], NETWORK, PANELS, "title")
     assert figure.axes[2].get_title(loc="right") == verdict
 
 
 def test_a_network_of_one_kind_of_neuron():
     network = impl.Network(n_in=8, n_regular=5, n_adaptive=0)
-    figure = raster.draw([trial(), trial()], network, TASK, "title")
+    figure = raster.draw([trial(), trial()], network, PANELS, "title")
     assert len(figure.axes) == 6
     assert [label.get_text() for label in figure.axes[2].get_yticklabels()] == ["regular"]
 
@@ -80,6 +82,29 @@ def test_the_command_draws_a_trained_network(tmp_path: Path):
     assert done.exit_code == 0, done.output
     text = "".join(ElementTree.parse(out).getroot().itertext())
     assert "symmetric e-prop on numpy, after 2 training steps, seed 0" in text
+
+
+def test_a_pattern_is_drawn_beside_its_target():
+    task = impl.PatternGeneration(n_in=3, n_out=2, n_steps=50)
+    batch = task.batch(1, seed=0)
+    readout = np.zeros((50, 2))
+    shown = raster.Trial(batch.spikes[0], np.zeros((50, 5), bool), readout, batch.targets[0])
+    figure = raster.draw([shown], NETWORK, PatternPanels(task), "title")
+    time, neuron = np.nonzero(batch.spikes[0])
+    assert marks(figure, 0) == set(zip(time.astype(float), neuron.astype(float), strict=True))
+    lines = {str(line.get_label()): line.get_ydata() for line in figure.axes[2].lines}
+    assert set(lines) == {"target 1", "readout 1", "target 2", "readout 2"}
+    np.testing.assert_array_equal(lines["target 2"], batch.targets[0, :, 1])
+    expected = (batch.targets[0] ** 2).mean(axis=0).sum() / batch.targets[0].var(axis=0).sum()
+    assert figure.axes[2].get_title(loc="right") == f"nMSE {expected:.3g}"
+
+
+def test_the_command_draws_a_pattern(tmp_path: Path):
+    out = tmp_path / "pattern.svg"
+    small = "--task pattern_generation --backend numpy --n-in 6 --n-regular 5 --n-steps 40 --train-steps 2"
+    done = CliRunner().invoke(command, [*shlex.split(small), "--out", str(out)])
+    assert done.exit_code == 0, done.output
+    assert "nMSE" in "".join(ElementTree.parse(out).getroot().itertext())
 
 
 def test_the_command_reads_weights(tmp_path: Path):

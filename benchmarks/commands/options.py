@@ -9,23 +9,24 @@ def command(results: Path, **values: Any) -> None:
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import click
 
 import implementations as impl
-from benchmarks.harness.problem import Problem
+from benchmarks.commands.choices import given
+from benchmarks.harness.problem import PROBLEMS, TASK_NAME, Problem
 from implementations.registry import DEVICES, DTYPES
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
-# Field of the dataclass -> help. Defaults and types are those of the dataclass.
-# Left out: Network.dt_ms, as the task counts in steps of 1 ms, and Network.n_out, as it has two answers.
+# Field of the dataclass -> help. Defaults and types are those of the problems.
+# Left out: Network.dt_ms, as tasks count in steps of 1 ms, and Network.n_out, which is the task's.
 _NETWORK = {
-    "n_in": "Inputs; a multiple of 4.",
+    "n_in": "Inputs; for evidence_accumulation a multiple of 4.",
     "n_regular": "Recurrent neurons without threshold adaptation.",
     "n_adaptive": "Recurrent neurons with threshold adaptation.",
     "tau_membrane_ms": "Time constant of the membrane.",
@@ -44,32 +45,88 @@ _TASK = {
     "cue_rate_hz": "Rate of the inputs of a cue.",
     "noise_rate_hz": "Rate of the noise inputs.",
     "p_unfavoured": "Probability of a cue on the side that is not favoured.",
+    "n_out": "Outputs, each with a target of its own.",
+    "n_steps": "Length of a trial in steps of 1 ms: also the window of the loss.",
+    "input_rate_hz": "Rate of the inputs.",
 }
 _OBJECTIVE = {
     "rate_target_hz": "Firing rate that the regularisation aims at.",
     "rate_cost": "Weight of the firing-rate regularisation.",
 }
+_RECIPE = {
+    "steps": "Training steps.",
+    "batch": "Trials per step.",
+    "learning_rate": "Of Adam.",
+    "evaluate_every": "Steps between points.",
+}
+_ONLY_FRESH = ("test_trials", "final_trials")  # options of how many fresh trials a network is judged on
 
 
 def problem_options(command: _Command) -> _Command:
-    """Add the options of network, task and objective; `build_problem` takes their values."""
-    groups = ((impl.Network, _NETWORK), (impl.EvidenceAccumulation, _TASK), (impl.Objective, _OBJECTIVE))
-    options = [option for kind, helps in groups for option in _options(kind, helps)]
+    """Add `--task` and the options of network, task and objective; `build_problem` takes their values."""
+    options = [
+        click.option(
+            "--task",
+            type=click.Choice(tuple(PROBLEMS)),
+            default=TASK_NAME,
+            show_default=True,
+            help="What is learned; defaults below that differ are said for each.",
+        ),
+        *(_option(name, text, "network") for name, text in _NETWORK.items()),
+        *(_option(name, text, "task") for name, text in _TASK.items()),
+        *(_option(name, text, "objective") for name, text in _OBJECTIVE.items()),
+    ]
     for option in reversed(options):  # click shows the option that was added last first
         command = option(command)
     return command
 
 
+def recipe_options(*names: str) -> Callable[[_Command], _Command]:
+    """Add options of the task's recipe by their names; `with_recipe` fills in what is not given."""
+
+    def add(command: _Command) -> _Command:
+        for name in reversed(names):
+            command = _option(name, _RECIPE[name], "recipe")(command)
+        return command
+
+    return add
+
+
+def with_recipe(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values, with those of the task's recipe where none was given."""
+    recipe = dataclasses.asdict(PROBLEMS[values["task"]].recipe)
+    return {name: recipe.get(name) if value is None else value for name, value in values.items()}
+
+
 def build_problem(values: Mapping[str, Any]) -> Problem:
-    """Network, task and objective from the values of `problem_options`; other keys are ignored.
+    """The task's problem, changed by the values of `problem_options` that were given; other keys are ignored.
 
     Raises:
         InvalidArgument: (a ValueError) for a value that is not what it may be.
+        BadParameter: (of click) an option was given that the task doesn't have.
     """
-    task = impl.EvidenceAccumulation(n_in=values["n_in"], **{name: values[name] for name in _TASK})
-    network = impl.Network(**{name: values[name] for name in _NETWORK})
-    objective = impl.Objective(window=task.recall_ms, **{name: values[name] for name in _OBJECTIVE})
-    return Problem(network, task, objective)
+    problem = PROBLEMS[values["task"]]
+    task_fields = {field.name for field in dataclasses.fields(problem.task)}
+    for name in _TASK:
+        if values[name] is not None and name not in task_fields:
+            _refuse(name, problem.name, "which has no such thing")
+    for name in _ONLY_FRESH:
+        if problem.task.frozen and name in values and given(name):
+            _refuse(name, problem.name, "whose trials are frozen: it is judged on those that it has")
+    task = dataclasses.replace(problem.task, **_given(values, ("n_in", *_TASK)))  # pyright: ignore
+    network = dataclasses.replace(problem.network, n_out=task.n_out, **_given(values, _NETWORK))
+    objective = dataclasses.replace(problem.objective, window=task.window, **_given(values, _OBJECTIVE))
+    return dataclasses.replace(problem, network=network, task=task, objective=objective)
+
+
+def _given(values: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    return {name: values[name] for name in names if values[name] is not None}
+
+
+def _refuse(name: str, task: str, reason: str) -> NoReturn:
+    context = click.get_current_context()
+    parameter = next((p for p in context.command.params if p.name == name), None)
+    raise click.BadParameter(f"does not apply to --task {task}, {reason}: leave it out", context, parameter)
 
 
 def results_option(command: _Command) -> _Command:
@@ -118,16 +175,22 @@ def naming_options() -> Iterator[None]:
         raise click.BadParameter(str(error), context, parameter) from error
 
 
-def _options(kind: type, helps: Mapping[str, str]) -> list[Callable[[_Command], _Command]]:
-    defaults = {field.name: field.default for field in dataclasses.fields(kind)}
-    return [
-        click.option(
-            "--" + name.replace("_", "-"),
-            name,
-            type=type(defaults[name]),
-            default=defaults[name],
-            show_default=True,
-            help=text,
-        )
-        for name, text in helps.items()
-    ]
+def _option(name: str, text: str, part: str) -> Callable[[_Command], _Command]:
+    """An option without a default, which the task has: its help says what each task takes."""
+    defaults = {
+        task: getattr(getattr(problem, part), name)
+        for task, problem in PROBLEMS.items()
+        if name in {field.name for field in dataclasses.fields(getattr(problem, part))}
+    }
+    return click.option(
+        "--" + name.replace("_", "-"),
+        name,
+        type=type(next(iter(defaults.values()))),
+        help=f"{text} [default: {_told(defaults)}]",
+    )
+
+
+def _told(defaults: Mapping[str, Any]) -> str:
+    if len(set(defaults.values())) == 1:
+        return f"{next(iter(defaults.values()))}"
+    return "; ".join(f"{value:.6g} for {task}" for task, value in defaults.items())

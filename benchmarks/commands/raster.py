@@ -12,15 +12,23 @@ from matplotlib.figure import Figure
 import implementations as impl
 from benchmarks.commands import choices
 from benchmarks.commands.choices import system_option
-from benchmarks.commands.options import build_problem, machine_options, naming_options, problem_options
+from benchmarks.commands.options import (
+    build_problem,
+    machine_options,
+    naming_options,
+    problem_options,
+    recipe_options,
+    with_recipe,
+)
 from benchmarks.harness import raster
 from benchmarks.harness.curves import Trained
 from benchmarks.harness.notebook import Log, NotebookRun
-from benchmarks.harness.problem import NOTEBOOK, SYSTEM, Problem
+from benchmarks.harness.problem import NOTEBOOK, SYSTEM, TASK_NAME, Problem
 from benchmarks.harness.progress import Display, display
+from benchmarks.harness.raster_panels import PANELS
 from implementations import notebook, rules
 from implementations.notebook.settings import BATCHES_PER_EPOCH, N_DRAWN
-from implementations.training import NonFiniteLoss, Plan, Point, Training, initial_parameters
+from implementations.training import NonFiniteLoss, Plan, Point, Training, shown_trials
 
 _WEIGHTS = ("w_in", "w_rec", "w_out")
 
@@ -46,10 +54,7 @@ _WEIGHTS = ("w_in", "w_rec", "w_out")
     help="An .npz file to start from, of w_in, w_rec, w_out and perhaps feedback; or a run's checkpoint.",
 )
 @click.option("--trials", type=int, default=1, show_default=True, help="Trials to draw, side by side.")
-@click.option("--batch", type=int, default=Plan.batch, show_default=True, help="Trials per training step.")
-@click.option(
-    "--learning-rate", type=float, default=impl.Adam.learning_rate, show_default=True, help="Of Adam."
-)
+@recipe_options("batch", "learning_rate")
 @machine_options
 @click.option(
     "--out",
@@ -62,8 +67,9 @@ _WEIGHTS = ("w_in", "w_rec", "w_out")
 def command(system: str, out: Path, **values: Any) -> None:
     """Draw what a network does in one trial.
 
-    Inputs by group, recurrent spikes of regular and adaptive neurons, and the readout over time. The same
-    seed draws the same trials for every backend and rule, none of which is trained on.
+    Inputs, recurrent spikes of regular and adaptive neurons, and the readout over time: of
+    evidence_accumulation with its answer, of pattern_generation beside its target. The same seed draws the
+    same trials for every backend and rule; none of which is trained on, but for those of a frozen task.
 
     `--system notebook` draws the BrainPy notebook, by bptt unless --rule says otherwise; of the options below
     only --backend, --rule, --seed, --train-steps, --trials, --device and --out apply to it. Its "regular"
@@ -78,14 +84,14 @@ def command(system: str, out: Path, **values: Any) -> None:
                 f"{value} is not what it may be, any integer >= {least}",
                 param_hint="--" + name.replace("_", "-"),
             )
-    raster.save(_SYSTEMS[system](**values), out)
+    raster.save(_SYSTEMS[system](**with_recipe(values)), out)
     click.echo(str(out))
 
 
 def _benchmark(backend: str, rule: str, seed: int, train_steps: int, trials: int, **values: Any) -> Figure:
     with naming_options():
         problem = build_problem(values)
-        parameters = initial_parameters(problem.network, seed)
+        parameters = problem.initial_parameters(seed)
         if values["weights"] is not None:
             parameters = _read(values["weights"], parameters)
         learner = impl.learner(
@@ -107,7 +113,8 @@ def _benchmark(backend: str, rule: str, seed: int, train_steps: int, trials: int
         _train(Training(learner, problem.task, plan, name), name, plan.steps, display)
     drawn = _trials(learner, problem, trials, seed)
     state = _state(train_steps, values["weights"] is not None)
-    return raster.draw(drawn, problem.network, problem.task, f"{name}, {state}, seed {seed}")
+    panels = PANELS[problem.name](problem.task)
+    return raster.draw(drawn, problem.network, panels, f"{name}, {state}, seed {seed}")
 
 
 def _notebook(rule: str, seed: int, train_steps: int, trials: int, device: str, **values: Any) -> Figure:
@@ -134,7 +141,7 @@ def _notebook(rule: str, seed: int, train_steps: int, trials: int, device: str, 
     batch, activity = training.draw_trials()
     drawn = _drawn(batch, activity, trials)
     title = f"{rules.get(rule).title}, BrainPy notebook, {_state(train_steps, False)}, seed {seed}"
-    return raster.draw(drawn, impl.Network(), impl.EvidenceAccumulation(), title)
+    return raster.draw(drawn, impl.Network(), PANELS[TASK_NAME](impl.EvidenceAccumulation()), title)
 
 
 _SYSTEMS: Mapping[str, Callable[..., Figure]] = {SYSTEM: _benchmark, NOTEBOOK: _notebook}
@@ -152,15 +159,14 @@ def _train(training: Trained, title: str, steps: int, show: Callable[[str, int],
 
 
 def _trials(learner: impl.Learner, problem: Problem, count: int, seed: int) -> list[raster.Trial]:
-    # Training draws from spawned children of the seed, so these trials are new to the network.
-    batch = problem.task.batch(count, seed)
+    batch = shown_trials(problem.task, count, seed)
     return _drawn(batch, learner.simulate(learner.load(batch)), count)
 
 
 def _drawn(batch: impl.Batch, activity: impl.Activity, count: int) -> list[raster.Trial]:
     """The first `count` trials of a batch, with what a network made of them."""
     return [
-        raster.Trial(batch.spikes[i], activity.spikes[i], activity.readout[i], int(batch.targets[i]))
+        raster.Trial(batch.spikes[i], activity.spikes[i], activity.readout[i], batch.targets[i])
         for i in range(count)
     ]
 

@@ -15,7 +15,9 @@ from benchmarks.commands.options import (
     machine_options,
     naming_options,
     problem_options,
+    recipe_options,
     results_option,
+    with_recipe,
 )
 from benchmarks.harness.curve_file import UnusableFile
 from benchmarks.harness.curves import Recordable, Run, record
@@ -39,15 +41,9 @@ _INTERRUPTED = 130  # what a shell reports for Ctrl-C
 )
 @click.option("--seeds", type=int, metavar="N", help="Run the seeds 0 to N-1.")
 @click.option("--seed", type=int, metavar="K", help="Run this seed alone. [default: 0]")
-@click.option("--steps", type=int, default=Plan.steps, show_default=True, help="Training steps.")
-@click.option("--batch", type=int, default=Plan.batch, show_default=True, help="Trials per step.")
-@click.option(
-    "--learning-rate", type=float, default=impl.Adam.learning_rate, show_default=True, help="Of Adam."
-)
+@recipe_options("steps", "batch", "learning_rate")
 @machine_options
-@click.option(
-    "--evaluate-every", type=int, default=Plan.evaluate_every, show_default=True, help="Steps between points."
-)
+@recipe_options("evaluate_every")
 @click.option(
     "--test-trials", type=int, default=Plan.test_trials, show_default=True, help="Fresh trials per point."
 )
@@ -55,7 +51,7 @@ _INTERRUPTED = 130  # what a shell reports for Ctrl-C
     "--stop-early/--no-stop-early",
     default=Plan.stop_early,
     show_default=True,
-    help="End where the published stopping criterion is met.",
+    help="End where the stopping criterion is met: the published one, or the task's own.",
 )
 @problem_options
 @results_option
@@ -70,6 +66,7 @@ def command(system: str, seeds: int | None, seed: int | None, results: Path, **v
     apply to it.
     """
     trained = _SYSTEMS[system]
+    values = with_recipe(values)
     with naming_options():
         runs = trained.runs(values, _seeds(seeds, seed))
     failed = 0

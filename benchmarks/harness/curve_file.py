@@ -24,11 +24,13 @@ class Recorded:
     Attributes:
         points: step -> train_s, ascending.
         criterion_step: where the stopping criterion was met; None if not yet.
+        final_step: step of the last `final` record, the judgement of the trained network; None if there is none.
         end_step: step of the last `end` record; None if there is none.
     """
 
     points: dict[int, float] = field(default_factory=dict)
     criterion_step: int | None = None
+    final_step: int | None = None
     end_step: int | None = None
 
     @property
@@ -114,6 +116,8 @@ class CurveFile:
             recorded.points[step] = train_s
         elif record["kind"] == "criterion":
             recorded.criterion_step = int(record["step"])
+        elif record["kind"] == "final":
+            recorded.final_step = int(record["step"])
         elif record["kind"] == "end":
             recorded.end_step = int(record["step"])
 

@@ -22,9 +22,9 @@ from benchmarks.harness import checkpoint
 from benchmarks.harness.curve_file import CurveFile, Recorded, UnusableFile
 from benchmarks.harness.environment import environment
 from benchmarks.harness.interruption import Interrupted, held
-from benchmarks.harness.problem import SYSTEM, TASK_NAME, Problem
+from benchmarks.harness.problem import SYSTEM, Problem
 from benchmarks.harness.progress import Display
-from implementations.training import Event, Plan, Point, Training, initial_parameters
+from implementations.training import Event, Final, Plan, Point, Training
 
 SCHEMA = 1
 
@@ -53,6 +53,10 @@ class Trained(Protocol):
 
     def events(self, passed: Mapping[int, float] | None = None) -> Iterator[Event]:
         """Train up to the end."""
+        ...
+
+    def final(self) -> Final:
+        """Judge the trained network; called only where the plan has final trials."""
         ...
 
     def state(self) -> dict[str, np.ndarray]:
@@ -110,11 +114,13 @@ class Run:
     def header(self) -> dict[str, Any]:
         """The `run` record: all but how long the run is, so that a longer one goes on in the same file."""
         plan, problem = self.plan, self.problem
+        # Only where it is not that of the first task, whose recorded runs have no such field
+        weights = {} if problem.readout_std is None else {"weights": {"readout_std": problem.readout_std}}
         return {
             "kind": "run",
             "schema": SCHEMA,
             "system": SYSTEM,
-            "task": TASK_NAME,
+            "task": problem.name,
             "backend": self.backend,
             "rule": self.rule,
             "mode": self.mode,
@@ -128,8 +134,9 @@ class Run:
                 "network": asdict(problem.network),
                 "objective": asdict(problem.objective),
                 "optimizer": asdict(self.optimizer),
+                **weights,
                 "evaluate_every": plan.evaluate_every,
-                "test_trials": plan.test_batches * plan.batch,
+                "test_trials": plan.batch * (1 if problem.task.frozen else plan.test_batches),
             },
         }
 
@@ -156,7 +163,7 @@ class Run:
         return impl.learner(
             self.backend,
             self.rule,
-            initial_parameters(self.problem.network, self.plan.seed),
+            self.problem.initial_parameters(self.plan.seed),
             network=self.problem.network,
             objective=self.problem.objective,
             mode=self.mode,
@@ -240,6 +247,8 @@ def _train(run: Recordable, file: CurveFile, checkpoint_path: Path, display: Dis
                     f"{run.title}: interrupted after step {training.step} of {run.plan.steps}; "
                     "the same command goes on from there",
                 )
+    if run.plan.final_trials and recorded.final_step != recorded.last_point:
+        file.append({"kind": "final", **_judged(training.final())})
     display.say(f"{run.title}: recorded up to step {recorded.last_point} in {file.path}")
 
 
@@ -269,15 +278,27 @@ def _resume(training: Trained, name: str, recorded: Recorded, path: Path) -> str
 
 def _append(file: CurveFile, point: Point) -> None:
     """Append a point and the criterion that was met there."""
-    figures = asdict(point)
+    figures = _judged(point)
     criterion = figures.pop("criterion")
     criteria = [] if criterion is None else [{"kind": "criterion", **criterion}]
     file.append(*criteria, {"kind": "point", **figures})
 
 
+def _judged(judgement: Point | Final) -> dict[str, Any]:
+    """Its figures by name, without that of a measure which is not the task's."""
+    figures = asdict(judgement)
+    if judgement.nmse is None:
+        del figures["nmse"]
+    return figures
+
+
 def _finished(recorded: Recorded, plan: Plan) -> bool:
     """Whether there is nothing left to measure."""
-    return recorded.last_point >= plan.steps or (plan.stop_early and recorded.criterion_step is not None)
+    if recorded.last_point > plan.steps:
+        return True  # recorded further than this plan goes
+    trained = recorded.last_point == plan.steps or (plan.stop_early and recorded.criterion_step is not None)
+    judged = plan.final_trials == 0 or recorded.final_step == recorded.last_point
+    return trained and judged
 
 
 def _end(file: CurveFile, plan: Plan, checkpoint_path: Path) -> None:

@@ -44,7 +44,7 @@ class NotebookRun:
     @property
     def plan(self) -> Plan:
         """Steps, batch and points."""
-        return Plan(self.steps, N_BATCH, self.seed, evaluate_every=BATCHES_PER_EPOCH)
+        return Plan(self.steps, N_BATCH, self.seed, evaluate_every=BATCHES_PER_EPOCH, final_trials=0)
 
     @property
     def header(self) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What `train` shows while a run goes on: a bar on a terminal, else a few plain lines."""
 
+import math
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
 from time import perf_counter
@@ -83,7 +84,9 @@ class Bar(Display):
             return
         self._shown_at = now
         rate = (step.step - self._step_0) / (now - self._start)
-        figures = f"loss {float(step.loss):.3f}  accuracy {float(step.accuracy):.3f}  {rate:.3g} steps/s"
+        loss, accuracy = float(step.loss), float(step.accuracy)
+        answers = "" if math.isnan(accuracy) else f"accuracy {accuracy:.3f}  "  # a regression has none
+        figures = f"loss {loss:.3f}  {answers}{rate:.3g} steps/s"
         self._progress.update(self._task, completed=step.step, figures=figures)
 
     def point(self, point: Point) -> None:
@@ -126,14 +129,19 @@ class Lines(Display):
         if tenths == self._tenths:
             return
         self._tenths = tenths
-        self.say(
-            f"{self._name}: step {point.step}/{self._steps}, test loss {point.test_loss:.3f}, "
-            f"test accuracy {point.test_accuracy:.3f}, {point.train_s:.1f} s of training"
-        )
+        done = f"step {point.step}/{self._steps}"
+        self.say(f"{self._name}: {done}, {_judged(point)}, {point.train_s:.1f} s of training")
 
     def say(self, text: str) -> None:
         """See `Display`."""
         click.echo(text)
+
+
+def _judged(point: Point) -> str:
+    """Loss and measure of a point. A frozen task has no test: its figures are of the trial it trains on."""
+    if point.nmse is None:
+        return f"test loss {point.test_loss:.3f}, test accuracy {point.test_accuracy:.3f}"
+    return f"loss {point.test_loss:.4f}, nMSE {point.nmse:.4f}"
 
 
 def display(name: str, steps: int) -> Display:

@@ -62,6 +62,16 @@ class EvidenceAccumulation:
             checks.fail("p_unfavoured", self.p_unfavoured, "any number in [0, 1]")
 
     @property
+    def n_out(self) -> int:
+        """Two answers: left and right."""
+        return 2
+
+    @property
+    def window(self) -> int:
+        """The answer counts while the recall group is active."""
+        return self.recall_ms
+
+    @property
     def n_steps(self) -> int:
         """Length of a trial in steps of 1 ms."""
         return self.n_cues * self.interval_ms + self.delay_ms

@@ -63,8 +63,8 @@ NMSE = Measure(
     "mean squared error over the variance of the target",
     higher_is_better=False,
     best=0.0,
-    criterion_error=0.1,
-    criterion_source="ours: nine tenths of the variance are explained; the paper has none for this task",
+    criterion_error=0.05,
+    criterion_source="ours: what the published recipe reaches with random feedback in its 2000 steps",
     of=_nmse,
 )
 MEASURES = (ACCURACY, NMSE)

@@ -60,6 +60,11 @@ class PatternGeneration:
         if checks.number("input_rate_hz", self.input_rate_hz, minimum=0.0) > 1000.0:
             checks.fail("input_rate_hz", self.input_rate_hz, "at most 1000, one spike per step")
 
+    @property
+    def window(self) -> int:
+        """All steps count."""
+        return self.n_steps
+
     def batch(self, size: int, seed: int | np.random.SeedSequence) -> Batch:
         """Draw the pattern of a seed; its first trials and outputs are the same however many there are.
 

@@ -29,6 +29,16 @@ class Task(Protocol):
         ...
 
     @property
+    def n_out(self) -> int:
+        """Number of outputs."""
+        ...
+
+    @property
+    def window(self) -> int:
+        """Steps at the end of a trial in which the loss counts."""
+        ...
+
+    @property
     def n_steps(self) -> int:
         """Length of a trial in steps of 1 ms."""
         ...

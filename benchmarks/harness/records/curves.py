@@ -24,6 +24,7 @@ def _read(path: Path, file: str, found: Found) -> None:
     end: str | None = None
     points: dict[int, dict[str, Any]] = {}
     criteria: list[dict[str, Any]] = []
+    final: dict[str, Any] | None = None
     already = len(found.problems)
     for record in lines.read(path, file, lines.CURVE_KINDS, found):
         kind = record["kind"]
@@ -44,6 +45,8 @@ def _read(path: Path, file: str, found: Found) -> None:
             points[record["step"]] = record
         elif kind == "criterion":
             criteria.append(record)
+        elif kind == "final":
+            final = record
         else:
             end = record["reason"]
     if run is None:
@@ -75,6 +78,8 @@ def _read(path: Path, file: str, found: Found) -> None:
             return
     found.runs.append(row)
     found.points += [{**points[step], "file": file} for step in sorted(points)]
+    if final is not None and final["step"] == last["step"]:  # not one of a run that went on after it
+        found.finals.append({**final, "file": file})
     # "For the first time": a run has one criterion; the earliest counts if a file has more.
     found.criteria += [{**c, "file": file} for c in sorted(criteria, key=lambda c: c["step"])[:1]]
 

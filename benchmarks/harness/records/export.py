@@ -34,6 +34,7 @@ def tables(records: Records) -> dict[str, pd.DataFrame]:
         "runs": records.runs,
         "points": records.points,
         "criteria": records.criteria,
+        "finals": records.finals,
         "measurements": records.measurements,
         "samples": records.samples,
         "parity": records.parity,

@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.harness.records.found import Found, count
-from benchmarks.harness.records.tables import COSTS, DEVIATIONS, LOGGED, POINT_FIGURES, STATUSES
+from benchmarks.harness.records.tables import (
+    COSTS,
+    DEVIATIONS,
+    FINAL_FIGURES,
+    LOGGED,
+    POINT_FIGURES,
+    STATUSES,
+)
 
 SCHEMA = 1
 
@@ -19,6 +26,7 @@ _RUN = {
 _SESSION = {"started": "text", "step": "count", "environment": "object"}
 _POINT = {"step": "count", "train_s": "number", **dict.fromkeys((*POINT_FIGURES, *LOGGED), "number?")}
 _CRITERION = {"step": "count", "train_s": "number", "validation_error": "number?", "test_error": "number?"}
+_FINAL = {"step": "count", "trials": "count", **dict.fromkeys(FINAL_FIGURES, "number?")}
 _END = {"step": "count", "reason": "text"}
 _MEASUREMENT = {
     **dict.fromkeys(("run", "started", "system", "backend", "rule", "mode", "dtype", "device"), "text"),
@@ -31,7 +39,10 @@ _PARITY = {
     **{"reason": "text?", "environment": "object"},
     **dict.fromkeys(DEVIATIONS, "number?"),
 }
-CURVE_KINDS = {"run": _RUN, "session": _SESSION, "point": _POINT, "criterion": _CRITERION, "end": _END}
+CURVE_KINDS = {
+    **{"run": _RUN, "session": _SESSION, "point": _POINT, "criterion": _CRITERION, "final": _FINAL},
+    "end": _END,
+}
 TIMING_KINDS = {"measurement": _MEASUREMENT}
 PARITY_KINDS = {"parity": _PARITY}
 

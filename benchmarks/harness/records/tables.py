@@ -22,10 +22,13 @@ RUN_COLUMNS = [
 """One row per training run. `experiment` names equal task, network, objective, optimizer and batch size;
 `machine` is a digest, several joined by "+" if resumed elsewhere; `end` is None if interrupted."""
 
-POINT_FIGURES = ["train_loss", "train_accuracy", "test_loss", "test_accuracy", "rate_hz"]
+POINT_FIGURES = ["train_loss", "train_accuracy", "test_loss", "test_accuracy", "rate_hz", "nmse"]
 LOGGED = ["log_s", "loss_reg"]
 POINT_COLUMNS = ["file", "step", "train_s", *POINT_FIGURES, *LOGGED]
-"""One row per point of a training run; what only some systems log is NaN elsewhere."""
+"""One row per point of a training run; what only some tasks have or some systems log is NaN elsewhere."""
+FINAL_FIGURES = ["test_loss", "test_accuracy", "rate_hz", "nmse"]
+FINAL_COLUMNS = ["file", "step", "trials", *FINAL_FIGURES]
+"""One row per training run whose network was judged at its end, on fresh trials of a stream of their own."""
 CRITERION_COLUMNS = ["file", "step", "train_s", "validation_error", "test_error"]
 
 COSTS = ["first_step_s", "build_s", "load_s", "import_s", "peak_bytes", "batch_bytes"]
@@ -71,6 +74,7 @@ COUNTS = frozenset(
         "batch",
         "n_steps",
         "n_rec",
+        "trials",
         "cores",
         "memory_bytes",
     )
@@ -111,6 +115,7 @@ class Records:
     runs: pd.DataFrame
     points: pd.DataFrame
     criteria: pd.DataFrame
+    finals: pd.DataFrame
     measurements: pd.DataFrame
     samples: pd.DataFrame
     parity: pd.DataFrame
