@@ -23,7 +23,8 @@ from implementations.tasks import Batch
 class Setting:
     """What a learner is to do; all of it checked.
 
-    `threads` is the number of CPU threads, None for all that this process may use.
+    `threads` is the number of CPU threads, None for all that this process may use. `devices` is the number
+    of devices over which the trials of a batch are shared out.
     """
 
     rule: Rule
@@ -34,6 +35,7 @@ class Setting:
     dtype: np.dtype
     device: str
     threads: int | None = None
+    devices: int = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +87,14 @@ class Learner(ABC):
 
     rules: ClassVar[tuple[str, ...]]
     """Names of the rules that the backend has, in each of their modes."""
+
+    data_parallel: ClassVar[bool] = False
+    """Whether it can train one network on several devices."""
+
+    @property
+    def engine(self) -> str:
+        """Which of its ways to compute this learner took, for a record; "own" where a backend has one."""
+        return "own"
 
     @abstractmethod
     def __init__(self, setting: Setting, parameters: Parameters) -> None:

@@ -88,6 +88,7 @@ def learner(
     dtype: DTypeLike = "float32",
     device: str = "cpu",
     threads: int | None = None,
+    devices: int = 1,
 ) -> Learner:
     """A learner: `parameters` on a backend and device, trained by a rule.
 
@@ -100,6 +101,9 @@ def learner(
         dtype: "float32" or "float64".
         device: "cpu" or "cuda".
         threads: CPU threads, all that this process may use by default.
+        devices: over how many devices the trials of each batch are shared out ("jax", "torch"). The
+            gradients are those of one device. JAX takes devices of this process; PyTorch takes processes,
+            each with a device, that have called torch.distributed.init_process_group and make the same calls.
 
     Raises:
         InvalidArgument: (a ValueError) for an argument that is not what it may be, or a backend that
@@ -120,6 +124,7 @@ def learner(
     checks.choice("device", device, DEVICES)
     if threads is not None and checks.integer("threads", threads, 1) > available_cores():
         checks.fail("threads", threads, f"at most {available_cores()}, the cores that this process may use")
+    checks.integer("devices", devices, 1)
     parameters.check_fits(network)
     if objective.loss == "cross_entropy" and network.n_out < 2:
         checks.fail("n_out", network.n_out, "at least 2 where objective.loss is 'cross_entropy'")
@@ -128,8 +133,16 @@ def learner(
         raise checks.InvalidArgument(
             f"backend {backend!r} with device {device!r} and rule {rule!r} can't run here: {reason}"
         )
-    setting = Setting(wanted, mode, network, objective, optimizer, checked_dtype, device, threads)
-    return _module(backend).Learner(setting, parameters)
+    learner_class: type[Learner] = _module(backend).Learner
+    if devices > 1 and not learner_class.data_parallel:
+        checks.fail("devices", devices, f"1, as the {backend} backend trains on one device")
+    setting = Setting(wanted, mode, network, objective, optimizer, checked_dtype, device, threads, devices)
+    return learner_class(setting, parameters)
+
+
+def packages(backend: str) -> tuple[str, ...]:
+    """The packages that a backend is made of, its framework first."""
+    return _BACKENDS[checks.choice("backend", backend, BACKENDS)].packages
 
 
 def available_cores() -> int:

@@ -14,7 +14,7 @@ import optax
 from implementations import checks, registry
 from implementations.interface import Activity, Gradients, Metrics, Setting, check_loaded
 from implementations.interface import Learner as Interface
-from implementations.jax import adjoint, online
+from implementations.jax import adjoint, data_parallel, online
 from implementations.jax.adjoint import Trace
 from implementations.jax.dynamics import Chunk, Weights, block_length
 from implementations.jax.loss import Sums, figures
@@ -76,14 +76,17 @@ class Learner(Interface):
     it. So `threads=1` is one chunk, whose large products still use all cores.
     """
 
+    data_parallel = True
     rules = ("bptt", "eprop_symmetric", "eprop_random", "eprop_adaptive", "bptt_detached")
 
     def __init__(self, setting: Setting, parameters: Parameters) -> None:
         self._setting = setting
         # what the programs depend on: learners that differ in the rest share them
         self._problem = dataclasses.replace(setting, optimizer=Adam(), device="", threads=None)
+        self._mesh = data_parallel.mesh(setting)
         self._device = jax.devices(setting.device)[0]
         threads = (setting.threads or registry.available_cores()) if setting.device == "cpu" else 1
+        threads = 1 if setting.devices > 1 else threads
         self._threads = threads
         with self._scope():
             weights = Weights(parameters.w_in, parameters.w_rec, parameters.w_out)  # type: ignore[arg-type]
@@ -100,6 +103,12 @@ class Learner(Interface):
         objective, dtype = self._setting.objective, self._setting.dtype
         batch.check_fits(self._setting.network, objective)
         n_batch, n_steps, _ = batch.spikes.shape
+        if n_batch % self._setting.devices:
+            checks.fail(
+                "batch",
+                checks.Description(f"of {n_batch} trials"),
+                f"of any multiple of {self._setting.devices} trials, the number of devices",
+            )
         n = block_length(n_steps)
         n_chunks = min(self._threads, max(n_batch // _LEAST_TRIALS, 1))
         bounds = [n_batch * k // n_chunks for k in range(n_chunks + 1)]
@@ -112,7 +121,7 @@ class Learner(Interface):
                 targets = targets.astype(np.int32)
             chunks.append((_blocks(batch.spikes[first:last], n), targets))
         with self._scope():
-            on_device = [Chunk(*self._put(chunk)) for chunk in chunks]
+            on_device = [Chunk(*self._share_out(chunk)) for chunk in chunks]
         jax.block_until_ready(on_device)
         return Loaded(on_device, (n_batch, n_steps), self._setting)
 
@@ -175,6 +184,12 @@ class Learner(Interface):
         check_loaded(loaded, Loaded, self._setting)
         n_batch, weights = loaded.shape[0], self._train.weights
         feedback = weights.w_out if self._setting.rule.feedback == "readout" else self._train.feedback
+        if self._setting.devices > 1:
+            with self._scope():
+                part, self._pending = data_parallel.gradients(
+                    self._mesh, self._problem, loaded.shape, weights, feedback, loaded.chunks[0]
+                )
+            return [part], Metrics(*self._pending)
         if self._setting.mode == "online":
             found = self._each(
                 [
@@ -214,7 +229,15 @@ class Learner(Interface):
         return concurrently([partial(scoped, call) for call in calls])
 
     def _put(self, arrays: Any) -> Any:
+        if self._setting.devices > 1:
+            return jax.device_put(arrays, data_parallel.everywhere(self._mesh))
         return jax.device_put(arrays, self._device)
+
+    def _share_out(self, chunk: tuple[np.ndarray, np.ndarray]) -> Any:
+        if self._setting.devices > 1:
+            where = data_parallel.shared_out(self._mesh, self._setting.objective.loss)
+            return jax.device_put(chunk, tuple(where))
+        return self._put(chunk)
 
     def _scope(self) -> Any:
         return _calls.scope(self._setting.dtype)
