@@ -4,10 +4,11 @@ PYTHON ?= python3
 RESULTS ?= results
 RUN = .venv/bin/python -m benchmarks
 .DEFAULT_GOAL := help
-.PHONY: help report test test-all test-timing lint reference bench bench-quick clean
+.PHONY: help report figure test test-all test-timing lint reference bench bench-quick clean
 
 help:
 	@echo "make report     train and measure for some minutes, then write $(RESULTS)/report/index.html"
+	@echo "make figure     train every rule with 10 seeds on both tasks, and compare how well they learn"
 	@echo "make test       run the tests that prove the numbers"
 	@echo "make test-all   and those that take minutes each"
 	@echo "make test-timing  the regression gate from end to end, on a machine with nothing else to do"
@@ -24,6 +25,11 @@ report: .venv/benchmarks
 	$(RUN) measure --rounds 2 --no-lengths --rule bptt,eprop_symmetric --results $(RESULTS)
 	$(RUN) raster --backend numba --rule eprop_symmetric --train-steps 200 --out $(RESULTS)/report/raster.png
 	$(RUN) report --results $(RESULTS)
+
+# Both tasks; goes on where it was interrupted.
+figure: .venv/benchmarks
+	$(RUN) figure --steps 600 --results $(RESULTS)
+	$(RUN) figure --task pattern_generation --results $(RESULTS)
 
 reference: .venv/benchmarks
 	$(RUN) parity --results results/reference

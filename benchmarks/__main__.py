@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: list, train, raster, measure, parity, report, bench, check, export."""
+"""`python -m benchmarks`: list, train, figure, raster, measure, parity, report, bench, check, export."""
 
 from importlib import import_module
 
@@ -9,6 +9,7 @@ import click
 _COMMANDS = {
     "list": "Show which backend, device and rule can run here, and why others can't.",
     "train": "Train, and record how well the network does as it learns.",
+    "figure": "Train all rules on the same seeds, and compare how well they learn.",
     "raster": "Draw what a network does in one trial.",
     "measure": "Measure the time and memory of training steps.",
     "parity": "Hold what every backend computes against the published numbers.",

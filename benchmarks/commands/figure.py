@@ -1,0 +1,113 @@
+"""`python -m benchmarks figure`: the published comparison of the rules, trained, tested and drawn."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+import implementations as impl
+from benchmarks.commands.choices import ALL, Names, chosen
+from benchmarks.commands.options import (
+    build_problem,
+    naming_options,
+    problem_options,
+    recipe_options,
+    results_option,
+    with_recipe,
+)
+from benchmarks.harness import report
+from benchmarks.harness.comparison import runs
+from benchmarks.harness.curve_file import UnusableFile
+from benchmarks.harness.curves import Run, record
+from benchmarks.harness.interruption import Interrupted
+from benchmarks.harness.progress import display
+from implementations.registry import DEVICES
+from implementations.training import NonFiniteLoss
+
+_FASTEST = "fastest"
+_INTERRUPTED = 130  # what a shell reports for Ctrl-C
+
+
+@click.command("figure", context_settings={"max_content_width": 100})
+@click.option(
+    "--backend",
+    type=click.Choice((_FASTEST, *impl.BACKENDS)),
+    default=_FASTEST,
+    show_default=True,
+    help="What trains. fastest: torch where its C++ operators can be built, else numba.",
+)
+@click.option(
+    "--rule",
+    "rules",
+    type=Names("rule", impl.RULES),
+    multiple=True,
+    default=(",".join(runs.RULES),),
+    show_default=True,
+    help="Rules, separated by commas, or all.",
+)
+@click.option("--seeds", type=int, default=runs.SEEDS, show_default=True, help="Run the seeds 0 to N-1.")
+@recipe_options("steps", "batch", "learning_rate", "evaluate_every")
+@click.option("--device", type=click.Choice(DEVICES), default=DEVICES[0], show_default=True)
+@click.option("--threads", type=int, help="CPU threads. [default: all that the process may use]")
+@problem_options
+@results_option
+def command(backend: str, rules: Any, seeds: int, results: Path, **values: Any) -> None:
+    """Train every rule on the same seeds, then write the report with their comparison.
+
+    Runs go on to --steps whether or not they meet the stopping criterion, and are then judged on fresh
+    trials, so that final figures compare. They are ordinary training runs under RESULTS/curves: what is
+    recorded is never trained twice, and the same command goes on where it was interrupted.
+    """
+    values = with_recipe(values)
+    if seeds < 1:
+        raise click.BadParameter(f"{seeds} is not what it may be, any integer >= 1", param_hint="'--seeds'")
+    if backend == _FASTEST:
+        try:
+            backend = runs.fastest()
+        except RuntimeError as error:
+            raise click.UsageError(str(error)) from error
+    names = chosen(rules)
+    names = impl.RULES if names == (ALL,) else names
+    for rule in names:
+        reason = impl.unavailable(backend, values["device"], rule)
+        if reason is not None:
+            raise click.BadParameter(f"{rule!r} can't run on {backend}: {reason}", param_hint="'--rule'")
+    with naming_options():
+        planned = runs.of(
+            build_problem(values),
+            backend,
+            names,
+            range(seeds),
+            steps=values["steps"],
+            device=values["device"],
+            threads=values["threads"],
+            optimizer=impl.Adam(learning_rate=values["learning_rate"]),
+            batch=values["batch"],
+            evaluate_every=values["evaluate_every"],
+        )
+        for run in planned[: len(names)]:  # one seed of each: raises where an argument doesn't fit
+            run.learner()
+    failed = sum(not _recorded(run, results) for run in planned)
+    try:
+        page = report.build(results, results / "report")
+    except report.NothingToReport as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(str(page))
+    if failed:
+        click.echo(f"{failed} of {len(planned)} runs failed", err=True)
+        raise SystemExit(1)
+
+
+def _recorded(run: Run, results: Path) -> bool:
+    try:
+        record(run, results, display)
+    except (UnusableFile, NonFiniteLoss, OSError) as error:
+        click.echo(f"Error: {error}", err=True)
+        return False
+    except Interrupted as stop:
+        click.echo(str(stop), err=True)
+        raise SystemExit(stop.exit_code) from None
+    except KeyboardInterrupt:
+        click.echo(f"{run.title}: interrupted before training; the same command goes on", err=True)
+        raise SystemExit(_INTERRUPTED) from None
+    return True
