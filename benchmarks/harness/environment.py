@@ -15,6 +15,7 @@ from typing import Any
 
 from cpuinfo import get_cpu_info
 
+from benchmarks.harness import device
 from implementations.registry import available_cores
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -23,6 +24,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 _PACKAGES = (
     *("eprop-bench", "numpy", "threadpoolctl", "numba", "llvmlite"),
     *("torch", "triton", "jax", "jaxlib", "jax-cuda12-plugin", "jax-cuda13-plugin", "optax"),
+    *("numba-cuda", "cuda-python", "cuda-bindings", "nvidia-ml-py"),
     *("brainpy", "brainstate", "braintools", "brainunit", "brainevent"),
 )
 
@@ -37,6 +39,7 @@ def environment() -> dict[str, Any]:
         "python": platform.python_version(),
         "versions": _versions(),
         **_commit(),
+        **_cards(),
     }
 
 
@@ -71,6 +74,12 @@ def _accelerators() -> list[str]:
         return []
     names = _output("nvidia-smi", "--query-gpu=name", "--format=csv,noheader")
     return [] if names is None else names.splitlines()
+
+
+def _cards() -> dict[str, Any]:
+    """What the cards say of themselves; apart from the machine, whose digest a driver must not change."""
+    cards, reason = device.cards()
+    return {"cards": cards} if cards else {"cards": None, "no_cards": reason}
 
 
 def _versions() -> dict[str, str]:

@@ -5,6 +5,7 @@ python -m benchmarks.harness.measuring < case.json > record.json
 
 import dataclasses
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -14,12 +15,18 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from benchmarks.harness import memory
+from benchmarks.harness import device, memory, roofline
 from benchmarks.harness.cases import Case
 from benchmarks.harness.environment import environment
 from benchmarks.harness.systems import SYSTEMS
 
 _MOST_SAMPLES = 50
+_WARM_S = 3.0
+_STEADY, _STEADY_SHARE = 5, 0.05
+
+# JAX would else take three quarters of a card before the first array, and its peak would say nothing. Read
+# when it first looks for one, which is after this.
+os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 # ASV lets its own processes alone find the benchmarks of the checkout beside the packages of the commit.
@@ -74,6 +81,7 @@ def measure(case: Case) -> dict[str, Any]:
     loaded = learner.load(batch)
     learner.synchronize()
     load_s = time.perf_counter() - start
+    figures["engine"] = getattr(learner, "engine", "own")
 
     def step() -> None:
         learner.step(loaded)
@@ -82,23 +90,106 @@ def measure(case: Case) -> dict[str, Any]:
     state = learner.state()
     if case.memory:
         figures["batch_bytes"] = max(memory.resident_bytes() - before, 0)
-        if case.device == "cpu":
-            figures["peak_bytes"] = memory.peak_growth_bytes(step)
-        else:
+        return {**figures, **_memory_of(case, step, lambda: learner.restore(state))}
 
-            def metered() -> None:
-                figures["device_peak_bytes"] = memory.device_peak_growth_bytes(step)
+    figures |= {"import_s": import_s, "build_s": build_s, "load_s": load_s, "first_step_s": seconds(step)}
+    sets = device.input_sets(case.device, batch.spikes.nbytes)
+    inputs = [loaded, *(learner.load(system.batch(case, number)) for number in range(1, sets))]
+    figures["input_sets"] = sets
+    timer = _Timer(case, learner, inputs, state)
+    if case.device != "cpu":
+        timer.warm()
+    moving = {"before": device.moving()}
+    while len(timer.wall_s) < case.min_samples or (
+        sum(timer.wall_s) < case.seconds and len(timer.wall_s) < _MOST_SAMPLES
+    ):
+        timer.sample()
+    figures["step_s"] = timer.wall_s
+    if timer.event_s:
+        figures["event_s"] = timer.event_s
+    elif case.device != "cpu":
+        figures["no_events"] = timer.no_events
+    if case.device != "cpu":
+        figures["clocks"] = {**moving, "after": device.moving()}
+        # What a step leaves on the device, brought back: the weights and the optimizer's state.
+        figures["unload_s"] = statistics.median(seconds(learner.state) for _ in range(3))
+        cards, _ = device.cards()
+        counts = roofline.Counts.of(case, batch, _spikes(learner, loaded))
+        figures["roofline"] = roofline.record(case, counts, cards[0]["name"] if cards else None)
+    return figures
 
-            figures["peak_bytes"] = memory.peak_growth_bytes(metered)
-    else:
-        figures |= {"import_s": import_s, "build_s": build_s, "load_s": load_s, "first_step_s": seconds(step)}
 
+def _memory_of(case: Case, step: Callable[[], None], restore: Callable[[], None]) -> dict[str, Any]:
+    """Peaks of the first step at this size, which compiles, and of one after it, above the loaded state."""
     samples: list[float] = []
+    meter = memory.DevicePeak() if case.device != "cpu" else None
+    before = memory.resident_bytes()
+    figures = {"first_step_peak_bytes": memory.peak_growth_bytes(step, before)}
+    restore()
+    figures["peak_bytes"] = memory.peak_growth_bytes(lambda: samples.append(seconds(step)), before)
+    if meter is not None:
+        figures["device_peak_bytes"] = meter.growth(step)
     while len(samples) < case.min_samples or (sum(samples) < case.seconds and len(samples) < _MOST_SAMPLES):
-        learner.restore(state)  # every step is the same step: rates, and with them costs, drift in training
-        learner.synchronize()
+        restore()
         samples.append(seconds(step))
     return {**figures, "step_s": samples}
+
+
+def _spikes(learner: Any, loaded: Any) -> int | None:
+    """Recurrent spikes of a batch, which the work of an event-driven step depends on; None without them."""
+    simulate = getattr(learner, "simulate", None)
+    return None if simulate is None else int(simulate(loaded).spikes.sum())
+
+
+class _Timer:
+    """Samples of one step: every time the same weights and another batch; wall clock and the device's."""
+
+    def __init__(self, case: Case, learner: Any, inputs: list[Any], state: Any) -> None:
+        self._learner, self._inputs, self._state = learner, inputs, state
+        self._clock, self.no_events = device.clock(case.device, SYSTEMS[case.system].packages(case))
+        self._count = 0
+        self.wall_s: list[float] = []
+        self.event_s: list[float] = []
+
+    def sample(self) -> None:
+        """One more."""
+        wall_s, event_s = self._step()
+        self.wall_s.append(wall_s)
+        if event_s is not None:
+            self.event_s.append(event_s)
+
+    def warm(self) -> None:
+        """Until every input was seen twice and steps take as long as before, or for a few seconds."""
+        start, seen = time.perf_counter(), []
+        while time.perf_counter() - start < _WARM_S or len(seen) < 2 * len(self._inputs):
+            seen.append(self._step()[0])
+            if len(seen) >= max(2 * len(self._inputs), 2 * _STEADY) and steady(seen):
+                return
+
+    def _step(self) -> tuple[float, float | None]:
+        loaded = self._inputs[self._count % len(self._inputs)]
+        self._count += 1
+        self._learner.restore(self._state)  # every step is the same step: rates, and costs, drift in training
+        self._learner.synchronize()
+        start = time.perf_counter()
+        if self._clock is not None:
+            self._clock.start()
+        self._learner.step(loaded)
+        if self._clock is not None:
+            self._clock.stop()
+        self._learner.synchronize()
+        wall_s = time.perf_counter() - start
+        # 0 where kernels run elsewhere than in the queue that was marked: no figure rather than a wrong one
+        event_s = None if self._clock is None else self._clock.seconds()
+        return wall_s, event_s if event_s is not None and event_s > 0.0 else None
+
+
+def steady(samples: list[float]) -> bool:
+    """Whether the last samples take as long as those before them, within 5 % of their medians."""
+    last, before = samples[-_STEADY:], samples[-2 * _STEADY : -_STEADY]
+    if len(before) < _STEADY:
+        return False
+    return abs(statistics.median(last) / statistics.median(before) - 1.0) < _STEADY_SHARE
 
 
 class Prepared:

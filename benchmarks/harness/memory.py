@@ -2,9 +2,12 @@
 
 import ctypes
 import gc
+import math
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
+from typing import Any
 
 _STATUS = Path("/proc/self/status")
 _CLEAR = Path("/proc/self/clear_refs")
@@ -26,29 +29,60 @@ def resident_bytes() -> int:
     return _field("VmRSS")
 
 
-def peak_growth_bytes(work: Callable[[], object]) -> int:
-    """How far resident memory rises above its present level while `work` runs, in bytes.
+def peak_growth_bytes(work: Callable[[], object], before: int | None = None) -> int:
+    """How far resident memory rises above a level while `work` runs, in bytes.
 
-    The high-water mark of ru_maxrss won't do: a child inherits its parent's, and it can't be reset.
+    `before` is the level; the present one where it is None. The high-water mark of ru_maxrss won't do: a
+    child inherits its parent's, and it can't be reset.
     """
-    before = resident_bytes()
+    now = resident_bytes()
+    before = now if before is None else before
     _CLEAR.write_text("5")  # sets VmHWM to VmRSS
     work()
     return max(_field("VmHWM") - before, 0)
 
 
-def device_peak_growth_bytes(work: Callable[[], object]) -> int:
-    """How far what the frameworks' allocators hold on GPUs rises above its present level while `work` runs.
+class DevicePeak:
+    """How far what the frameworks' allocators hold on GPUs rises above its level when this is made.
 
     Bytes, of all frameworks that are loaded. What a driver or a compiled program takes is not in it.
     """
-    meters = [meter() for framework, meter in _DEVICE_METERS.items() if framework in sys.modules]
-    before = sum(meter.reset() for meter in meters)
-    work()
-    return max(sum(meter.peak() for meter in meters) - before, 0)
+
+    def __init__(self) -> None:
+        self._meters = [meter() for framework, meter in _DEVICE_METERS.items() if framework in sys.modules]
+        self._before = sum(meter.reset() for meter in self._meters)
+
+    def growth(self, work: Callable[[], object]) -> int:
+        """While `work` runs; called a second time, what earlier work keeps is in it."""
+        for meter in self._meters:
+            meter.reset()
+        with ExitStack() as stack:
+            for meter in self._meters:
+                stack.enter_context(meter.holding())
+            work()
+            return max(sum(meter.peak() for meter in self._meters) - self._before, 0)
 
 
-class _TorchMeter:
+def device_peak_growth_bytes(work: Callable[[], object]) -> int:
+    """The same above the present level, while `work` runs."""
+    return DevicePeak().growth(work)
+
+
+class _Meter:
+    def reset(self) -> int:
+        """Forget the peak; returns the bytes in use."""
+        raise NotImplementedError
+
+    def peak(self) -> int:
+        """The most bytes in use since."""
+        raise NotImplementedError
+
+    def holding(self) -> AbstractContextManager[Any]:
+        """Inside, work is metered."""
+        return nullcontext()
+
+
+class _TorchMeter(_Meter):
     def reset(self) -> int:
         """Forget the peak; returns the bytes in use."""
         import torch
@@ -65,7 +99,7 @@ class _TorchMeter:
         return torch.cuda.max_memory_allocated() if torch.cuda.is_initialized() else 0
 
 
-class _JaxMeter:
+class _JaxMeter(_Meter):
     # XLA's peak can't be reset: what came before has to have been smaller, as a warm-up on a tiny batch is.
     def reset(self) -> int:
         """Bytes in use."""
@@ -82,8 +116,33 @@ class _JaxMeter:
         return sum(of.get(name, 0) for of in stats if of)
 
 
+class _NumbaMeter(_Meter):
+    # Its allocator keeps no count. While releases are deferred, what the driver lends only grows: an upper
+    # bound of the peak, and the peak itself where kernels keep their buffers. It lends 2 MiB at a time.
+    def reset(self) -> int:
+        """Bytes of the card in use, by this process and others; its difference is what counts."""
+        cuda = sys.modules.get("numba.cuda")
+        if cuda is None or not cuda.is_available():
+            return 0
+        free, total = cuda.current_context().get_memory_info()
+        return int(total - free) if math.isfinite(total) else 0  # the simulator has no end
+
+    def peak(self) -> int:
+        """Bytes in use."""
+        return self.reset()
+
+    def holding(self) -> AbstractContextManager[Any]:
+        """Nothing is released inside."""
+        cuda = sys.modules.get("numba.cuda")
+        return nullcontext() if cuda is None or not cuda.is_available() else cuda.defer_cleanup()
+
+
 # Framework, of which several backends may make use -> its allocator's meter.
-_DEVICE_METERS = {"torch": _TorchMeter, "jax": _JaxMeter}
+_DEVICE_METERS = {
+    "torch": _TorchMeter,
+    "jax": _JaxMeter,
+    "numba.cuda": _NumbaMeter,
+}
 
 
 def _field(name: str) -> int:

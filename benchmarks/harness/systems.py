@@ -13,7 +13,7 @@ import numpy as np
 
 import implementations as impl
 from benchmarks.harness.problem import NOTEBOOK, SYSTEM
-from implementations import notebook
+from implementations import notebook, registry
 from implementations.notebook.settings import N_BATCH, SETTINGS
 from implementations.rules import MODES
 
@@ -66,13 +66,17 @@ class System(ABC):
     def module(self, case: Case) -> str:
         """The module whose import brings all code of the case: what `import_s` measures."""
 
+    def packages(self, case: Case) -> tuple[str, ...]:
+        """What the case computes with, the framework first: it decides whose device clock there is."""
+        return registry.packages(case.backend)
+
     @abstractmethod
     def learner(self, case: Case) -> Measurable:
         """A learner for the case, with fresh weights."""
 
     @abstractmethod
-    def batch(self, case: Case) -> impl.Batch:
-        """The trials of a step; the same ones for every case of the same size."""
+    def batch(self, case: Case, number: int = 0) -> impl.Batch:
+        """The trials of a step; the same ones for every case of the same size. `number`: others."""
 
 
 class _Benchmark(System):
@@ -102,8 +106,8 @@ class _Benchmark(System):
             threads=case.threads,
         )
 
-    def batch(self, case: Case) -> impl.Batch:
-        return case.problem.task.batch(case.batch, _SEED)
+    def batch(self, case: Case, number: int = 0) -> impl.Batch:
+        return case.problem.task.batch(case.batch, _SEED + number)
 
 
 class _Notebook(System):
@@ -138,10 +142,10 @@ class _Notebook(System):
 
         return NotebookLearner(case.rule, _SEED, case.device)
 
-    def batch(self, case: Case) -> impl.Batch:
+    def batch(self, case: Case, number: int = 0) -> impl.Batch:
         from implementations.notebook import data  # imports BrainPy
 
-        data.seed_trials(np.random.SeedSequence(_SEED))
+        data.seed_trials(np.random.SeedSequence(_SEED + number))
         return impl.Batch(*data.draw(case.batch, case.problem.network.n_in, case.delay_ms))
 
 

@@ -35,6 +35,7 @@ class Found:
         row["versions"] = row["versions"] if isinstance(row["versions"], dict) else {}
         row["dirty"] = row["dirty"] if isinstance(row["dirty"], bool) else None
         row["accelerators"] = row["accelerators"] if isinstance(row["accelerators"], list) else []
+        row["cards"] = row["cards"] if isinstance(row["cards"], list) else []
         key = json.dumps(row, sort_keys=True, default=str)
         known = self.environments.setdefault(key, {**row, "source": source})
         if source not in known["source"]:

@@ -32,6 +32,7 @@ _MEASUREMENT = {
     **dict.fromkeys(("run", "started", "system", "backend", "rule", "mode", "dtype", "device"), "text"),
     **{"round": "count", "threads": "count?", "batch": "count", "n_steps": "count", "n_rec": "count"},
     **{"status": "text", "reason": "text?", "step_s": "samples?", "environment": "object"},
+    **{"engine": "text?", "input_sets": "count?", "event_s": "samples?", "roofline": "object?"},
     **dict.fromkeys(COSTS, "number?"),
 }
 _PARITY = {

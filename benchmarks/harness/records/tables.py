@@ -31,13 +31,17 @@ FINAL_COLUMNS = ["file", "step", "trials", *FINAL_FIGURES]
 """One row per training run whose network was judged at its end, on fresh trials of a stream of their own."""
 CRITERION_COLUMNS = ["file", "step", "train_s", "validation_error", "test_error"]
 
-COSTS = ["first_step_s", "build_s", "load_s", "import_s", "peak_bytes", "batch_bytes"]
-TRACKED = ["compile_s", "device_peak_bytes", "bytes_per_step", "test_error"]
+COSTS = [
+    *("first_step_s", "build_s", "load_s", "unload_s", "import_s"),
+    *("peak_bytes", "first_step_peak_bytes", "batch_bytes", "device_peak_bytes"),
+]
+TRACKED = ["compile_s", "bytes_per_step", "test_error", "nmse"]
 """What ASV alone records of a case: one figure, without samples."""
 
 MEASUREMENT_COLUMNS = [
     *("measurement", "file", "run", "round", "started", "machine", "commit", *CASE),
-    *("batch", "n_steps", "n_rec", "status", "reason", *COSTS, *TRACKED),
+    *("batch", "n_steps", "n_rec", "engine", "input_sets", "floor_s", "floor_by", "status", "reason"),
+    *(*COSTS, *TRACKED),
 ]
 """One row per measured process, or per case and benchmark of ASV; `measurement` numbers them.
 
@@ -46,10 +50,11 @@ null for a number.
 """
 
 TIMED = ["step_s", "forward_s"]
-SAMPLES = [*TIMED, "import_s", "test_error"]
+SAMPLES = [*TIMED, "event_s", "import_s", "test_error", "nmse"]
 SAMPLE_COLUMNS = ["measurement", *SAMPLES]
 """One row per raw sample: seconds of a training step, of a forward pass alone or, where they were sampled, of
-an import; or the test error of a seed. The others are NaN. Of the first two, medians are nowhere recorded."""
+an import; or the test error or nMSE of a seed. The others are NaN. Of the first two, medians are nowhere
+recorded."""
 
 DEVIATIONS = ["spikes", "loss", "w_in", "w_rec", "w_out"]
 PARITY_COLUMNS = [
@@ -61,7 +66,7 @@ difference over the largest absolute value expected."""
 
 ENVIRONMENT_COLUMNS = [
     *("machine", "processor", "cores", "memory_bytes", "accelerators", "system", "python", "versions"),
-    *("commit", "dirty", "source"),
+    *("commit", "dirty", "cards", "source"),
 ]
 
 COUNTS = frozenset(
@@ -74,6 +79,7 @@ COUNTS = frozenset(
         "batch",
         "n_steps",
         "n_rec",
+        "input_sets",
         "trials",
         "cores",
         "memory_bytes",
@@ -86,6 +92,7 @@ NUMBERS = frozenset(
         "train_s",
         *POINT_FIGURES,
         *LOGGED,
+        "floor_s",
         "validation_error",
         "test_error",
         *COSTS,

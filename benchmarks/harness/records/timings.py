@@ -20,9 +20,19 @@ def _read(path: Path, file: str, found: Found) -> None:
             found.problem(file, "holds a measurement that is ok but has no figure; left out")
             continue
         machine, commit = found.environment(record["environment"], "timing")
+        events = record.get("event_s") or [None] * len(samples)
+        if len(events) != len(samples):
+            found.problem(
+                file, "holds a measurement whose two clocks have not as many samples; left out"
+            )
+            continue
+        floor = record.get("roofline") or {}
+        seconds = floor.get("floor_s")
         found.measurements.append(
             {
                 **record,
+                "floor_s": seconds if isinstance(seconds, int | float) else None,
+                "floor_by": str(floor["bound"]) if "bound" in floor else None,
                 "threads": threads(record),
                 "measurement": number,
                 "file": file,
@@ -30,4 +40,7 @@ def _read(path: Path, file: str, found: Found) -> None:
                 "commit": commit,
             }
         )
-        found.samples += [{"measurement": number, "step_s": sample} for sample in samples]
+        found.samples += [
+            {"measurement": number, "step_s": wall_s, "event_s": event_s}
+            for wall_s, event_s in zip(samples, events, strict=True)
+        ]
