@@ -81,7 +81,8 @@ class Parameters:
         w_rec: (n_rec, n_rec) recurrent weights, `w_rec[i, j]` from neuron i to neuron j; the
             diagonal is 0, as a neuron has no connection to itself.
         w_out: (n_rec, n_out) readout weights.
-        feedback: (n_rec, n_out) fixed feedback weights of random e-prop.
+        feedback: (n_rec, n_out) feedback weights: of random e-prop fixed, of adaptive e-prop
+            those it begins with.
 
     Raises:
         InvalidArgument: (a ValueError) for shapes that don't fit together, a dtype other than

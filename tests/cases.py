@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pytest
 
 import implementations as impl
 from implementations import rules
@@ -19,6 +20,18 @@ CASES = tuple(
     if impl.unavailable(backend, "cpu", rule, mode) is None
 )
 
+
+def _slow(*names: str) -> tuple[Any, ...]:
+    """All cases; those of these rules are among the slow tests."""
+    return tuple(pytest.param(*case, marks=[pytest.mark.slow] if case[1] in names else []) for case in CASES)
+
+
+GRADIENT_CASES = _slow("eprop_adaptive")
+"""For tests of gradients alone: adaptive e-prop's are random e-prop's, by the same code. What differs is the
+update, which test_training_parity.py tests, as test_oracle.py does the gradients."""
+
+BASIC_CASES = _slow("eprop_adaptive", "bptt_detached")
+"""For tests of what no rule decides, such as threads and shapes: one case for each way to compute."""
 
 LEFT_OUT = {
     (backend, rule, mode): reason

@@ -39,12 +39,15 @@ def forward(
     x: np.ndarray,
     spike: Callable[[Any], Any] | None = None,
     slope: Callable[[Any], Any] | None = None,
+    reset_by: np.ndarray | None = None,
 ) -> Trace:
     """All trials, one neuron at a time.
 
     Args:
         spike, slope: of u, replace the step function and dampening * max(0, 1 - |u|); refractoriness is
             left out then, as it has no derivative.
+        reset_by: (batch, time, n_rec) spikes that reset neurons instead of their own, so that a derivative
+            takes the reset for constant.
     """
     n_batch, n_steps, _ = x.shape
     n_rec, n_out = network.n_rec, network.n_out
@@ -59,9 +62,10 @@ def forward(
         z_before, zbar = np.zeros(n_rec, dtype), np.zeros(n_rec, dtype)
         r = np.zeros(n_rec, int)
         for t in range(n_steps):
+            z_reset = z_before if reset_by is None or t == 0 else reset_by[b, t - 1]
             for j in range(n_rec):
                 a[j] = network.rho * a[j] + z_before[j]
-                v[j] = network.alpha * v[j] - theta * z_before[j]
+                v[j] = network.alpha * v[j] - theta * z_reset[j]
                 for i in range(network.n_in):
                     v[j] += x[b, t, i] * weights.w_in[i, j]
                 for i in range(n_rec):

@@ -25,20 +25,24 @@ def smooth_slope(u: complex) -> complex:
     return SHARPNESS * z * (1.0 - z)
 
 
+@pytest.mark.parametrize("reset", [True, False], ids=["bptt", "bptt_detached"])
 @pytest.mark.parametrize("loss", ["cross_entropy", "squared_error"])
-def test_recursion_is_the_derivative_of_the_smooth_network(loss: str) -> None:
+def test_recursion_is_the_derivative_of_the_smooth_network(loss: str, reset: bool) -> None:
+    """Detached: of the network whose resets are those of the unchanged weights, whatever the weights."""
     network = impl.Network(
         n_in=3, n_regular=2, n_adaptive=3, tau_adaptation_ms=30.0, threshold=0.8, dt_ms=0.5
     )
     found = problem(network, n_batch=2, n_steps=14, window=6, loss=loss)
     x, targets = found.batch.spikes, found.batch.targets
 
-    def total(weights: reference.Weights) -> complex:
-        trace = reference.forward(network, weights, x, smooth_spike, smooth_slope)
-        return sum(reference.loss(network, found.objective, trace, targets))
-
     trace = reference.forward(network, found.parameters, x, smooth_spike, smooth_slope)
-    gradients = reference.bptt(network, found.objective, found.parameters, x, targets, trace)
+    reset_by = None if reset else trace.z
+
+    def total(weights: reference.Weights) -> complex:
+        changed = reference.forward(network, weights, x, smooth_spike, smooth_slope, reset_by)
+        return sum(reference.loss(network, found.objective, changed, targets))
+
+    gradients = reference.bptt(network, found.objective, found.parameters, x, targets, trace, reset=reset)
     p = found.parameters
     for name in ("w_in", "w_rec", "w_out"):
         expected = np.zeros(getattr(p, name).shape)

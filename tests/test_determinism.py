@@ -6,7 +6,7 @@ from typing import Any
 import numba
 import numpy as np
 import pytest
-from cases import CASES, assert_gradients, problem
+from cases import BASIC_CASES, CASES, assert_gradients, problem
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import implementations as impl
@@ -18,7 +18,7 @@ STRANGER = problem(impl.Network(n_in=5, n_regular=20, n_adaptive=3), n_batch=4, 
 NAMES = ("w_in", "w_rec", "w_out")
 
 
-@pytest.mark.parametrize(("backend", "rule", "mode"), CASES)
+@pytest.mark.parametrize(("backend", "rule", "mode"), BASIC_CASES)
 def test_same_call_same_bits(backend: str, rule: str, mode: str) -> None:
     learner = PROBLEM.learner(backend, rule, mode, dtype="float32")
     loaded = learner.load(PROBLEM.batch)
@@ -33,7 +33,7 @@ def test_same_call_same_bits(backend: str, rule: str, mode: str) -> None:
     assert float(first_metrics.loss) == float(second_metrics.loss)
 
 
-@pytest.mark.parametrize(("backend", "rule", "mode"), CASES)
+@pytest.mark.parametrize(("backend", "rule", "mode"), BASIC_CASES)
 def test_learners_do_not_share_anything(backend: str, rule: str, mode: str) -> None:
     alone = PROBLEM.learner(backend, rule, mode)
     loaded = alone.load(PROBLEM.batch)
@@ -55,7 +55,7 @@ def test_learners_do_not_share_anything(backend: str, rule: str, mode: str) -> N
     numba.config.NUMBA_NUM_THREADS < 2,  # type: ignore[attr-defined]
     reason="this process may use a single core, so there are no two threads to compare",
 )
-@pytest.mark.parametrize(("backend", "rule", "mode"), CASES)
+@pytest.mark.parametrize(("backend", "rule", "mode"), BASIC_CASES)
 def test_threads_agree(backend: str, rule: str, mode: str) -> None:
     found = []
     for threads in (1, 2):
@@ -89,7 +89,7 @@ def test_numba_counts_what_it_compiles() -> None:
 
 
 @pytest.mark.parametrize("threads", [None, 1])
-@pytest.mark.parametrize(("backend", "rule", "mode"), CASES)
+@pytest.mark.parametrize(("backend", "rule", "mode"), BASIC_CASES)
 def test_thread_settings_of_the_process_stay(backend: str, rule: str, mode: str, threads: int | None) -> None:
     def settings() -> list[Any]:
         numba_threads = numba.get_num_threads()  # first: it loads a thread pool, which is then in the list
@@ -108,7 +108,7 @@ def test_thread_settings_of_the_process_stay(backend: str, rule: str, mode: str,
             assert settings() == before
 
 
-@pytest.mark.parametrize(("backend", "rule", "mode"), CASES)
+@pytest.mark.parametrize(("backend", "rule", "mode"), BASIC_CASES)
 def test_arguments_are_not_changed(backend: str, rule: str, mode: str) -> None:
     parameters, batch = PROBLEM.parameters, PROBLEM.batch
 

@@ -5,11 +5,12 @@ import statistics
 import pytest
 
 import implementations as impl
+from benchmarks.harness import learning
 from implementations.training import Plan, Point, Training, initial_parameters
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("rule", ["bptt", "eprop_symmetric", "eprop_random"])
+@pytest.mark.parametrize("rule", impl.RULES)
 def test_learns_evidence_accumulation(rule: str) -> None:
     """One seed, 300 of the published steps: far above the chance of one half, on trials never seen."""
     task = impl.EvidenceAccumulation()
@@ -22,3 +23,10 @@ def test_learns_evidence_accumulation(rule: str) -> None:
     last = [point.test_accuracy for point in points if point.step > 200]
     assert statistics.median(last) >= 0.8
     assert points[-1].test_loss < points[0].test_loss
+
+
+@pytest.mark.parametrize("rule", impl.RULES)
+def test_learns_pattern_generation(rule: str) -> None:
+    """Seeds 0 and 1, 100 of the published steps: far below 1, the error of the best constant readout."""
+    least = 0.9 if rule == "bptt_detached" else 0.3  # without the reset's gradient, BPTT is many times slower
+    assert max(learning.pattern_errors("numba", rule, "cpu")) < least

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from cases import CASES, Problem, assert_gradients, problem
+from cases import BASIC_CASES, CASES, Problem, assert_gradients, problem
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_reference import TOLERANCE, check
@@ -32,7 +32,7 @@ EXTREMES = {
 
 
 @pytest.mark.parametrize("name", EXTREMES)
-@pytest.mark.parametrize(("backend", "rule", "mode"), CASES)
+@pytest.mark.parametrize(("backend", "rule", "mode"), BASIC_CASES)
 def test_extremes(backend: str, rule: str, mode: str, name: str) -> None:
     check(EXTREMES[name], backend, rule, mode)
 
@@ -49,7 +49,13 @@ def test_extremes_are_extreme() -> None:
 
 # A backend that compiles for every shape takes a second per example; EXTREMES has it by default all the same.
 COMPILED_BY_SHAPE_SLOW = [
-    pytest.param(*case, marks=[pytest.mark.slow] if case[0] in ("jax", "brainpy") else []) for case in CASES
+    pytest.param(
+        *case,
+        marks=[pytest.mark.slow]
+        if case[0] in ("jax", "brainpy") or case[1] in ("eprop_adaptive", "bptt_detached")
+        else [],
+    )
+    for case in CASES
 ]
 
 
@@ -94,7 +100,7 @@ def test_any_size(backend: str, rule: str, mode: str, found: Problem) -> None:
     check(found, backend, rule, mode)
 
 
-@pytest.mark.parametrize(("backend", "rule", "mode"), CASES)
+@pytest.mark.parametrize(("backend", "rule", "mode"), BASIC_CASES)
 def test_batches_of_different_sizes_in_turn(backend: str, rule: str, mode: str) -> None:
     """One learner, whose buffers have to follow, gives what a fresh one gives for each batch."""
     network = impl.Network(n_in=5, n_regular=4, n_adaptive=4)

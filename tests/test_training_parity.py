@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import reference
-from cases import BACKENDS, CASES, Problem, assert_gradients, deviation, problem
+from cases import BACKENDS, BASIC_CASES, CASES, Problem, assert_gradients, deviation, problem
 
 import implementations as impl
 from implementations import rules
@@ -76,7 +76,7 @@ def test_adaptive_feedback_and_readout_become_alike(backend: str) -> None:
     assert deviation(found.feedback - found.w_out, (1 - decay) ** steps * before) <= 1e-12
 
 
-@pytest.mark.parametrize(("backend", "rule", "mode"), CASES)
+@pytest.mark.parametrize(("backend", "rule", "mode"), BASIC_CASES)
 def test_float32_follows_float64(backend: str, rule: str, mode: str) -> None:
     # the spikes can only be asked to be equal where rounding does not decide them
     trace = reference.forward(PROBLEM.network, PROBLEM.parameters, PROBLEM.batch.spikes)
@@ -109,7 +109,7 @@ def test_state_goes_on_where_it_was(backend: str, rule: str, mode: str) -> None:
         np.testing.assert_array_equal(getattr(whole, name), getattr(halves, name))
 
 
-@pytest.mark.parametrize(("backend", "rule", "mode"), CASES)
+@pytest.mark.parametrize(("backend", "rule", "mode"), BASIC_CASES)
 def test_divergence_shows(backend: str, rule: str, mode: str) -> None:
     """Weights that are no numbers any more give a loss that is none, also where spikes stop."""
     learner = PROBLEM.learner(backend, rule, mode, optimizer=impl.Adam(learning_rate=1e308))
