@@ -1,4 +1,4 @@
-"""Whether a rule still learns: test error after a short, seeded training on an easy task: ASV."""
+"""Whether a rule still learns: error after a short, seeded training: ASV."""
 
 from typing import Any
 
@@ -17,3 +17,16 @@ class Accuracy(
     def track_test_error(self, backend: str, rule: str, _mode: str, device: str) -> dict[str, Any]:
         """Share of wrong answers on fresh trials, a sample per seed; 0.5 is chance."""
         return {"samples": learning.easy_errors(backend, rule, device), "number": 1}
+
+
+class PatternError(
+    Metered, parameters={"backend": BACKENDS, "rule": RULES, "mode": ["adjoint"], "device": DEVICES}
+):
+    """Pattern generation as published, 100 steps of one trial."""
+
+    memory = False
+    unit = "error/variance"
+
+    def track_nmse(self, backend: str, rule: str, _mode: str, device: str) -> dict[str, Any]:
+        """Mean squared error over the variance of the target, a sample per seed; 1 is a constant readout."""
+        return {"samples": learning.pattern_errors(backend, rule, device), "number": 1}

@@ -18,6 +18,10 @@ from filelock import FileLock
 
 import implementations as impl
 from benchmarks.__main__ import main
+from benchmarks.harness.problem import PROBLEMS
+from benchmarks.harness.records import read
+from benchmarks.harness.report import reproduce
+from implementations.rules import get
 
 ROOT = Path(__file__).parents[1]
 TINY = shlex.split(
@@ -110,8 +114,8 @@ def copy(whole: Path, tmp_path: Path) -> Path:
 
 def test_a_run_is_recorded_as_described(whole: Path):
     kinds = [record["kind"] for record in records(whole)]
-    assert kinds == ["run", "session", "point", "point", "point", "point", "end"]
-    header, session, *points, end = records(whole)
+    assert kinds == ["run", "session", "point", "point", "point", "point", "final", "end"]
+    header, session, *points, final, end = records(whole)
     assert whole.name.startswith("evidence_accumulation-numpy-bptt-adjoint-float64-cpu-seed0-")
     assert (header["schema"], header["backend"], header["rule"], header["batch"]) == (1, "numpy", "bptt", 4)
     assert header["settings"]["task"]["delay_ms"] == 30
@@ -122,6 +126,8 @@ def test_a_run_is_recorded_as_described(whole: Path):
     assert [point["step"] for point in points] == [10, 20, 30, 40]
     assert all(set(point) == {"kind", "train_s", *POINTS} for point in points)
     assert 0.0 < points[0]["train_s"] < points[1]["train_s"] < points[2]["train_s"]
+    assert (final["step"], final["trials"]) == (40, 512)
+    assert set(final) == {"kind", "step", "trials", "test_loss", "test_accuracy", "rate_hz"}
     assert end == {"kind": "end", "step": 40, "reason": "steps"}
     assert [path.name for path in whole.parent.iterdir()] == [whole.name]  # no checkpoint, lock or temporary
 
@@ -269,7 +275,7 @@ class TestCheckpoint:
         (lambda lines: ["{}\n", *lines], "line 1 is no record"),
         (lambda lines: [*lines[:3], "points\n", *lines[3:]], "line 4 is no record"),
         (lambda lines: [*lines[:4], *lines[2:]], "the point at line 5"),
-        (lambda lines: [*lines, lines[0]], "second run, at line 8"),
+        (lambda lines: [*lines, lines[0]], "second run, at line 9"),
     ],
 )
 def test_a_damaged_or_foreign_file_is_named_and_left_alone(spoil: Any, text: str, copy: Path, tmp_path: Path):
@@ -288,7 +294,7 @@ def test_a_run_that_another_process_records_is_refused(copy: Path, tmp_path: Pat
     assert result.exit_code == 1
     assert "in use" in result.stderr
     assert str(copy) in result.stderr
-    assert len(records(copy)) == 7
+    assert len(records(copy)) == 8
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
@@ -358,7 +364,7 @@ def test_all_leaves_out_what_cannot_run_and_says_why(tmp_path: Path, monkeypatch
     assert result.exit_code == 0, result.output
     assert "leaving out jax: jax is away" in result.output
     assert "leaving out eprop_adaptive on numpy: it is too slow" in result.output
-    assert len(curves(tmp_path)) == 3
+    assert len(curves(tmp_path)) == len(impl.RULES) - 1
 
 
 @pytest.mark.parametrize(
@@ -401,10 +407,71 @@ def test_bad_input_is_refused_by_the_options_name_before_any_work(
     assert not (tmp_path / "new").exists()
 
 
+PATTERN = shlex.split(
+    "--task pattern_generation --backend numpy --rule bptt --n-in 6 --n-regular 5 --n-steps 30"
+)
+
+
+def test_a_second_task_is_trained_by_its_recipe_and_recorded_by_its_measure(tmp_path: Path):
+    result = run("train", *PATTERN, "--steps", "20", "--results", str(tmp_path))
+    assert result.exit_code == 0, result.output
+    assert "nMSE" in result.output
+    assert "accuracy" not in result.output
+    path = only(tmp_path)
+    assert path.name.startswith("pattern_generation-numpy-bptt-")
+    header, *_ = records(path)
+    settings, recipe = header["settings"], PROBLEMS["pattern_generation"].recipe
+    assert (header["batch"], settings["test_trials"], settings["evaluate_every"]) == (1, 1, 10)
+    assert settings["optimizer"]["learning_rate"] == recipe.learning_rate
+    assert settings["objective"]["window"] == settings["task"]["n_steps"] == 30
+    assert settings["objective"]["loss"] == "squared_error"
+    assert settings["weights"] == {"readout_std": pytest.approx(5**-0.5)}
+    points = records(path, "point")
+    assert all(point["nmse"] > 0.0 and point["test_accuracy"] is None for point in points)
+    again = run("train", *PATTERN, "--steps", "20", "--results", str(tmp_path))
+    assert "already recorded" in again.output
+    assert [record["kind"] for record in records(path)].count("session") == 1
+
+
+def test_both_tasks_in_one_folder_are_told_apart(whole: Path, copy: Path, tmp_path: Path):
+    assert run("train", *PATTERN, "--steps", "20", "--results", str(tmp_path)).exit_code == 0
+    found = read(tmp_path)
+    assert not found.problems
+    tasks = found.runs.set_index("file")["task"]
+    assert sorted(tasks) == ["evidence_accumulation", "pattern_generation"]
+    assert found.runs["experiment"].nunique() == 2
+    of_task = found.points.assign(task=found.points["file"].map(tasks)).groupby("task")
+    assert of_task["nmse"].count().tolist() == [0, 2]
+    assert of_task["test_accuracy"].count().tolist() == [4, 0]
+    commands = [line for line in reproduce.train(found.runs) if "pattern_generation" in line]
+    assert len(commands) == 1
+    words = shlex.split(commands[0])[4:]
+    assert run("train", *words, "--results", str(tmp_path)).output.count("already recorded") == 1
+    assert run("report", "--results", str(tmp_path)).exit_code == 0
+
+
+@pytest.mark.parametrize("option", ["--n-cues=3", "--recall-ms=15", "--test-trials=8"])
+def test_options_of_another_task_are_refused_by_name(option: str, tmp_path: Path):
+    result = run("train", *PATTERN, option, "--results", str(tmp_path / "new"))
+    assert result.exit_code == 2
+    message = " ".join(result.stderr.split())
+    assert f"'{option.split('=')[0]}': does not apply to --task pattern_generation" in message
+    assert not (tmp_path / "new").exists()
+    other = train(tmp_path / "new", "--n-steps", "30")
+    assert other.exit_code == 2
+    assert "'--n-steps': does not apply to --task evidence_accumulation" in " ".join(other.stderr.split())
+
+
+def test_help_says_the_defaults_of_each_task():
+    text = " ".join(run("train", "--help").output.split())
+    assert "[default: 64 for evidence_accumulation; 1 for pattern_generation]" in text
+    assert "[default: 0.005 for evidence_accumulation; 0.003 for pattern_generation]" in text
+
+
 def test_list_shows_all_backends_on_100_columns():
     result = run("list")
     assert result.exit_code == 0
-    for name in (*impl.BACKENDS, *impl.RULES):
+    for name in (*impl.BACKENDS, *impl.RULES, *PROBLEMS):
         assert name in result.output
     table = result.output.split("[1]")[0]
     assert max(map(len, table.splitlines())) <= 100
@@ -420,7 +487,7 @@ def test_list_as_json_says_what_is_available_and_why_not():
     assert by_key["numpy", "cpu", "bptt", "adjoint"]
     assert not by_key["numpy", "cuda", "bptt", "adjoint"]
     assert ("numpy", "cpu", "bptt", "online") not in by_key
-    assert len(by_key) == len(entries) == 5 * 2 * 7
+    assert len(by_key) == len(entries) == 5 * 2 * sum(len(get(rule).modes) for rule in impl.RULES)
 
 
 def test_help_is_quick_to_import():

@@ -10,7 +10,16 @@ import pytest
 import implementations as impl
 from implementations import training as training_module
 from implementations.interface import Learner
-from implementations.training import NonFiniteLoss, Plan, Point, Step, Training, initial_parameters
+from implementations.tasks import NMSE
+from implementations.training import (
+    NonFiniteLoss,
+    Plan,
+    Point,
+    Step,
+    Training,
+    initial_parameters,
+    shown_trials,
+)
 
 TASK = impl.EvidenceAccumulation(n_in=8, n_cues=1, cue_ms=15, interval_ms=20, delay_ms=30, recall_ms=15)
 NETWORK = impl.Network(n_in=8, n_regular=4, n_adaptive=4, n_out=2)
@@ -184,6 +193,72 @@ class TestCriterion:
     def test_is_not_met_where_there_is_no_accuracy(self):
         points = _points(_training(Fake([float("nan")] * 4)).events())
         assert [point.criterion for point in points] == [None, None]
+
+
+class TestFrozen:
+    """A task whose trials are drawn once per run."""
+
+    TASK = impl.PatternGeneration(n_in=8, n_out=2, n_steps=30, input_rate_hz=200.0)
+    NETWORK = impl.Network(n_in=8, n_regular=4, n_adaptive=4, n_out=2)
+    OBJECTIVE = impl.Objective("squared_error", window=30)
+
+    def training(self, learner: Learner, **plan: Any) -> Training:
+        defaults = {"steps": 6, "batch": 2, "evaluate_every": 3}
+        return Training(learner, self.TASK, Plan(**(defaults | plan)), "bptt on numpy")
+
+    def learner(self, seed: int) -> Learner:
+        return impl.learner(
+            "numpy",
+            "bptt",
+            initial_parameters(self.NETWORK, seed),
+            network=self.NETWORK,
+            objective=self.OBJECTIVE,
+            dtype="float64",
+        )
+
+    def test_sees_one_batch_which_is_that_of_the_seed(self):
+        learners = [Fake(), Fake(), Fake()]
+        for learner, plan in zip(learners, ({}, {"steps": 9, "evaluate_every": 1}, {"seed": 1}), strict=True):
+            training = self.training(learner, **plan)
+            training.warm_up()
+            list(training.events())
+            training.final()
+        one, same, other = ({*learner.trained, *learner.evaluated} for learner in learners)
+        assert len(one) == 1
+        assert one == same != other
+
+    def test_is_judged_by_its_normalised_error_on_that_batch(self):
+        learner, seed = self.learner(3), 3
+        training = self.training(learner, seed=seed)
+        *_, point = _points(training.events())
+        batch = shown_trials(self.TASK, 2, seed)
+        loaded = learner.load(batch)
+        missed = learner.simulate(loaded).readout - batch.targets
+        expected = (missed**2).mean(axis=(0, 1)).sum() / batch.targets.var(axis=(0, 1)).sum()
+        final = training.final()
+        assert point.nmse == pytest.approx(expected, rel=1e-12)
+        assert final.nmse == point.nmse
+        assert (final.step, final.trials, final.test_loss) == (6, 2, point.test_loss)
+        assert np.isnan([point.test_accuracy, point.train_accuracy]).all()
+
+    def test_goes_on_with_its_batch_after_a_restart(self):
+        whole = [point.nmse for point in _points(self.training(self.learner(0)).events())]
+        first = self.training(self.learner(0))
+        list(islice(first.events(), 3))
+        second = self.training(self.learner(1))
+        second.restore(first.state())
+        assert [point.nmse for point in _points(second.events())] == whole
+
+    def test_criterion_is_that_of_its_measure(self):
+        """An error of 0.05 of the variance, on the one batch."""
+        variance = NMSE.of(_metrics(1.0, np.nan), shown_trials(self.TASK, 2, 0)) ** -1
+        at_three, at_six = 0.051 * variance, 0.049 * variance
+        learner = Fake([np.nan] * 6, losses={-3: at_three, -6: at_six})
+        first, second = _points(self.training(learner).events())
+        assert first.criterion is None
+        assert second.criterion is not None
+        errors = (second.criterion.validation_error, second.criterion.test_error)
+        assert errors == pytest.approx((0.049, 0.049))
 
 
 @pytest.mark.parametrize(

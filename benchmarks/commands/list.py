@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 import implementations as impl
+from benchmarks.harness.problem import PROBLEMS
 from implementations.registry import DEVICES
 from implementations.rules import get
 
@@ -30,7 +31,7 @@ class _Entry:
 @click.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print a list of JSON objects.")
 def command(as_json: bool) -> None:
-    """Show which backend, device and rule can run here, and why others can't."""
+    """Show which backend, device and rule can run here, and why others can't; and the tasks."""
     entries = [
         _entry(backend, device, rule, mode)
         for backend in impl.BACKENDS
@@ -47,6 +48,7 @@ def command(as_json: bool) -> None:
     console.print(table)
     for number, note in enumerate(notes, 1):
         console.print(f"[{number}] {note}", markup=False, soft_wrap=True)
+    console.print(f"tasks: {', '.join(PROBLEMS)}", markup=False)
 
 
 def _entry(backend: str, device: str, rule: str, mode: str) -> _Entry:

@@ -1,8 +1,8 @@
-"""A training of seconds, on a task so easy that what learns can't be taken for what doesn't."""
+"""Trainings of seconds, so easy that what learns can't be taken for what doesn't: one of each task."""
 
 import implementations as impl
-from benchmarks.harness.problem import Problem
-from implementations.training import Plan, Point, Training, initial_parameters
+from benchmarks.harness.problem import PROBLEMS, Problem
+from implementations.training import Plan, Point, Training
 
 # One cue, over when the delay begins: half of the trials are wrong where nothing was learned.
 _TASK = impl.EvidenceAccumulation(n_cues=1, interval_ms=100, delay_ms=200, recall_ms=100)
@@ -27,25 +27,51 @@ def easy_errors(backend: str, rule: str, device: str) -> list[float]:
         InvalidArgument: (a ValueError) for names that are not what they may be, or can't run here.
         NonFiniteLoss: training went wrong.
     """
-    return [_error(backend, rule, device, seed) for seed in SEEDS]
+    plans = [Plan(steps=_STEPS, batch=64, seed=seed, evaluate_every=20) for seed in SEEDS]
+    return [_error(EASY, _OPTIMIZER, backend, rule, device, plan, _FIRST_COUNTED) for plan in plans]
 
 
-def _error(backend: str, rule: str, device: str, seed: int) -> float:
+PATTERN = PROBLEMS[impl.PatternGeneration.name]
+"""As published: small already, and one trial a step. After 80 to 100 steps the readout follows the target."""
+
+_PATTERN_STEPS, _PATTERN_FIRST_COUNTED = 100, 80
+_PATTERN_SEEDS = SEEDS[:2]
+
+
+def pattern_errors(backend: str, rule: str, device: str) -> list[float]:
+    """Normalised mean squared error of the pattern, one per seed; each the mean over the last steps.
+
+    Raises:
+        InvalidArgument: (a ValueError) for names that are not what they may be, or can't run here.
+        NonFiniteLoss: training went wrong.
+    """
+    plans = [
+        Plan(_PATTERN_STEPS, PATTERN.recipe.batch, seed, PATTERN.recipe.evaluate_every)
+        for seed in _PATTERN_SEEDS
+    ]
+    optimizer = impl.Adam(learning_rate=PATTERN.recipe.learning_rate)
+    return [_error(PATTERN, optimizer, backend, rule, device, plan, _PATTERN_FIRST_COUNTED) for plan in plans]
+
+
+def _error(
+    problem: Problem, optimizer: impl.Adam, backend: str, rule: str, device: str, plan: Plan, first: int
+) -> float:
+    """Mean error, by the task's measure, of the points from step `first` on."""
     learner = impl.learner(
         backend,
         rule,
-        initial_parameters(EASY.network, seed),
-        network=EASY.network,
-        objective=EASY.objective,
-        optimizer=_OPTIMIZER,
+        problem.initial_parameters(plan.seed),
+        network=problem.network,
+        objective=problem.objective,
+        optimizer=optimizer,
         device=device,
         threads=1 if device == "cpu" else None,  # so little work is as fast, and the same on every machine
     )
-    plan = Plan(steps=_STEPS, batch=64, seed=seed, evaluate_every=20)
-    events = Training(learner, EASY.task, plan, f"{rule} on {backend}").events()
+    measure = problem.task.measure
+    events = Training(learner, problem.task, plan, f"{rule} on {backend}").events()
     counted = [
-        1.0 - event.test_accuracy
+        measure.error(getattr(event, measure.column))
         for event in events
-        if isinstance(event, Point) and event.step >= _FIRST_COUNTED
+        if isinstance(event, Point) and event.step >= first
     ]
     return sum(counted) / len(counted)

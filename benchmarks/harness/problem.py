@@ -36,13 +36,18 @@ class Problem:
     task: Task
     objective: Objective
     recipe: Recipe = Recipe()
-    readout_std: float | None = None
-    """Of initial W_out and feedback; None for those of evidence accumulation (`Parameters.draw`)."""
+    scaled_readout: bool = False
+    """Whether initial W_out and feedback are N(0, 1)/sqrt(n_rec), not those of evidence accumulation."""
 
     @property
     def name(self) -> str:
         """The task's."""
         return self.task.name
+
+    @property
+    def readout_std(self) -> float | None:
+        """Of initial W_out and feedback, as `Parameters.draw` takes it."""
+        return self.network.n_rec**-0.5 if self.scaled_readout else None
 
     def initial_parameters(self, seed: int) -> Parameters:
         """The weights that a run with this seed starts from."""
@@ -97,7 +102,7 @@ def pattern_generation(
     task = PatternGeneration() if task is None else task
     objective = Objective("squared_error", task.window, rate_target_hz, rate_cost)
     recipe = Recipe(batch=1, learning_rate=0.003, steps=2000)
-    return Problem(network, task, objective, recipe, readout_std=network.n_rec**-0.5)
+    return Problem(network, task, objective, recipe, scaled_readout=True)
 
 
 _PUBLISHED = (evidence_accumulation(), pattern_generation())

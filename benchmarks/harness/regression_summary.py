@@ -27,6 +27,7 @@ _PRINTED = {
     "bytes": (2.0**-20, 1, "MiB"),
     "bytes/step": (1.0, 0, "B/step"),
     "wrong/trials": (100.0, 1, "%"),
+    "error/variance": (100.0, 1, "%"),
 }
 _HEADER = ("benchmark", "case", "base", "head", "ratio", "p", "samples", "verdict")
 _STYLES = (

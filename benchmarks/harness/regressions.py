@@ -35,7 +35,7 @@ class Thresholds:
         least_s: times below are not judged: what surrounds a call is no longer small.
         memory_factor: of memory; and `memory_bytes` or `growth_bytes` (per time step) at least, as an
             allocator takes pages by the handful.
-        error: added share of wrong answers, mean over seeds.
+        error: added share of wrong answers, or of the target's variance that is missed, mean over seeds.
 
     Raises:
         InvalidArgument: (a ValueError) for a number out of range.
@@ -164,7 +164,13 @@ def _error(before: pd.Series, after: pd.Series, thresholds: Thresholds) -> dict[
 
 
 # Unit of a benchmark -> how it is judged
-_KINDS = {"seconds": _time, "bytes": _memory, "bytes/step": _memory, "wrong/trials": _error}
+_KINDS = {
+    "seconds": _time,
+    "bytes": _memory,
+    "bytes/step": _memory,
+    "wrong/trials": _error,
+    "error/variance": _error,
+}
 
 
 def _row(

@@ -26,7 +26,7 @@ from implementations.training import NonFiniteLoss, Plan, Point, Step
 _TRIALS, _DRAWN = 1, 2
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class NotebookPoint(Point):
     """A line of the notebook's log; test figures are NaN, as it has none.
 

@@ -31,6 +31,7 @@ _COLUMNS = {
     "track_device_peak_bytes": "device_peak_bytes",
     "track_bytes_per_step": "bytes_per_step",
     "track_test_error": "test_error",
+    "track_nmse": "nmse",
 }
 # Parameter of a benchmark -> column of a case. Others are not of the case and stay out.
 _COUNTS = ("batch", "n_steps", "n_rec")

@@ -89,6 +89,7 @@ METRICS = {
     "bytes_per_step": Metric("growth per step of a trial", "KiB", "lower", 2.0**-10, significant),
     "test_accuracy": Metric("test accuracy", "%", "higher", 100.0, _one_decimal),
     "test_error": Metric("test error", "%", "lower", 100.0, _one_decimal),
+    "nmse": Metric("nMSE", "", "lower", 1.0, significant),
     "train_accuracy": Metric("training accuracy", "%", "higher", 100.0, _one_decimal),
     "log_s": Metric("time between lines of the log", "s", "lower", 1.0, significant),
     "test_loss": Metric("test loss", "", "lower", 1.0, significant),

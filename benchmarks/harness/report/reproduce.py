@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 import implementations as impl
-from benchmarks.harness.problem import SYSTEM
+from benchmarks.harness.problem import PROBLEMS, SYSTEM, TASK_NAME
 
 TRAIN = "python -m benchmarks train"
 MEASURE = "python -m benchmarks measure"
@@ -17,15 +17,8 @@ PARITY = "python -m benchmarks parity"
 REPORT = "python -m benchmarks report"
 EXPORT = "python -m benchmarks export --format parquet"
 
-# Part of the settings -> the dataclass whose fields are options of the same names and defaults.
-_PARTS = {
-    "network": impl.Network,
-    "task": impl.EvidenceAccumulation,
-    "objective": impl.Objective,
-    "optimizer": impl.Adam,
-}
-# Follow from others: the window is the task's recall, and the network has the task's inputs.
-_DERIVED = {("objective", "window"), ("task", "n_in")}
+# Follow from others: the task says window and loss, the network has the task's inputs and outputs.
+_DERIVED = {("objective", "window"), ("objective", "loss"), ("task", "n_in"), ("network", "n_out")}
 
 
 def train(runs: pd.DataFrame) -> list[str]:
@@ -49,12 +42,14 @@ def train(runs: pd.DataFrame) -> list[str]:
                 words += [f"--device {row['device']}", f"--steps {row['steps']}"]
                 commands += [" ".join([*words, seed]) for seed in _seeds(row["seeds"])]
                 continue
-            words = [TRAIN, f"--backend {','.join(backends)}", f"--rule {','.join(rules)}"]
+            task = experiment["task"]
+            words = [TRAIN] if task == TASK_NAME else [TRAIN, f"--task {task}"]
+            words += [f"--backend {','.join(backends)}", f"--rule {','.join(rules)}"]
             words += [f"--mode {row['mode']}", f"--device {row['device']}", f"--steps {row['steps']}"]
             if row["threads"] != "all":
                 words.append(f"--threads {row['threads']}")
             words += [f"--dtype {experiment['dtype']}", f"--batch {experiment['batch']}"]
-            words += _options(experiment["settings"])
+            words += _options(task, experiment["settings"])
             commands += [" ".join([*words, seed]) for seed in _seeds(row["seeds"])]
     return commands
 
@@ -109,15 +104,27 @@ def _seeds(seeds: tuple[int, ...]) -> list[str]:
     return [f"--seed {seed}" for seed in seeds]
 
 
-def _options(settings: Mapping[str, Any]) -> list[str]:
-    """The settings that are not the default."""
+def _options(task: str, settings: Mapping[str, Any]) -> list[str]:
+    """The settings that are not the default; none of a task that this version does not have."""
+    if task not in PROBLEMS:
+        return []
+    problem = PROBLEMS[task]
+    # Part of the settings -> what has it in fields that are options of the same names
+    parts = {
+        "network": problem.network,
+        "task": problem.task,
+        "objective": problem.objective,
+        "optimizer": impl.Adam(learning_rate=problem.recipe.learning_rate),
+    }
     words = []
-    for part, kind in _PARTS.items():
+    for part, published in parts.items():
         recorded = settings.get(part)
-        for field in dataclasses.fields(kind):
-            default = field.default
+        for field in dataclasses.fields(published):
+            default = getattr(published, field.name)
+            default = list(default) if isinstance(default, tuple) else default  # as JSON has it
             value = recorded.get(field.name, default) if isinstance(recorded, dict) else default
             if value != default and (part, field.name) not in _DERIVED:
                 words.append(f"--{field.name.replace('_', '-')} {value}")
-    plan = [name for name in ("evaluate_every", "test_trials") if name in settings]
+    names = ("evaluate_every",) if problem.task.frozen else ("evaluate_every", "test_trials")
+    plan = [name for name in names if name in settings]
     return words + [f"--{name.replace('_', '-')} {settings[name]}" for name in plan]
