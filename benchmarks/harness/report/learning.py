@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from benchmarks.harness.comparison import compared
 from benchmarks.harness.records import Records
 from benchmarks.harness.report import headlines, picks, plots, summary, svg
 from benchmarks.harness.report.metrics import METRICS
@@ -27,7 +28,8 @@ class Learning:
 
     def sections(self) -> list[Section]:
         """One section per experiment, or one that says that there is none."""
-        names = summary.experiments(self._records)
+        swept = compared.swept(self._records.runs)  # shown together, in a part of their own
+        names = [name for name in summary.experiments(self._records) if name not in swept]
         if not names:
             return [
                 Section(

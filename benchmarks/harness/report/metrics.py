@@ -73,6 +73,14 @@ def _exponent(value: float) -> str:
     return "0" if value == 0.0 else f"{value:.1e}" if math.isfinite(value) else "∞"
 
 
+def _p(value: float) -> str:
+    return significant(value, 2) if value >= 0.001 else "< 0.001"
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.2f}".replace("-", "−")
+
+
 METRICS = {
     "step_s": Metric("step time", "ms", "lower", 1e3, significant),
     "step_ratio": Metric("times the fastest", "×", "lower", 1.0, _two),
@@ -89,7 +97,7 @@ METRICS = {
     "bytes_per_step": Metric("growth per step of a trial", "KiB", "lower", 2.0**-10, significant),
     "test_accuracy": Metric("test accuracy", "%", "higher", 100.0, _one_decimal),
     "test_error": Metric("test error", "%", "lower", 100.0, _one_decimal),
-    "nmse": Metric("nMSE", "", "lower", 1.0, significant),
+    "nmse": Metric("normalised squared error", "", "lower", 1.0, significant),
     "train_accuracy": Metric("training accuracy", "%", "higher", 100.0, _one_decimal),
     "log_s": Metric("time between lines of the log", "s", "lower", 1.0, significant),
     "test_loss": Metric("test loss", "", "lower", 1.0, significant),
@@ -98,6 +106,8 @@ METRICS = {
     "step": Metric("training steps", "", "lower", 1.0, _whole),
     "spikes": Metric("differing spikes", "", "lower", 1.0, _whole),
     "deviation": Metric("relative deviation", "", "lower", 1.0, _exponent),
+    "p": Metric("p", "", "", 1.0, _p),
+    "effect": Metric("rank-biserial correlation", "", "", 1.0, _signed),
     "share": Metric("share", "%", "", 100.0, _whole),
     "criterion_share": Metric("seeds that met it", "%", "higher", 100.0, _whole),
 }

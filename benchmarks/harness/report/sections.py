@@ -6,6 +6,7 @@ from pathlib import Path
 from benchmarks.harness.records import Records
 from benchmarks.harness.report.baseline import Baselines
 from benchmarks.harness.report.commits import Commits
+from benchmarks.harness.report.comparing import Comparing
 from benchmarks.harness.report.costs import Costs
 from benchmarks.harness.report.learning import Learning
 from benchmarks.harness.report.names import Names
@@ -28,6 +29,7 @@ def compose(records: Records, folder: Path) -> Report:
     sections = [
         *Costs(records, names, folder).sections(),
         *Learning(records, names, folder).sections(),
+        *Comparing(records, names, folder).sections(),
         *Parity(records, names).sections(),
         *Baselines(records, names, folder).sections(),
         *Commits(records, names).sections(),

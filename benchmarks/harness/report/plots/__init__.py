@@ -3,9 +3,21 @@
 Every frame has the columns `label` (who ran: an ordered category, one panel or row each), `rule` and `mode`.
 """
 
+from benchmarks.harness.report.plots.compared import along, comparison
 from benchmarks.harness.report.plots.curves import CONFIDENCE, beside_log, criterion, learning
 from benchmarks.harness.report.plots.dots import dots
 from benchmarks.harness.report.plots.drawing import Drawing, Tip
 from benchmarks.harness.report.plots.lines import lines
 
-__all__ = ["CONFIDENCE", "Drawing", "Tip", "beside_log", "criterion", "dots", "learning", "lines"]
+__all__ = [
+    "CONFIDENCE",
+    "Drawing",
+    "Tip",
+    "along",
+    "beside_log",
+    "comparison",
+    "criterion",
+    "dots",
+    "learning",
+    "lines",
+]

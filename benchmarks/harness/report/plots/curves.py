@@ -40,7 +40,7 @@ def learning(points: pd.DataFrame, figure: str, look: Look, titles: Titles, chan
                 of_rule = panel[panel["rule"] == rule]
                 for mode, part in of_rule.groupby("mode", sort=False):
                     name = titles.get(rule, rule) + (f", {mode}" if len(look.modes) > 1 else "")
-                    _seeds(drawing, ax, part, x, figure, look, rule, str(mode), name)
+                    runs_and_mean(drawing, ax, part, x, figure, look, rule, str(mode), name)
             ax.grid(visible=True, axis="y")
             if chance is not None:
                 ax.axhline(chance * metric.scale, color=style.MUTED, linewidth=0.8, linestyle=(0, (1, 2)))
@@ -68,7 +68,7 @@ def learning(points: pd.DataFrame, figure: str, look: Look, titles: Titles, chan
     return drawing
 
 
-def _seeds(
+def runs_and_mean(
     drawing: Drawing,
     ax: Axes,
     part: pd.DataFrame,

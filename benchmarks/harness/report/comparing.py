@@ -1,0 +1,309 @@
+"""The parts on how sure the differences between rules are: tests, difficulty of the task, tuned settings."""
+
+from collections.abc import Hashable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from benchmarks.harness.comparison import compared
+from benchmarks.harness.comparison.statistics import CONFIDENCE
+from benchmarks.harness.problem import PROBLEMS, TASK_NAME
+from benchmarks.harness.records import Records
+from benchmarks.harness.report import plots, svg
+from benchmarks.harness.report.metrics import METRICS
+from benchmarks.harness.report.names import Names, threads_text
+from benchmarks.harness.report.reproduce import FIGURE, SWEEP
+from benchmarks.harness.report.section import Section
+from benchmarks.harness.report.tables import Builder, Table
+
+HEADINGS = {
+    "learning_rate": "learning rate",
+    "rate_cost": "rate cost",
+    "tau_adaptation_ms": "adaptation time constant (ms)",
+    "batch": "trials per step",
+    "n_cues": "cues",
+    "delay_ms": "delay (ms)",
+}
+_SIGNIFICANT = 0.05
+_BAND = f"{CONFIDENCE:.0%}".replace("%", "\u00a0%")
+
+
+class Comparing:
+    """Draws and tabulates the runs that were judged at their end."""
+
+    def __init__(self, records: Records, names: Names, folder: Path) -> None:
+        self._records = records
+        self._names = names
+        self._folder = folder
+        self._judged = compared.judged(records)
+
+    def sections(self) -> list[Section]:
+        """One per task, then difficulty and knobs."""
+        parts = [part for part in compared.main(self._judged) if part["rule"].nunique() > 1]
+        if not parts:
+            missing = Section(
+                "compared",
+                "Rules compared",
+                missing="No two rules were trained and judged at their end: tests between rules, intervals of"
+                " final figures and the time to the stopping criterion are missing. This adds them:",
+                commands=[FIGURE],
+            )
+            return [missing]
+        sections = [self._compared(part) for part in parts]
+        return [*sections, *self._swept(sections)]
+
+    def _compared(self, rows: pd.DataFrame) -> Section:
+        task = str(rows["task"].iloc[0])
+        column = compared.measure(task)
+        metric = METRICS[column]
+        stem = f"compared-{task.replace('_', '-')}"
+        section = Section(stem, f"Rules compared: {task.replace('_', ' ')}", lead=self._lead(rows))
+        points = self._records.points.merge(
+            rows[["file", "rule", "mode", "criterion_step"]], on="file"
+        ).sort_values(["file", "step"])
+        section.pictures.append(
+            svg.save(
+                plots.comparison(points, rows, column, self._names.look, self._names.titles),
+                stem,
+                self._folder,
+                caption=f"{_capital(metric.name)} against training steps and against seconds"
+                f" of training steps alone. Thin lines: seeds; thick line and band: mean and its {_BAND}"
+                " confidence interval (bootstrap over seeds); triangles on top: a seed meets the stopping"
+                " criterion. Middle: share of seeds that met it (Kaplan-Meier; strokes: seeds that ended"
+                f" without). Bottom: the trained networks on {self._trials(rows)}, seeds, their mean and its"
+                f" {_BAND} interval. {self._lead(rows)}",
+                description=f"Curves, criterion and final {metric.name} per learning rule on {task}; the"
+                " tables below have the figures.",
+            )
+        )
+        ends = compared.ends(rows)
+        ends = ends.sort_values("rule", key=self._names.order)
+        section.tables.append(self._ends(ends, rows, column))
+        tests = compared.pairs(rows, self._names.look.rules)
+        if len(tests):
+            section.tables.append(self._tests(tests, column))
+            section.findings += self._findings(tests, column)
+        else:
+            section.missing = (
+                "No two rules share two seeds, so that no test between them can be made. This adds them:"
+            )
+            section.commands = [FIGURE if task == TASK_NAME else f"{FIGURE} --task {task}"]
+        return section
+
+    def _trials(self, rows: pd.DataFrame) -> str:
+        task = str(rows["task"].iloc[0])
+        if task in PROBLEMS and PROBLEMS[task].task.frozen:
+            return "the trials that they were trained on, as the task has no others"
+        counts = sorted({int(count) for count in rows["trials"]})
+        return f"{' or '.join(map(str, counts))} fresh trials that no curve uses"
+
+    def _lead(self, rows: pd.DataFrame) -> str:
+        first = rows.iloc[0]
+        usual = compared.published(str(first["task"]), first["settings"], int(first["batch"]))
+        rate = compared.value(first["settings"], int(first["batch"]), "learning_rate")
+        text = "Published recipe" if usual else "Other settings than published"
+        text += f": batch {first['batch']}" + (f", learning rate {rate:g}" if rate is not None else "")
+        text += f"; {first['last_step']} steps, {first['backend']}, {first['dtype']},"
+        text += f" {threads_text(rows['threads'])}"
+        if len(self._names.letters) > 1:
+            text += f", machine {self._names.machine(str(first['machine']))}"
+        return text + "."
+
+    def _ends(self, ends: pd.DataFrame, rows: pd.DataFrame, column: str) -> Table:
+        metric = METRICS[column]
+        table = Builder(
+            ends,
+            f"Final {metric.name} on {self._trials(rows)}, mean over seeds with its"
+            f" {_BAND} bootstrapped interval; steps and seconds until half of the seeds met the stopping"
+            " criterion (Kaplan-Meier: a dash where fewer did).",
+        )
+        table.text("rule", self._names.rule).count("seeds", "seeds")
+        table.figure(metric, "mean", heading=f"mean {metric.heading}", best_within=[])
+        table.span(f"{_BAND} interval", column, "low", "high").span("range", column, "least", "most")
+        table.text("met the criterion", lambda row: f"{row['met']} of {row['seeds']}")
+        table.figure("step", "criterion_step", heading="median steps", best_within=[])
+        table.figure("train_s", "criterion_s", heading="median seconds", best_within=[])
+        return table.build()
+
+    def _tests(self, tests: pd.DataFrame, column: str) -> Table:
+        metric = METRICS[column]
+        table = Builder(
+            tests,
+            f"Between rules, over the same seeds: mean difference of final {metric.name}, first minus second,"
+            f" with its {_BAND} bootstrapped interval; Wilcoxon's signed-rank test, two-sided and exact, and"
+            " adjusted for all pairs by Holm's method; matched-pairs rank-biserial correlation (+1: the first"
+            " is higher with every seed).",
+        )
+        table.text("first", lambda row: self._title(row, "first"))
+        table.text("second", lambda row: self._title(row, "second")).count("seeds", "seeds")
+        unit = (
+            f"difference ({'points' if metric.unit == '%' else metric.unit})" if metric.unit else "difference"
+        )
+        table.figure(metric, "difference", heading=unit)
+        table.span(f"{_BAND} interval", column, "low", "high")
+        table.figure("p", "p").figure("p", "adjusted", heading="p, Holm").figure("effect", "rank_biserial")
+        return table.build()
+
+    def _findings(self, tests: pd.DataFrame, column: str) -> list[str]:
+        metric = METRICS[column]
+        sure = tests[tests["adjusted"] < _SIGNIFICANT]
+        seeds = int(tests["seeds"].max())
+        found = []
+        for row in sure.to_dict("records"):
+            first_better = (row["difference"] > 0) == (metric.better == "higher")
+            better, worse = ("first", "second") if first_better else ("second", "first")
+            ends = sorted(abs(row[end]) for end in ("low", "high"))
+            unit = f"\u00a0{metric.unit}" * bool(metric.unit)
+            found.append(
+                f"{self._title(row, better)} ends better than {self._title(row, worse)}, by"
+                f" {metric.format(abs(row['difference']))}{unit} ({metric.format(ends[0])} to"
+                f" {metric.format(ends[1])}; p = {METRICS['p'].format(row['adjusted'])} after Holm,"
+                f" {row['seeds']} seeds)."
+            )
+        rest = len(tests) - len(sure)
+        if rest:
+            least = 2.0 ** (1 - seeds) * len(tests)
+            few = f": with {seeds} seeds no test of {len(tests)} can" if least >= _SIGNIFICANT else ""
+            found.append(
+                f"The other {rest} {'pair is' if rest == 1 else 'pairs are'} not told apart{few}."
+                if found
+                else f"No two rules are told apart{few}."
+            )
+        return found
+
+    def _title(self, row: Mapping[Hashable, Any], which: str) -> str:
+        return self._names.titles.get(row[which]) or str(row[which])
+
+    def _swept(self, sections: list[Section]) -> list[Section]:
+        """Difficulty and knobs, of each task that has them."""
+        found = []
+        for kind, title, knobs in (
+            ("difficulty", "Difficulty of the task", compared.DIFFICULTY),
+            ("knobs", "Settings: published and tuned", compared.KNOBS),
+        ):
+            some = False
+            for task, rows in self._judged.groupby("task", sort=False):
+                section = self._along(str(task), rows, kind, title, tuple(knobs))
+                if section is not None:
+                    found.append(section)
+                    some = True
+            if not some:
+                what = "cues and delays" if kind == "difficulty" else "learning rates and other settings"
+                found.append(
+                    Section(
+                        kind,
+                        title,
+                        missing=f"Rules were not trained with several {what} here. This does it:",
+                        commands=[f"{SWEEP} --preset {kind}"],
+                    )
+                )
+        return found
+
+    def _along(
+        self, task: str, rows: pd.DataFrame, kind: str, title: str, knobs: tuple[str, ...]
+    ) -> Section | None:
+        column = compared.measure(task)
+        metric = METRICS[column]
+        panels = []
+        parts = []
+        for name in knobs:
+            part = compared.along(self._records, rows, name)
+            if part.empty:
+                continue
+            usual = [
+                row["value"]
+                for row in part[["task", "settings", "batch", "value"]].to_dict("records")
+                if compared.published(row["task"], row["settings"], row["batch"])
+            ]
+            panels.append((HEADINGS[name], part, usual[0] if usual else None))
+            parts.append(part)
+        if not panels:
+            return None
+        every = pd.concat(parts)
+        suffix = "" if task == TASK_NAME else f"-{task.replace('_', '-')}"
+        seeds = sorted(every.groupby(["rule", "experiment"])["seed"].nunique().unique())
+        counts = " or ".join(str(count) for count in seeds)
+        section = Section(
+            f"{kind}{suffix}",
+            title + (f": {task.replace('_', ' ')}" if suffix else ""),
+            lead=f"{every['file'].nunique()} runs, {counts} seeds for each setting of a rule; one setting"
+            f" is changed at a time, the others are as published. {self._where(every)}",
+        )
+        lasts = sorted({int(until) for until in every["until"]})
+        section.pictures.append(
+            svg.save(
+                plots.along(panels, column, self._names.look, self._names.titles),
+                f"{kind}{suffix}",
+                self._folder,
+                caption=f"{_capital(metric.name)} at the end of"
+                f" {' or '.join(map(str, lasts))} steps: mean over the points of the last"
+                f" {compared.VALIDATION_STEPS} steps and over seeds; bars: its {_BAND} interval.",
+                description=f"{metric.name} against {', '.join(heading for heading, *_ in panels)}, one line"
+                " per rule.",
+            )
+        )
+        section.tables.append(self._settings(panels, column))
+        if kind == "knobs":
+            tuned = compared.tuned(self._records, rows)
+            if len(tuned):
+                section.tables.append(self._tuned(tuned, column))
+        return section
+
+    def _where(self, rows: pd.DataFrame) -> str:
+        """Where a sweep's runs were made."""
+        machines = rows.drop_duplicates("file").groupby("machine", sort=False)["file"].count()
+        parts = [f"{self._names.machine(str(name))} ({count} runs)" for name, count in machines.items()]
+        backends = ", ".join(dict.fromkeys(map(str, rows["backend"])))
+        return f"Trained by {backends} on machine{'s' * (len(parts) > 1)} {', '.join(parts)}."
+
+    def _settings(self, panels: list[tuple[str, pd.DataFrame, float | None]], column: str) -> Table:
+        found = []
+        for heading, rows, usual in panels:
+            for (value, rule), part in rows.groupby(["value", "rule"], sort=True):
+                figures = part["figure"]
+                found.append(
+                    {
+                        **{"setting": heading, "value": float(value), "rule": str(rule)},  # pyright: ignore
+                        **{"mean": figures.mean(), "least": figures.min(), "most": figures.max()},
+                        **{"seeds": part["seed"].nunique(), "usual": value == usual},
+                    }
+                )
+        table = Builder(pd.DataFrame(found), "The figures behind the plot, and the range over seeds.")
+        table.text("setting", "setting")
+        table.text("value", lambda row: f"{row['value']:g}" + " (published)" * bool(row["usual"]))
+        table.text("rule", self._names.rule).count("seeds", "seeds")
+        table.figure(column, "mean", best_within=["setting", "rule"]).span("range", column, "least", "most")
+        return table.build(folded="Figures of each setting")
+
+    def _tuned(self, tuned: pd.DataFrame, column: str) -> Table:
+        metric = METRICS[column]
+        table = Builder(
+            tuned.sort_values("rule", key=self._names.order),
+            "Each rule at its own best setting: selected by the mean of the even seeds' points, and shown"
+            f" on the other seeds' final trials. Final {metric.heading} at the published and the tuned"
+            f" setting, and the mean difference over the same seeds with its {_BAND} bootstrapped interval.",
+        )
+        table.text("rule", self._names.rule).count("settings tried", "tried")
+        table.text(
+            "tuned setting",
+            lambda row: (
+                "as published"
+                if row["is_published"]
+                else ", ".join(
+                    f"{HEADINGS[name]} {value:g}"
+                    for name, value in row["values"].items()
+                    if value is not None
+                )
+            ),
+            long=True,
+        )
+        table.count("seeds shown", "seeds")
+        table.figure(metric, "published", heading="published").figure(metric, "tuned", heading="tuned")
+        table.figure(metric, "difference", heading="difference")
+        return table.span(f"{_BAND} interval", column, "low", "high").build()
+
+
+def _capital(text: str) -> str:
+    """With a capital, unless it is no plain word, as nMSE."""
+    return text if text[1:2].isupper() else text[0].upper() + text[1:]
