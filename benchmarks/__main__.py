@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: list, train, figure, raster, measure, parity, report, bench, check, export."""
+"""`python -m benchmarks COMMAND`: the table below has them all."""
 
 from importlib import import_module
 
@@ -12,7 +12,9 @@ _COMMANDS = {
     "figure": "Train all rules on the same seeds, and compare how well they learn.",
     "raster": "Draw what a network does in one trial.",
     "measure": "Measure the time and memory of training steps.",
+    "devices": "Measure what several devices bring that share out the trials of a step.",
     "parity": "Hold what every backend computes against the published numbers.",
+    "gpu-check": "Check and measure all backends on a card, within minutes.",
     "report": "Compare all that was recorded, as a page of figures and tables.",
     "bench": "Run the ASV suite on commits, and make its site.",
     "check": "Fail where one commit costs more or learns worse than another.",
@@ -29,7 +31,7 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        return import_module(f"benchmarks.commands.{cmd_name}").command
+        return import_module(f"benchmarks.commands.{cmd_name.replace('-', '_')}").command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from implementations.interface import Metrics, Setting
+from implementations.optimizer import TRAINED
 from implementations.registry import available_cores
 from implementations.tasks import Batch
 from implementations.torch.weights import Tensors
@@ -66,15 +67,37 @@ class Kernels:
         rest = (self._threads, self._scratch)
         if self._setting.rule.recurrent_gradient:
             reset = self._setting.rule.reset_gradient
-            *found, figures = operators.bptt(*self._arguments(loaded), reset, *rest)
+            *found, figures = operators.bptt(*self._arguments(loaded), reset, None, *rest)
         else:
             online = self._setting.mode == "online"
-            *found, figures = operators.eprop(*self._arguments(loaded), online, *rest)
-        return dict(zip(("w_in", "w_rec", "w_out"), found, strict=True)), _metrics(figures)
+            *found, figures = operators.eprop(*self._arguments(loaded), online, False, *rest)
+        return dict(zip(TRAINED, found, strict=True)), _metrics(figures)
+
+    def sums(self, loaded: Events) -> torch.Tensor:
+        """(n_rec + 3,) double: spikes of each neuron, task loss, right answers and trials, summed up."""
+        return torch.ops.eprop_bench.evaluate(*self._arguments(loaded), True, self._threads, self._scratch)
+
+    def eprop_parts(self, loaded: Events) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+        """Gradients of the task loss and, as a second w_in and w_rec, sums of the traces; and `sums`."""
+        online = self._setting.mode == "online"
+        *found, sums = torch.ops.eprop_bench.eprop(
+            *self._arguments(loaded), online, True, self._threads, self._scratch
+        )
+        return dict(zip(TRAINED, found, strict=True)), sums
+
+    def bptt_given(self, loaded: Events, c: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Gradients where c (n_rec,) double, the derivative of the rate loss by a spike, is known."""
+        reset = self._setting.rule.reset_gradient
+        *found, _ = torch.ops.eprop_bench.bptt(
+            *self._arguments(loaded), reset, c, self._threads, self._scratch
+        )
+        return dict(zip(TRAINED, found, strict=True))
 
     def evaluate(self, loaded: Events) -> Metrics:
         """The forward pass alone."""
-        figures = torch.ops.eprop_bench.evaluate(*self._arguments(loaded), self._threads, self._scratch)
+        figures = torch.ops.eprop_bench.evaluate(
+            *self._arguments(loaded), False, self._threads, self._scratch
+        )
         return _metrics(figures)
 
     def simulate(self, loaded: Events) -> tuple[torch.Tensor, torch.Tensor]:

@@ -11,7 +11,7 @@ from implementations.interface import Activity, Gradients, Metrics, Setting, che
 from implementations.interface import Learner as Interface
 from implementations.network import Parameters
 from implementations.tasks import Batch
-from implementations.torch import extension
+from implementations.torch import data_parallel, extension
 from implementations.torch.kernels import Kernels
 from implementations.torch.operations import Operations
 from implementations.torch.weights import Weights, gradients_to_numpy, to_numpy
@@ -27,6 +27,7 @@ def unavailable(device: str) -> str | None:
 class Learner(Interface):
     """C++ operators on the CPU; torch operations on other devices and where there is no compiler."""
 
+    data_parallel = True
     rules = ("bptt", "eprop_symmetric", "eprop_random", "eprop_adaptive", "bptt_detached")
 
     def __init__(self, setting: Setting, parameters: Parameters) -> None:
@@ -34,7 +35,11 @@ class Learner(Interface):
         # always in inference mode, whatever the caller's: its tensors can't be changed outside of it
         with torch.inference_mode():
             self._weights = Weights(setting, parameters)
-            engine = Kernels if setting.device == "cpu" and extension.usable() else Operations
+            operators = setting.device == "cpu" and extension.usable()
+            engine = Kernels if operators else Operations
+            if setting.devices > 1:
+                data_parallel.check(setting, operators=operators)
+                engine = data_parallel.DataParallel
             self._engine: Any = engine(setting, self._weights.tensors)
 
     def load(self, batch: Batch) -> Any:

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <tuple>
 #include <vector>
 
@@ -131,6 +132,20 @@ std::vector<double> rates_of(const Totals& totals, int64_t n_rec, int64_t n_tria
   return rates;
 }
 
+// (n_rec + 3,) what trials add up to, and how many they are: spikes of each neuron, losses of the steps of the
+// window, right answers, trials. Processes that share out a batch exchange it.
+Tensor sums_of(const Totals& totals, int64_t n_rec, const Batch& batch) {
+  Tensor sums = at::zeros({n_rec + 3}, at::kDouble);
+  double* out = sums.mutable_data_ptr<double>();
+  for (const Sums& part : totals.sums) {
+    for (int64_t j = 0; j < n_rec; ++j) out[j] += double(part.counts[j]);
+    out[n_rec] += part.loss;
+    out[n_rec + 1] += double(part.corrects);
+  }
+  out[n_rec + 2] = double(batch.n_trials);
+  return sums;
+}
+
 // (n_rec,) c_j, the derivative of the rate cost by one spike.
 std::vector<double> rate_error(const std::vector<double>& rates, int64_t n_trials, const Settings& settings) {
   std::vector<double> c(rates.size());
@@ -191,10 +206,11 @@ void with_memory(const Tensor& scratch, const LayOut& lay_out) {
 }
 
 // Chunks of gradients (n_pre, n_parts, n_pad) summed, in place of the first one, to w_in's and w_rec's: the
-// first part, plus c times the second where there are two.
+// first part, plus c times the second where there are two; or, without c, the second part behind the first.
 template <class S>
 void add_up(const Network<S>& net, S* gradient, int64_t n_chunks, int64_t n_parts, const double* c,
             int n_threads, S* g_in, S* g_rec) {
+  const int64_t size_in = net.n_in * net.n_rec, size_rec = net.n_rec * net.n_rec;
   const int64_t row_size = n_parts * net.n_pad;
   constexpr int64_t kRows = 16;
   parallel((net.n_pre + kRows - 1) / kRows, n_threads, [&](int64_t block, int) {
@@ -204,10 +220,15 @@ void add_up(const Network<S>& net, S* gradient, int64_t n_chunks, int64_t n_part
         add_row(total, gradient + (chunk * net.n_pre + i) * row_size, row_size);
       }
       S* out = i < net.n_in ? g_in + i * net.n_rec : g_rec + (i - net.n_in) * net.n_rec;
+      const bool apart = n_parts > 1 && c == nullptr;
       for (int64_t j = 0; j < net.n_rec; ++j) {
-        out[j] = n_parts > 1 ? total[j] + S(c[j]) * total[net.n_pad + j] : total[j];
+        out[j] = n_parts > 1 && !apart ? total[j] + S(c[j]) * total[net.n_pad + j] : total[j];
       }
       if (i >= net.n_in) out[i - net.n_in] = 0;
+      if (!apart) continue;
+      S* second = out + (i < net.n_in ? size_in : size_rec);
+      for (int64_t j = 0; j < net.n_rec; ++j) second[j] = total[net.n_pad + j];
+      if (i >= net.n_in) second[i - net.n_in] = 0;
     }
   });
 }
@@ -224,21 +245,29 @@ void add_up_out(const Network<S>& net, const S* gradient, int64_t n_chunks, S* o
 struct Outputs {
   Tensor w_in, w_rec, w_out;
 
-  explicit Outputs(TensorList weights)
-      : w_in(at::empty(weights[0].sizes(), weights[0].options())),
-        w_rec(at::empty(weights[1].sizes(), weights[1].options())),
-        w_out(at::empty(weights[2].sizes(), weights[2].options())) {}
+  // `apart`: w_in and w_rec are (2, n_pre, n_rec), see add_up
+  explicit Outputs(TensorList weights, bool apart = false)
+      : w_in(empty_like(weights[0], apart)),
+        w_rec(empty_like(weights[1], apart)),
+        w_out(empty_like(weights[2], false)) {}
+
+  static Tensor empty_like(const Tensor& weights, bool twice) {
+    std::vector<int64_t> sizes = weights.sizes().vec();
+    if (twice) sizes.insert(sizes.begin(), 2);
+    return at::empty(sizes, weights.options());
+  }
 };
 
 using Gradients = std::tuple<Tensor, Tensor, Tensor, Tensor>;
 
+// Gradients and metrics; or, `apart`, those of the task and the sums of the traces, and what `sums_of` gives.
 template <class S, class Scratch, class Trial>
 Gradients eprop_with(const Batch& batch, TensorList weights, const Settings& settings,
-                     int64_t refractory_steps, int64_t window, int n_threads, const Tensor& scratch,
-                     const Trial& trial) {
+                     int64_t refractory_steps, int64_t window, bool apart, int n_threads,
+                     const Tensor& scratch, const Trial& trial) {
   const int64_t n_chunks = chunks_of(batch.n_trials, 1);
   const double gain = (1 - settings.kappa) / double(batch.n_trials * window);
-  Outputs out(weights);
+  Outputs out(weights, apart);
   Tensor metrics;
   with_memory(scratch, [&](Arena& arena, bool ready) {
     const Network<S> net = network_of<S>(weights, settings, refractory_steps, window, arena, ready);
@@ -266,10 +295,11 @@ Gradients eprop_with(const Batch& batch, TensorList weights, const Settings& set
     });
     const std::vector<double> rates = rates_of(totals, net.n_rec, batch.n_trials, settings);
     const std::vector<double> c = rate_error(rates, batch.n_trials, settings);
-    add_up(net, gradient, n_chunks, 2, c.data(), n_threads, out.w_in.mutable_data_ptr<S>(),
+    add_up(net, gradient, n_chunks, 2, apart ? nullptr : c.data(), n_threads, out.w_in.mutable_data_ptr<S>(),
            out.w_rec.mutable_data_ptr<S>());
     add_up_out(net, gradient_out, n_chunks, out.w_out.mutable_data_ptr<S>());
-    metrics = metrics_of(totals, rates, batch, window, weights.slice(0, 3), settings);
+    metrics = apart ? sums_of(totals, net.n_rec, batch)
+                    : metrics_of(totals, rates, batch, window, weights.slice(0, 3), settings);
   });
   return {out.w_in, out.w_rec, out.w_out, metrics};
 }
@@ -288,9 +318,11 @@ Totals evaluate_all(const Network<S>& net, const Batch& batch, int n_threads,
   return totals;
 }
 
+// `known`: (n_rec,) double, c where the rates are those of more trials than these; without metrics then.
 template <class S>
 Gradients bptt_with(const Batch& batch, TensorList weights, const Settings& settings,
-                    int64_t refractory_steps, int64_t window, bool reset, int n_threads, const Tensor& scratch) {
+                    int64_t refractory_steps, int64_t window, bool reset, const std::optional<Tensor>& known,
+                    int n_threads, const Tensor& scratch) {
   // groups of trials share the rows of the weights, so that a chunk had better be whole groups
   const int64_t n_chunks = chunks_of(batch.n_trials, kGroup);
   const double gain = (1 - settings.kappa) / double(batch.n_trials * window);
@@ -309,11 +341,17 @@ Gradients bptt_with(const Batch& batch, TensorList weights, const Settings& sett
     S* gradient = arena.take<S>(n_chunks * size);
     S* gradient_out = arena.take<S>(n_chunks * size_out);
     if (!ready) return;
-    const Totals totals = evaluate_all(net, batch, n_threads, forward);
-    const std::vector<double> rates = rates_of(totals, net.n_rec, batch.n_trials, settings);
-    const std::vector<double> c = rate_error(rates, batch.n_trials, settings);
     fill(rate, S(0), net.n_pad);
-    for (int64_t j = 0; j < net.n_rec; ++j) rate[j] = S(c[j]);
+    if (known) {
+      TORCH_CHECK(known->is_cpu() && known->is_contiguous() && known->numel() == net.n_rec);
+      for (int64_t j = 0; j < net.n_rec; ++j) rate[j] = S(known->const_data_ptr<double>()[j]);
+    } else {
+      const Totals totals = evaluate_all(net, batch, n_threads, forward);
+      const std::vector<double> rates = rates_of(totals, net.n_rec, batch.n_trials, settings);
+      const std::vector<double> c = rate_error(rates, batch.n_trials, settings);
+      for (int64_t j = 0; j < net.n_rec; ++j) rate[j] = S(c[j]);
+      metrics = metrics_of(totals, rates, batch, window, weights.slice(0, 3), settings);
+    }
     write_feedback(net, weights[3], gain, feedback);
     const S* w_rec = weights[1].const_data_ptr<S>();
     fill(transposed, S(0), net.n_rec * net.n_pad);
@@ -335,14 +373,16 @@ Gradients bptt_with(const Batch& batch, TensorList weights, const Settings& sett
     add_up(net, gradient, n_chunks, 1, nullptr, n_threads, out.w_in.mutable_data_ptr<S>(),
            out.w_rec.mutable_data_ptr<S>());
     add_up_out(net, gradient_out, n_chunks, out.w_out.mutable_data_ptr<S>());
-    metrics = metrics_of(totals, rates, batch, window, weights.slice(0, 3), settings);
+    if (known) metrics = at::empty({0}, at::kDouble);
   });
   return {out.w_in, out.w_rec, out.w_out, metrics};
 }
 
+// Metrics, or what `sums_of` gives.
 template <class S>
 Tensor evaluate_with(const Batch& batch, TensorList weights, const Settings& settings,
-                     int64_t refractory_steps, int64_t window, int n_threads, const Tensor& scratch) {
+                     int64_t refractory_steps, int64_t window, bool sums, int n_threads,
+                     const Tensor& scratch) {
   Tensor metrics;
   with_memory(scratch, [&](Arena& arena, bool ready) {
     const Network<S> net = network_of<S>(weights, settings, refractory_steps, window, arena, ready);
@@ -351,7 +391,8 @@ Tensor evaluate_with(const Batch& batch, TensorList weights, const Settings& set
     if (!ready) return;
     const Totals totals = evaluate_all(net, batch, n_threads, threads);
     const std::vector<double> rates = rates_of(totals, net.n_rec, batch.n_trials, settings);
-    metrics = metrics_of(totals, rates, batch, window, weights.slice(0, 3), settings);
+    metrics = sums ? sums_of(totals, net.n_rec, batch)
+                   : metrics_of(totals, rates, batch, window, weights.slice(0, 3), settings);
   });
   return metrics;
 }
@@ -435,13 +476,14 @@ std::tuple<Tensor, Tensor> to_events(const Tensor& spikes, int64_t n_threads) {
 
 template <class S>
 Gradients eprop_in(bool online, const Batch& batch, TensorList weights, const Settings& settings,
-                   int64_t refractory_steps, int64_t window, int n_threads, const Tensor& scratch) {
+                   int64_t refractory_steps, int64_t window, bool apart, int n_threads,
+                   const Tensor& scratch) {
   if (online) {
-    return eprop_with<S, OnlineScratch<S>>(batch, weights, settings, refractory_steps, window, n_threads,
-                                           scratch, [](auto&&... a) { online_trial<S>(a...); });
+    return eprop_with<S, OnlineScratch<S>>(batch, weights, settings, refractory_steps, window, apart,
+                                           n_threads, scratch, [](auto&&... a) { online_trial<S>(a...); });
   }
-  return eprop_with<S, EpropScratch<S>>(batch, weights, settings, refractory_steps, window, n_threads,
-                                        scratch, [](auto&&... a) { eprop_trial<S>(a...); });
+  return eprop_with<S, EpropScratch<S>>(batch, weights, settings, refractory_steps, window, apart,
+                                        n_threads, scratch, [](auto&&... a) { eprop_trial<S>(a...); });
 }
 
 bool is_float(TensorList weights) {
@@ -452,23 +494,25 @@ bool is_float(TensorList weights) {
 }
 
 Gradients eprop(TensorList batch, TensorList weights, at::ArrayRef<double> settings, int64_t refractory_steps,
-                int64_t window, bool online, int64_t n_threads, const Tensor& scratch) {
+                int64_t window, bool online, bool apart, int64_t n_threads, const Tensor& scratch) {
   const auto run = is_float(weights) ? eprop_in<float> : eprop_in<double>;
-  return run(online, batch_of(batch), weights, Settings(settings), refractory_steps, window, int(n_threads),
-             scratch);
+  return run(online, batch_of(batch), weights, Settings(settings), refractory_steps, window, apart,
+             int(n_threads), scratch);
 }
 
 Gradients bptt(TensorList batch, TensorList weights, at::ArrayRef<double> settings, int64_t refractory_steps,
-               int64_t window, bool reset, int64_t n_threads, const Tensor& scratch) {
+               int64_t window, bool reset, const std::optional<Tensor>& known, int64_t n_threads,
+               const Tensor& scratch) {
   const auto run = is_float(weights) ? bptt_with<float> : bptt_with<double>;
-  return run(batch_of(batch), weights, Settings(settings), refractory_steps, window, reset, int(n_threads),
-             scratch);
+  return run(batch_of(batch), weights, Settings(settings), refractory_steps, window, reset, known,
+             int(n_threads), scratch);
 }
 
 Tensor evaluate(TensorList batch, TensorList weights, at::ArrayRef<double> settings, int64_t refractory_steps,
-                int64_t window, int64_t n_threads, const Tensor& scratch) {
+                int64_t window, bool sums, int64_t n_threads, const Tensor& scratch) {
   const auto run = is_float(weights) ? evaluate_with<float> : evaluate_with<double>;
-  return run(batch_of(batch), weights, Settings(settings), refractory_steps, window, int(n_threads), scratch);
+  return run(batch_of(batch), weights, Settings(settings), refractory_steps, window, sums, int(n_threads),
+             scratch);
 }
 
 std::tuple<Tensor, Tensor> simulate(TensorList batch, TensorList weights, at::ArrayRef<double> settings,
@@ -485,13 +529,13 @@ TORCH_LIBRARY(eprop_bench, library) {
   library.def("to_events(Tensor spikes, int n_threads) -> (Tensor, Tensor)");
   library.def(
       "eprop(Tensor[] batch, Tensor[] weights, float[] settings, int refractory_steps, int window, "
-      "bool online, int n_threads, Tensor(a!) scratch) -> (Tensor, Tensor, Tensor, Tensor)");
+      "bool online, bool apart, int n_threads, Tensor(a!) scratch) -> (Tensor, Tensor, Tensor, Tensor)");
   library.def(
       "bptt(Tensor[] batch, Tensor[] weights, float[] settings, int refractory_steps, int window, "
-      "bool reset, int n_threads, Tensor(a!) scratch) -> (Tensor, Tensor, Tensor, Tensor)");
+      "bool reset, Tensor? known, int n_threads, Tensor(a!) scratch) -> (Tensor, Tensor, Tensor, Tensor)");
   library.def(
       "evaluate(Tensor[] batch, Tensor[] weights, float[] settings, int refractory_steps, int window, "
-      "int n_threads, Tensor(a!) scratch) -> Tensor");
+      "bool sums, int n_threads, Tensor(a!) scratch) -> Tensor");
   library.def(
       "simulate(Tensor[] batch, Tensor[] weights, float[] settings, int refractory_steps, int window, "
       "int n_threads, Tensor(a!) scratch) -> (Tensor, Tensor)");
