@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import NamedTuple
 
 import numba
@@ -29,7 +30,13 @@ _CHUNKS = 32
 def unavailable(device: str) -> str | None:
     """Why the backend can't run on the device; None where it can."""
     if device == "cuda":
-        return "the numba backend has no CUDA kernels in this version, use device 'cpu'"
+        simulated = numba.config.ENABLE_CUDASIM  # type: ignore[attr-defined]
+        if not simulated and find_spec("numba_cuda") is None:
+            return "numba_cuda can't be imported: pip install 'eprop-bench[numba-cuda]'"
+        from numba import cuda  # asks the driver, and only where it is wanted
+
+        if not cuda.is_available():
+            return "no CUDA driver with a card was found"
     return None
 
 
@@ -45,6 +52,14 @@ class Learner(Interface):
     """Event-driven forward and backward passes, one trial at a time per thread."""
 
     rules = ("bptt", "eprop_symmetric", "eprop_random", "eprop_adaptive", "bptt_detached")
+
+    def __new__(cls, setting: Setting, parameters: Parameters) -> Interface:  # pyright: ignore
+        """The learner for the setting's device."""
+        if setting.device == "cuda":
+            from implementations.numba.cuda.learner import Learner as DeviceLearner
+
+            return DeviceLearner(setting, parameters)
+        return super().__new__(cls)
 
     def __init__(self, setting: Setting, parameters: Parameters) -> None:
         most = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]

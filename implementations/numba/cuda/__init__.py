@@ -1,0 +1,1 @@
+"""Numba on a CUDA device: one block of threads per trial, one thread per neuron."""
