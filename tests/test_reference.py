@@ -32,7 +32,7 @@ NETWORKS = {
 }
 PROBLEMS = {name: problem(network, n_steps=40) for name, network in NETWORKS.items()}
 PROBLEMS["squared error"] = problem(NETWORKS["other constants"], n_steps=40, loss="squared_error")
-# As pattern generation has it: no adaptive and no refractory neuron, one trial, one output, all of 37 steps count
+# As pattern generation has it: no adaptive and no refractory neuron, one trial and output, all steps count
 PROBLEMS["pattern"] = problem(
     impl.Network(n_in=7, n_regular=11, n_adaptive=0, n_out=1, refractory_steps=0, threshold=0.9),
     n_batch=1,

@@ -34,7 +34,7 @@ def easy_errors(backend: str, rule: str, device: str) -> list[float]:
 PATTERN = PROBLEMS[impl.PatternGeneration.name]
 """As published: small already, and one trial a step. After 80 to 100 steps the readout follows the target."""
 
-_PATTERN_STEPS, _PATTERN_FIRST_COUNTED = 100, 80
+_PATTERN_STEPS, _PATTERN_FIRST_COUNTED, _PATTERN_EVERY = 100, 80, 20
 _PATTERN_SEEDS = SEEDS[:2]
 
 
@@ -45,10 +45,7 @@ def pattern_errors(backend: str, rule: str, device: str) -> list[float]:
         InvalidArgument: (a ValueError) for names that are not what they may be, or can't run here.
         NonFiniteLoss: training went wrong.
     """
-    plans = [
-        Plan(_PATTERN_STEPS, PATTERN.recipe.batch, seed, PATTERN.recipe.evaluate_every)
-        for seed in _PATTERN_SEEDS
-    ]
+    plans = [Plan(_PATTERN_STEPS, PATTERN.recipe.batch, seed, _PATTERN_EVERY) for seed in _PATTERN_SEEDS]
     optimizer = impl.Adam(learning_rate=PATTERN.recipe.learning_rate)
     return [_error(PATTERN, optimizer, backend, rule, device, plan, _PATTERN_FIRST_COUNTED) for plan in plans]
 
