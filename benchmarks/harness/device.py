@@ -5,6 +5,7 @@ A figure that a framework has no way to measure is None, with a reason: never a 
 """
 
 import math
+import os
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,10 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from importlib.util import find_spec
 from typing import Any, Protocol
+
+# JAX would else take three quarters of a card when it first looks for one: its peak would say nothing, and a
+# command that asks which backends can run would leave no room for the processes that it starts.
+os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
 _TIMEOUT_S = 20.0
 NO_EVENTS = {

@@ -5,7 +5,6 @@ python -m benchmarks.harness.measuring < case.json > record.json
 
 import dataclasses
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -23,10 +22,6 @@ from benchmarks.harness.systems import SYSTEMS
 _MOST_SAMPLES = 50
 _WARM_S = 3.0
 _STEADY, _STEADY_SHARE = 5, 0.05
-
-# JAX would else take three quarters of a card before the first array, and its peak would say nothing. Read
-# when it first looks for one, which is after this.
-os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 # ASV lets its own processes alone find the benchmarks of the checkout beside the packages of the commit.

@@ -2,9 +2,10 @@
 
 import dataclasses
 import json
+import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +37,13 @@ def count(cases: Sequence[Case], rounds: int) -> int:
     return sum(1 if case.memory or case.unavailable is not None else rounds for case in cases)
 
 
-def in_fresh_process(case: Case) -> dict[str, Any]:
-    """What was measured, or why nothing was: "unavailable" if it can't run here, "failed" on any error."""
+def in_fresh_process(
+    case: Case, *, timeout_s: float = TIMEOUT_S, switches: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """What was measured, or why nothing was: "unavailable" if it can't run here, "failed" on any error.
+
+    `switches` are environment variables of the process.
+    """
     if case.unavailable is not None:
         return {"status": "unavailable", "reason": case.unavailable, "environment": environment()}
     try:
@@ -47,10 +53,11 @@ def in_fresh_process(case: Case) -> dict[str, Any]:
             cwd=_ROOT,
             capture_output=True,
             text=True,
-            timeout=TIMEOUT_S,
+            timeout=timeout_s,
+            env={**os.environ, **(switches or {})},
         )
     except subprocess.TimeoutExpired:
-        return _failed(f"took longer than {TIMEOUT_S:g} s")
+        return _failed(f"took longer than {timeout_s:g} s")
     if done.returncode != 0:
         lines = done.stderr.strip().splitlines()
         return _failed(lines[-1] if lines else f"ended with exit status {done.returncode}")

@@ -1,0 +1,254 @@
+"""`gpu-check` without a card: fakes for it, and numba's simulator from end to end."""
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import implementations as impl
+from benchmarks.commands import gpu_check
+from benchmarks.harness import conformance, gpu_plan, gpu_summary, records, timings
+from benchmarks.harness.gpu_plan import Item
+
+ROOT = Path(__file__).parents[1]
+
+
+def outcome(step_s: float, **fields: Any) -> dict[str, Any]:
+    environment = {"machine": "aaaa1111", "commit": "0" * 40, "dirty": False}
+    figures: dict[str, Any] = {
+        "step_s": [step_s] * 3,
+        "event_s": [0.9 * step_s] * 3,
+        "load_s": 0.01,
+        "unload_s": 0.002,
+    }
+    roofline = {"floor_s": 0.5e-3, "bound": "latency"}
+    return {
+        "status": "ok",
+        "reason": None,
+        **figures,
+        "roofline": roofline,
+        "environment": environment,
+        **fields,
+    }
+
+
+def fake_card(
+    monkeypatch: pytest.MonkeyPatch, *, step_s: float = 0.001, loop_s: float = 0.05, right: bool = True
+) -> list[dict[str, Any]]:
+    """Torch and numba can use a card; every step takes `step_s`, of a fallback `loop_s`."""
+    asked: list[dict[str, Any]] = []
+    real = impl.unavailable
+
+    def unavailable(backend: str, device: str = "cpu", *rest: Any) -> str | None:
+        if device == "cpu":
+            return real(backend, device, *rest)
+        return None if backend in ("torch", "numba") else f"no card for {backend}"
+
+    def in_fresh_process(case: Any, *, timeout_s: float, switches: Any) -> dict[str, Any]:
+        asked.append({"case": case, "switches": dict(switches), "timeout_s": timeout_s})
+        if switches:
+            return outcome(loop_s, engine="loop")
+        return outcome(step_s, engine="fused")
+
+    def run(wanted: list[conformance.Case], limit_s: float) -> dict[conformance.Case, dict[str, Any]]:
+        value = 1e-15 if right else 1e-3
+        names = ("loss", "w_in", "w_rec", "w_out")
+        return {case: {"status": "ok", "spikes": 0, **dict.fromkeys(names, value)} for case in wanted}
+
+    monkeypatch.setattr(impl, "unavailable", unavailable)
+    monkeypatch.setattr(timings, "in_fresh_process", in_fresh_process)
+    monkeypatch.setattr(conformance, "_run", run)
+    monkeypatch.setattr(gpu_check, "_published", lambda *_: "all cases agree")
+    return asked
+
+
+def run(tmp_path: Path, *options: str) -> Any:
+    return CliRunner().invoke(gpu_check.command, ["--results", str(tmp_path), *options])
+
+
+def summary(tmp_path: Path) -> dict[str, Any]:
+    return json.loads((tmp_path / "gpu-check/summary.json").read_text())
+
+
+def test_all_well_is_0_and_every_target_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = fake_card(monkeypatch)
+    done = run(tmp_path, "--seed", "5")
+    assert done.exit_code == 0, done.output
+    found = summary(tmp_path)
+    verdicts = {verdict["what"]: verdict for verdict in found["verdicts"]}
+    assert all(verdict["passed"] for verdict in verdicts.values())
+    assert verdicts["eprop_symmetric adjoint"]["target"] == "<= 3 ms"
+    assert verdicts["bptt adjoint"]["target"] == "<= 5 ms"
+    assert verdicts["torch bptt adjoint against its own loop"]["found"] == "50x"
+    assert found["seed"] == 5
+    assert "no card for jax" in found["reasons"]["jax"]
+    # the loop right after what it is compared with, and told to be one
+    loops = [number for number, call in enumerate(asked) if call["switches"]]
+    assert loops
+    for number in loops:
+        assert asked[number]["switches"] == {"EPROP_BENCH_TORCH_TRITON": "0"}
+        assert asked[number - 1]["case"].rule == asked[number]["case"].rule
+    sizes = {(call["case"].batch, call["case"].n_regular + call["case"].n_adaptive) for call in asked}
+    assert {(128, 100), (4096, 100), (32, 1024)} <= sizes
+
+
+def test_records_are_read_without_the_loops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = fake_card(monkeypatch)
+    run(tmp_path)
+    read = records.read(tmp_path)
+    assert not read.problems
+    assert len(read.measurements) == sum(not call["switches"] for call in asked)
+    assert set(read.measurements["engine"]) == {"fused"}
+    assert set(read.measurements["device"]) == {"cuda"}
+    assert read.samples["event_s"].notna().all()
+    assert set(read.measurements["floor_by"]) == {"latency"}
+
+
+@pytest.mark.parametrize(
+    "changed", [{"step_s": 0.004}, {"loop_s": 0.01}, {"right": False}], ids=["slow", "little gained", "wrong"]
+)
+def test_a_missed_target_is_1(changed: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_card(monkeypatch, **changed)
+    assert run(tmp_path).exit_code == 1
+    assert "FAIL" in (tmp_path / "gpu-check/summary.md").read_text()
+
+
+def test_the_same_engine_twice_is_no_ratio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_card(monkeypatch)
+    monkeypatch.setattr(timings, "in_fresh_process", lambda case, **_: outcome(0.001, engine="loop"))
+    run(tmp_path)
+    against = [v for v in summary(tmp_path)["verdicts"] if "its own loop" in v["what"]]
+    assert against
+    assert all(verdict["passed"] is None for verdict in against)
+
+
+def test_time_that_ran_out_is_named_and_not_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_card(monkeypatch)
+    clock = iter(range(0, 10**6, 20))
+    monkeypatch.setattr(gpu_plan.time, "monotonic", lambda: float(next(clock)))
+    done = run(tmp_path, "--minutes", "5")
+    assert done.exit_code == 0, done.output
+    left_out = summary(tmp_path)["left_out"]
+    assert left_out
+    assert left_out[-1].startswith("other rules")
+    assert "no time left" in done.output
+    assert not any(name.startswith("step: torch eprop_symmetric adjoint") for name in left_out)
+
+
+def test_interrupted_keeps_what_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_card(monkeypatch)
+    calls = []
+
+    def interrupted(case: Any, **_: Any) -> dict[str, Any]:
+        calls.append(case)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return outcome(0.001, engine=str(len(calls)))
+
+    monkeypatch.setattr(timings, "in_fresh_process", interrupted)
+    done = run(tmp_path)
+    assert done.exit_code == 130
+    assert len(summary(tmp_path)["measured"]) == len(records.read(tmp_path).measurements) > 0
+    assert summary(tmp_path)["interrupted"] is True
+
+
+def test_no_card_is_3_with_the_reason_of_each_backend(tmp_path: Path) -> None:
+    if any(impl.unavailable(backend, "cuda") is None for backend in impl.BACKENDS):
+        pytest.skip("there is a card here")
+    done = run(tmp_path)
+    assert done.exit_code == 3
+    for backend in impl.BACKENDS:
+        assert f"{backend}: {impl.unavailable(backend, 'cuda')}" in done.output
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_process_out_of_time_is_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def late(*_: Any, timeout: float, **__: Any) -> Any:
+        raise subprocess.TimeoutExpired("python", timeout)
+
+    monkeypatch.setattr(timings.subprocess, "run", late)
+    item = gpu_plan.items(["numba"])[0]
+    found = timings.in_fresh_process(dataclasses.replace(item.case, device="cpu"), timeout_s=2.0)
+    assert found["status"] == "failed"
+    assert "2 s" in found["reason"]
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_conformance_finds_nothing_on_a_backend_that_is_right(dtype: str) -> None:
+    case = conformance.Case("numba", "eprop_random", "online", dtype, "cpu", seed=11)
+    found = conformance.compare(case)
+    assert conformance.holds({"status": "ok", "dtype": dtype, **found})
+    assert found["fired"] > 0
+
+
+def test_conformance_finds_a_wrong_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Random instead of symmetric feedback is told from rounding."""
+    case = conformance.Case("numba", "eprop_symmetric", "adjoint", "float32", "cpu", seed=3)
+    real = impl.learner
+
+    def other(backend: str, rule: str, *args: Any, **options: Any) -> Any:
+        return real(backend, "eprop_random" if backend == "numba" else rule, *args, **options)
+
+    monkeypatch.setattr(impl, "learner", other)
+    assert not conformance.holds({"status": "ok", "dtype": "float32", **conformance.compare(case)})
+
+
+def test_nan_does_not_hold() -> None:
+    record = {"status": "ok", "dtype": "float32", "spikes": 0, "loss": float("nan")}
+    assert not conformance.holds({**record, "w_in": 0.0, "w_rec": 0.0, "w_out": 0.0})
+
+
+def test_problems_for_float32_keep_away_from_the_threshold() -> None:
+    for seed in range(5):
+        problem = conformance.draw(seed, "cross_entropy", "float32")
+        assert conformance._margin(problem) > conformance._MARGIN
+        again = conformance.draw(seed, "cross_entropy", "float32")
+        np.testing.assert_array_equal(problem.batch.spikes, again.batch.spikes)
+
+
+def test_every_rule_and_mode_is_compared_in_both_dtypes() -> None:
+    found = conformance.cases(["numba"], "cuda", 0, ("float64", "float32"))
+    assert {case.rule for case in found} == set(impl.RULES)
+    assert {case.dtype for case in found} == {"float64", "float32"}
+    assert len({case.seed for case in found}) == len(found)
+
+
+def test_a_ratio_needs_both(tmp_path: Path) -> None:
+    step, loop = gpu_plan.items(["torch"])[:2]
+    assert loop.fallback
+    named = {name: step.case.record()[name] for name in ("backend", "rule", "mode", "batch", "n_rec")}
+    ok: dict[str, Any] = {**named, **outcome(0.001, engine="fused")}
+    failed = {**named, "status": "failed", "reason": "broken"}
+    measured: list[tuple[Item, Any]] = [(step, ok), (loop, failed)]
+    assert gpu_summary.table(measured)[0]["fallback_ms"] is None
+    assert (
+        gpu_summary.exit_status(gpu_summary.verdicts([], measured), measured) == 1
+    )  # failed is not left out
+
+
+@pytest.mark.slow
+def test_end_to_end_in_the_simulator(tmp_path: Path) -> None:
+    """Conformance on "cuda" through processes, records and summary, on numba's simulator of a card."""
+    environ = {**os.environ, "NUMBA_ENABLE_CUDASIM": "1"}
+    command = [sys.executable, "-m", "benchmarks", "gpu-check", "--no-measure", "--minutes", "4"]
+    done = subprocess.run(
+        [*command, "--results", str(tmp_path)], cwd=ROOT, env=environ, capture_output=True, text=True
+    )
+    if done.returncode == gpu_check.NO_CARD:
+        assert "numba" in done.stderr
+        pytest.skip("numba can't run its simulator here: " + done.stderr.replace("\n", " "))
+    found = summary(tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert found["verdicts"][0]["what"] == "conformance"
+    assert found["verdicts"][0]["passed"] is True
+    lines = next((tmp_path / "conformance").glob("*.jsonl")).read_text().splitlines()
+    ran = [record for record in map(json.loads, lines) if record["status"] == "ok"]
+    assert {(record["rule"], record["mode"]) for record in ran} >= {("bptt", "adjoint")}
+    assert all(record["device"] == "cuda" for record in ran)
