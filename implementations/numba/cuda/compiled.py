@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from numba import cuda
+from numba import config, cuda
 
 # As on the CPU, NaN and infinity stay what they are: no `fastmath`. Multiply-adds are fused by default.
 _OPTIONS: dict[str, Any] = {"fastmath": False}
@@ -16,23 +16,44 @@ class Kernel:
     """An entry point, compiled at its first launch for the types that it is given."""
 
     def __init__(self, function: Callable) -> None:
-        self._kernel = cuda.jit(**_OPTIONS)(function)
+        self._function = function
+        self._editions: dict[int | None, Any] = {}
         self._types: set[tuple] = set()
         _kernels.append(self)
 
     def launch(self, grid: int, block: int | tuple[int, int], shared_bytes: int, *args: Any) -> None:
         """Start `grid` blocks of `block` threads with `shared_bytes` of dynamic shared memory; no waiting."""
         # what Numba compiles for: the simulator, which compiles nothing, keeps no such list
-        self._types.add(tuple((getattr(arg, "dtype", type(arg)), getattr(arg, "ndim", 0)) for arg in args))
+        n_threads = block if isinstance(block, int) else block[0] * block[1]
+        registers = _most_registers(n_threads)
+        if registers not in self._editions:
+            self._editions[registers] = _compiled(self._function, registers)
+        kernel = self._editions[registers]
+        self._types.add(
+            (registers, *((getattr(arg, "dtype", type(arg)), getattr(arg, "ndim", 0)) for arg in args))
+        )
         with warnings.catch_warnings():
             # a batch may be smaller than the card: that is for whoever chose it to know
             warnings.filterwarnings("ignore", message=".*[Gg]rid size.*")
-            self._kernel[grid, block, 0, shared_bytes](*args)
+            kernel[grid, block, 0, shared_bytes](*args)
 
     @property
     def compilations(self) -> int:
         """Number of combinations of types that it was launched with."""
         return len(self._types)
+
+
+def _most_registers(n_threads: int) -> int | None:
+    """What a thread may use, so that `n_threads` fit the 65536 of an SM; None for 255, the most."""
+    if n_threads > 512:
+        return 64
+    return 128 if n_threads > 256 else None
+
+
+def _compiled(function: Callable, registers: int | None) -> Any:
+    if registers is None or config.ENABLE_CUDASIM:  # type: ignore[attr-defined]
+        return cuda.jit(**_OPTIONS)(function)
+    return cuda.jit(max_registers=registers, **_OPTIONS)(function)
 
 
 def compilations() -> int:

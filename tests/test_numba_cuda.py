@@ -1,0 +1,120 @@
+"""Numba's CUDA kernels in Numba's simulator, against the naive loops of reference.py.
+
+The simulator is chosen before Numba is imported, so that each test runs in a process of its own.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SETUP = """
+import numpy as np
+import implementations as impl
+import cases, reference
+
+def problem(loss="cross_entropy", refractory_steps=5, sizes=(5, 3, 4), n_steps=29, window=9, seed=3):
+    n_in, n_regular, n_adaptive = sizes
+    network = impl.Network(n_in=n_in, n_regular=n_regular, n_adaptive=n_adaptive, n_out=3,
+                           refractory_steps=refractory_steps)
+    return cases.problem(network, n_batch=2, n_steps=n_steps, window=window, loss=loss, seed=seed)
+
+def check(p, rule, mode="adjoint", dtype="float64", bound=1e-12):
+    learner = p.learner("numba", rule, mode, device="cuda", dtype=dtype)
+    found, metrics = learner.gradients(learner.load(p.batch))
+    expected, trace = reference.gradients(
+        rule, p.network, p.objective, p.parameters, p.batch.spikes, p.batch.targets)
+    assert trace.z.sum() > 10
+    assert found.w_in.dtype == dtype
+    cases.assert_gradients(found, expected, bound)
+    task, rate = reference.loss(p.network, p.objective, trace, p.batch.targets)
+    assert abs(metrics.loss - task - rate) <= bound * (task + rate)
+    return learner, trace
+"""
+
+
+def simulate(code: str) -> None:
+    root = Path(__file__).parent.parent
+    environment = os.environ | {
+        "NUMBA_ENABLE_CUDASIM": "1",
+        "PYTHONPATH": os.pathsep.join((str(root), str(root / "tests"))),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", SETUP + code], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+@pytest.mark.parametrize(("loss", "refractory_steps"), [("cross_entropy", 5), ("squared_error", 1)])
+def test_gradients_of_all_rules_and_modes(loss: str, refractory_steps: int) -> None:
+    simulate(f"""
+from implementations import rules
+for rule in impl.RULES:
+    for mode in rules.get(rule).modes:
+        check(problem({loss!r}, {refractory_steps}, seed=3), rule, mode)
+""")
+
+
+def test_sizes_refractoriness_float32_and_spikes() -> None:
+    simulate("""
+p = problem(refractory_steps=0, sizes=(33, 0, 5), n_steps=35, window=35)  # two words of inputs, two stages
+learner, trace = check(p, "bptt")
+activity = learner.simulate(learner.load(p.batch))
+assert (activity.spikes == trace.z).all()
+assert np.abs(activity.readout - trace.y).max() < 1e-12
+loaded = learner.load(p.batch)
+evaluated, (_, metrics) = learner.evaluate(loaded), learner.gradients(loaded)
+assert float(evaluated.loss) == metrics.loss and float(evaluated.accuracy) == metrics.accuracy
+check(problem(sizes=(3, 35, 0), n_steps=8, window=4), "bptt", dtype="float32", bound=1e-4)  # two words
+""")
+
+
+def test_online_over_several_blocks() -> None:
+    simulate("""
+from implementations.numba.cuda import learner
+learner.BLOCK = 8
+check(problem(window=9), "eprop_symmetric", "online")
+""")
+
+
+def test_steps_equal_the_cpu_s_and_the_second_compiles_nothing() -> None:
+    simulate("""
+p = problem()
+for rule in ("eprop_symmetric", "eprop_adaptive"):
+    device, host = (p.learner("numba", rule, device=d) for d in ("cuda", "cpu"))
+    on_device, on_host = device.load(p.batch), host.load(p.batch)
+    for step in range(3):
+        found, expected = device.step(on_device), host.step(on_host)
+        assert abs(float(found.loss) - float(expected.loss)) < 1e-11
+        if step == 0:
+            compiled = device.compilations()
+    device.synchronize()
+    assert device.compilations() == compiled > 0
+    for name, array in host.state().items():
+        assert np.abs(device.state()[name] - array).max() < 1e-9, name
+    other = p.learner("numba", rule, device="cuda")
+    other.restore(device.state())
+    a, b = device.gradients(on_device)[0], other.gradients(on_device)[0]
+    assert (a.w_in == b.w_in).all() and (a.w_rec == b.w_rec).all() and (a.w_out == b.w_out).all()
+state = device.state()
+state["w_in"][0, 0] = np.nan
+device.restore(state)
+assert np.isnan(float(device.evaluate(on_device).loss))
+assert set(host.state()) == set(state)
+large = impl.Network(n_regular=1025, n_adaptive=0)
+try:
+    impl.learner("numba", "bptt", impl.Parameters.draw(large), network=large, device="cuda")
+except ValueError as error:
+    assert "at most 1024" in str(error)
+else:
+    raise AssertionError("1025 neurons were taken")
+""")
+
+
+def test_unavailable_says_why() -> None:
+    import implementations as impl
+
+    reason = impl.unavailable("numba", "cuda")
+    assert reason is None or "numba" in reason or "driver" in reason
