@@ -44,6 +44,7 @@ def curve(
     seconds_per_point: float = 2.0,
     criterion: int | None = None,
     end: bool = True,
+    final: float | None = None,
     machine: str = "aaaa1111",
     **run: Any,
 ) -> list[dict[str, Any]]:
@@ -67,6 +68,9 @@ def curve(
         if step == criterion:
             errors = {"validation_error": 0.05, "test_error": 0.06}
             records.append({"kind": "criterion", "step": step, "train_s": train_s, **errors})
+    if final is not None:
+        figures = {"test_loss": 0.5, "test_accuracy": final, "rate_hz": 10.0}
+        records.append({"kind": "final", "step": 10 * len(accuracies), "trials": 512, **figures})
     if end:
         records.append({"kind": "end", "step": 10 * len(accuracies), "reason": "steps"})
     return records
@@ -132,7 +136,9 @@ def everything(folder: Path, backends: tuple[str, ...] = ("numpy", "numba")) -> 
         for seed in range(3):
             for rule in ("bptt", "eprop_symmetric"):
                 records = curve(
-                    backend, rule, seed, (0.5, 0.6 + 0.1 * seed, 0.9), criterion=30 if seed else None
+                    *(backend, rule, seed, (0.5, 0.6 + 0.1 * seed, 0.9)),
+                    criterion=30 if seed else None,
+                    final=0.8 + 0.05 * seed + 0.02 * len(rule) / 15,
                 )
                 write(folder / f"curves/{backend}-{rule}-{seed}.jsonl", records)
         for rule, mode in cases:
@@ -147,6 +153,11 @@ def everything(folder: Path, backends: tuple[str, ...] = ("numpy", "numba")) -> 
                 sweeps.append(measurement(backend, step_s=(scaled,), **case, **sizes))
                 sweeps.append(memory(backend, n_steps=2250, mebibytes=100.0 * scaled, **case, **sizes))
             compared.append(parity(backend, rule, mode))
+    for changed in ({"task": {"n_cues": 3}}, {"optimizer": {"learning_rate": 0.01}}):
+        for seed in range(3):
+            for rule in ("bptt", "eprop_symmetric"):
+                records = curve(backends[0], rule, seed, final=0.9, settings={**SETTINGS, **changed})
+                write(folder / f"curves/sweep-{next(iter(changed))}-{rule}-{seed}.jsonl", records)
     write(folder / "timings/a.jsonl", timings)
     write(folder / "timings/b.jsonl", sweeps)
     write(folder / "parity/p.jsonl", compared)

@@ -1,0 +1,139 @@
+"""The comparison of rules: its statistics against numbers by hand, what it selects, and its command."""
+
+import json
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from record_files import SETTINGS, curve, write
+from scipy.stats import wilcoxon
+
+from benchmarks.__main__ import main
+from benchmarks.harness import records, report
+from benchmarks.harness.comparison import compared, statistics
+
+TINY = shlex.split(
+    "--backend numpy --rule bptt,eprop_symmetric --n-in 8 --n-regular 4 --n-adaptive 4 --n-cues 1 "
+    "--cue-ms 15 --interval-ms 20 --delay-ms 30 --recall-ms 15 --batch 8 --seeds 2"
+)
+
+
+def test_holm_is_the_textbook_example():
+    assert statistics.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert statistics.holm([0.9, 0.8]) == [1.0, 1.0]
+
+
+def test_a_paired_test_counts_all_patterns_of_signs():
+    first = np.array([0.9, 0.8, 0.95, 0.7, 0.99])
+    found = statistics.paired(first, first - np.array([0.1, 0.2, 0.3, 0.4, 0.5]))
+    assert found.p == pytest.approx(2.0 / 2**5)
+    assert (found.rank_biserial, found.seeds) == (1.0, 5)
+    assert found.difference == pytest.approx(0.3)
+    assert 0.1 < found.low < 0.3 < found.high < 0.5
+    rng = np.random.default_rng(1)
+    differences = rng.normal(0.3, 1.0, 9)
+    expected = wilcoxon(differences, method="exact").pvalue  # pyright: ignore[reportAttributeAccessIssue]
+    assert statistics.paired(differences, np.zeros(9)).p == pytest.approx(expected)
+
+
+def test_ties_and_zeros_are_no_evidence():
+    nothing = statistics.paired(np.ones(4), np.ones(4))
+    assert (nothing.p, nothing.rank_biserial, nothing.low, nothing.high) == (1.0, 0.0, 0.0, 0.0)
+    # Ranks 1.5, 1.5, 3 of +, -, +: (4.5 - 1.5)/6. Signs that are as extreme: 6 of 8, two-sided.
+    found = statistics.paired(np.array([1.0, -1.0, 2.0, 0.0]), np.zeros(4))
+    assert found.rank_biserial == pytest.approx(0.5)
+    assert found.p == pytest.approx(0.75)
+
+
+def test_seeds_that_ended_without_the_criterion_are_censored():
+    at, met = np.array([10.0, 20.0, 20.0, 30.0]), np.array([True, False, True, True])
+    found = statistics.reached(at, met)
+    # 1/4 at 10; of three at risk one at 20, which leaves 3/4 * 2/3; the last one at 30.
+    assert dict(zip(found.at, found.share, strict=True)) == pytest.approx({0: 0, 10: 0.25, 20: 0.5, 30: 1.0})
+    assert found.median == 20.0
+    assert np.isnan(statistics.reached(at, np.zeros(4, bool)).median)
+
+
+def sweep(folder: Path) -> records.Records:
+    """Rates of 0.005 (published), 0.01 and 0.02: the last is best by even seeds, the first by odd ones."""
+    for rate, even, odd in ((0.005, 0.7, 0.9), (0.01, 0.8, 0.85), (0.02, 0.95, 0.6)):
+        for seed in range(4):
+            accuracy = odd if seed % 2 else even
+            settings = {**SETTINGS, "optimizer": {"learning_rate": rate}}
+            run = curve("numba", "bptt", seed, (0.5, accuracy), final=accuracy - 0.1, settings=settings)
+            write(folder / f"curves/{rate}-{seed}.jsonl", run)
+    return records.read(folder)
+
+
+def test_a_tuned_setting_is_shown_on_seeds_that_did_not_select_it(tmp_path: Path):
+    found = sweep(tmp_path)
+    (row,) = compared.tuned(found, compared.judged(found)).to_dict("records")
+    assert row["values"]["learning_rate"] == 0.02
+    assert (row["tuned"], row["published"]) == pytest.approx((0.5, 0.8))
+    assert (row["seeds"], row["tried"], row["is_published"]) == (2, 3, False)
+
+
+def test_a_knob_changes_alone(tmp_path: Path):
+    sweep(tmp_path)
+    two = {**SETTINGS, "optimizer": {"learning_rate": 0.04}, "task": {"n_cues": 3}}
+    write(tmp_path / "curves/two.jsonl", curve(final=0.5, settings=two))
+    found = records.read(tmp_path)
+    rows = compared.along(found, compared.judged(found), "learning_rate")
+    assert sorted(set(rows["value"])) == [0.005, 0.01, 0.02]
+    assert compared.along(found, compared.judged(found), "n_cues").empty
+    # Members of a sweep are no experiments of their own in the report.
+    assert len(compared.swept(found.runs)) == 3
+
+
+def test_only_runs_that_are_equally_long_and_judged_at_their_end_are_compared(tmp_path: Path):
+    for seed in range(3):
+        for rule in ("bptt", "eprop_symmetric"):
+            write(tmp_path / f"curves/{rule}{seed}.jsonl", curve("numba", rule, seed, final=0.5 + 0.1 * seed))
+    write(tmp_path / "curves/short.jsonl", curve("numba", "bptt", 3, (0.5,), final=0.1))
+    write(tmp_path / "curves/unjudged.jsonl", curve("numba", "bptt", 4))
+    on = curve("numba", "bptt", 5, (0.5,), final=0.1, end=False)
+    on += curve("numba", "bptt", 5)[3:]  # it went on after it had been judged
+    write(tmp_path / "curves/on.jsonl", on)
+    found = records.read(tmp_path)
+    (rows,) = compared.main(compared.judged(found))
+    assert sorted(rows["seed"]) == [0, 0, 1, 1, 2, 2]
+    (pair,) = compared.pairs(rows, ("bptt", "eprop_symmetric")).to_dict("records")
+    assert (pair["seeds"], pair["difference"], pair["adjusted"]) == (3, 0.0, 1.0)
+
+
+def test_the_command_trains_once_and_compares(tmp_path: Path):
+    command = ["figure", *TINY, "--steps", "20", "--results", str(tmp_path)]
+    done = CliRunner().invoke(main, command)
+    assert done.exit_code == 0, done.output
+    files = sorted((tmp_path / "curves").glob("*.jsonl"))
+    assert len(files) == 4
+    before = [path.read_bytes() for path in files]
+    for path in files:
+        (final,) = (r for r in map(json.loads, path.read_text().splitlines()) if r["kind"] == "final")
+        assert (final["step"], final["trials"]) == (20, 512)
+    assert (tmp_path / "report/compared-evidence-accumulation.svg").exists()
+    text = (tmp_path / "report/report.md").read_text()
+    assert "| BPTT | symmetric e-prop | 2 |" in text
+    assert CliRunner().invoke(main, command).exit_code == 0
+    assert before == [path.read_bytes() for path in files]
+
+
+def test_an_interrupted_run_loses_only_its_judgement(tmp_path: Path):
+    """What was cut off after the last point is judged again, with the same figures."""
+    command = ["figure", *TINY, "--steps", "20", "--results", str(tmp_path)]
+    assert CliRunner().invoke(main, command).exit_code == 0
+    path = min((tmp_path / "curves").glob("*.jsonl"))
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[:-2]))  # without final and end, and there is no checkpoint any more
+    assert CliRunner().invoke(main, command).exit_code == 0
+    again = path.read_text().splitlines(keepends=True)
+    assert again[: len(lines) - 2] == lines[:-2]
+    assert [line for line in again if '"final"' in line] == [line for line in lines if '"final"' in line]
+
+
+def test_what_is_missing_names_its_command(tmp_path: Path):
+    write(tmp_path / "curves/a.jsonl", curve())
+    text = (report.build(tmp_path, tmp_path / "report").parent / "report.md").read_text()
+    assert "python -m benchmarks figure" in text
