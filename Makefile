@@ -4,7 +4,7 @@ PYTHON ?= python3
 RESULTS ?= results
 RUN = .venv/bin/python -m benchmarks
 .DEFAULT_GOAL := help
-.PHONY: help report figure test test-all test-timing lint reference bench bench-quick clean
+.PHONY: gpu-check wheels help report figure test test-all test-timing lint reference bench bench-quick clean
 
 help:
 	@echo "make report     train and measure for some minutes, then write $(RESULTS)/report/index.html"
@@ -16,6 +16,7 @@ help:
 	@echo "make bench      run the whole ASV suite on the last commit, and make its site, .asv/html"
 	@echo "make bench-quick  its most important part, with what is installed in .venv"
 	@echo "make reference  repeat the committed reference run, about half an hour"
+	@echo "make gpu-check  on a machine with a card: check and measure every backend there, within 10 minutes"
 	@echo "make clean      delete .venv and what runs here wrote; results/reference stays"
 
 # The quick edition of everything. Whatever was measured before is kept and compared: see results/README.md.
@@ -72,5 +73,24 @@ lint: .venv/dev
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$*,all]'
 	touch $@
 
+# On a machine with a card; takes torch, JAX and the rest from PYTHON where it has them, and installs what is
+# missing. Without a network: `make wheels WHEELS=dir` on a machine that has one, with the same Python and system,
+# and then `make gpu-check WHEELS=dir` there. Not by constraints.txt, which would replace what is there.
+WHEELS ?=
+GPU_FROM = $(if $(WHEELS),--no-index --find-links $(abspath $(WHEELS)))
+GPU_PACKAGES = '.[benchmarks,torch,jax,brainpy]' 'jax[cuda12]' numba-cuda nvidia-ml-py
+MINUTES ?= 9
+gpu-check: .venv-gpu/ready
+	.venv-gpu/bin/python -m benchmarks gpu-check --minutes $(MINUTES) --results $(RESULTS)
+
+.venv-gpu/ready: pyproject.toml
+	test -x .venv-gpu/bin/python || $(PYTHON) -m venv --system-site-packages .venv-gpu
+	.venv-gpu/bin/python -m pip install --quiet --disable-pip-version-check $(GPU_FROM) --editable $(GPU_PACKAGES)
+	touch $@
+
+wheels:
+	@test -n "$(WHEELS)" || { echo "make wheels WHEELS=dir: the folder to fill"; exit 2; }
+	$(PYTHON) -m pip download --disable-pip-version-check --dest $(WHEELS) $(GPU_PACKAGES) 'hatchling>=1.25' editables
+
 clean:
-	rm -rf .venv .asv $(addprefix $(RESULTS)/,asv checks curves parity report tables timings)
+	rm -rf .venv .venv-gpu .asv $(addprefix $(RESULTS)/,asv conformance fallback gpu-check checks curves parity report tables timings)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from benchmarks.harness.records import Records
 from benchmarks.harness.report.baseline import Baselines
+from benchmarks.harness.report.cards import Cards
 from benchmarks.harness.report.commits import Commits
 from benchmarks.harness.report.comparing import Comparing
 from benchmarks.harness.report.costs import Costs
@@ -28,6 +29,7 @@ def compose(records: Records, folder: Path) -> Report:
     names = Names(records)
     sections = [
         *Costs(records, names, folder).sections(),
+        *Cards(records, names).sections(),
         *Learning(records, names, folder).sections(),
         *Comparing(records, names, folder).sections(),
         *Parity(records, names).sections(),
