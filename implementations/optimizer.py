@@ -17,9 +17,11 @@ class Adam:
 
     Attributes:
         readout_decay: share of W_out and of the feedback that each update takes off, after Adam's step, in
-            rules whose feedback is learned (Kolen & Pollack 1994), and in no other. The default is that of
-            the published code for recurrent spiking networks (Bellec et al. 2020, TIMIT); there as here the
-            feedback gets the gradient of W_out and moments of its own.
+            rules whose feedback is learned (Kolen & Pollack 1994; Akrout et al. 2019, arXiv 1904.05391), and
+            in no other; not scaled by the learning rate. The default is that of the code published with
+            Bellec et al. 2020 for frames of TIMIT (for its sequences: 1e-4); there as here the feedback gets
+            the gradient of W_out and moments of its own. There it begins as N(0, 1)/sqrt(n_rec), here as
+            `Parameters` have it.
 
     Raises:
         InvalidArgument: (a ValueError) for a number out of range.
