@@ -47,7 +47,10 @@ def simulate(code: str) -> None:
     assert done.returncode == 0, done.stderr[-3000:]
 
 
-@pytest.mark.parametrize(("loss", "refractory_steps"), [("cross_entropy", 5), ("squared_error", 1)])
+@pytest.mark.parametrize(
+    ("loss", "refractory_steps"),
+    [("cross_entropy", 5), pytest.param("squared_error", 1, marks=pytest.mark.slow)],
+)
 def test_gradients_of_all_rules_and_modes(loss: str, refractory_steps: int) -> None:
     simulate(f"""
 from implementations import rules
@@ -57,6 +60,7 @@ for rule in impl.RULES:
 """)
 
 
+@pytest.mark.slow
 def test_sizes_refractoriness_float32_and_spikes() -> None:
     simulate("""
 p = problem(refractory_steps=0, sizes=(33, 0, 5), n_steps=35, window=35)  # two words of inputs, two stages
@@ -71,6 +75,7 @@ check(problem(sizes=(3, 35, 0), n_steps=8, window=4), "bptt", dtype="float32", b
 """)
 
 
+@pytest.mark.slow
 def test_online_over_several_blocks() -> None:
     simulate("""
 from implementations.numba.cuda import learner
@@ -79,6 +84,7 @@ check(problem(window=9), "eprop_symmetric", "online")
 """)
 
 
+@pytest.mark.slow
 def test_steps_equal_the_cpu_s_and_the_second_compiles_nothing() -> None:
     simulate("""
 p = problem()

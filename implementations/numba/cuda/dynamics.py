@@ -1,3 +1,4 @@
+# type: ignore  # what is inside a kernel has other types than Numba's stand-ins for Python show
 """The forward pass: block = trial, thread = neuron, the time loop inside the kernel.
 
 The state of a neuron stays in its thread's registers. Spikes go once a step through a bit mask in shared

@@ -1,3 +1,4 @@
+# type: ignore  # what is inside a kernel has other types than Numba's stand-ins for Python show
 """The way back over a stored trial: per neuron in e-prop, with the recurrent weights in BPTT.
 
 Thread j owns column j of the gradient. Where neuron or input i spikes it adds lam_v_j to row i of its block's

@@ -108,7 +108,6 @@ class Learner(Interface):
         network = self._setting.network
         w = found["w"].copy_to_host().reshape(-1, network.n_rec)
         w_in, w_rec = w[: network.n_in], w[network.n_in :]
-        np.fill_diagonal(w_rec, 0.0)
         w_out = found["w_out"].copy_to_host().reshape(network.n_rec, network.n_out)
         numbers = (metrics.loss, metrics.task_loss, metrics.rate_loss, metrics.accuracy, metrics.rate_hz)
         return Gradients(w_in, w_rec, w_out), Metrics(*map(float, numbers))
@@ -235,6 +234,7 @@ class Learner(Interface):
                 run["ell"], self._back_w, feedback, run["c"], *decays, gain, self._beta, part,
             )  # fmt: skip
         gradient = self._sum(part, run["c"], rate)
+        sums.clear_diagonal.launch(*_over(n_rec), 0, gradient, network.n_in, n_rec)
         return {"w": gradient, "w_out": self._sum(out, run["c"], rate[:0])}, metrics
 
     def _start(self, loaded: Loaded, n_kept: int, window: int, psi: bool = True) -> dict[str, Any]:

@@ -1,3 +1,4 @@
+# type: ignore  # what is inside a kernel has other types than Numba's stand-ins for Python show
 """Online e-prop: eligibility traces carried forward, memory that does not grow with the trial.
 
 `dynamics.forward` runs a block of steps, then `carry` takes the traces over it: as on the CPU

@@ -1,3 +1,4 @@
+# type: ignore  # what is inside a kernel has other types than Numba's stand-ins for Python show
 """Adam on the device, and what the other kernels need of the weights it changed."""
 
 import math

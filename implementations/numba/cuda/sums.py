@@ -1,3 +1,4 @@
+# type: ignore  # what is inside a kernel has other types than Numba's stand-ins for Python show
 """Sums over trials and blocks, always in the same order, and what follows from them."""
 
 import math
@@ -97,3 +98,11 @@ def clear(values):
     """Set flat values to 0."""
     for i in range(cuda.grid(1), values.shape[0], cuda.gridsize(1)):
         values[i] = 0
+
+
+@Kernel
+def clear_diagonal(gradient, n_in, n_rec):
+    """Set the cells of flat [W_in; W_rec] at the diagonal of W_rec to 0: nobody connects to itself."""
+    j = cuda.grid(1)
+    if j < n_rec:
+        gradient[(n_in + j) * n_rec + j] = 0
