@@ -67,7 +67,7 @@ class _NumbaClock:
     def __init__(self) -> None:
         from numba import cuda
 
-        self._cuda = cuda
+        self._cuda: Any = cuda
         self._start, self._stop = (cuda.event(timing=True) for _ in range(2))
 
     def start(self) -> None:
@@ -216,7 +216,7 @@ def _cuda_version() -> str | None:
 
 def _by_library(fields: dict[str, tuple[str, float | None]]) -> list[dict[str, Any]]:
     """The same through NVML, which needs no process; an empty list where it finds no card or driver."""
-    import pynvml as nvml
+    import pynvml as nvml  # pyright: ignore[reportMissingImports]
 
     try:
         nvml.nvmlInit()
