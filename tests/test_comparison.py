@@ -12,7 +12,8 @@ from scipy.stats import wilcoxon
 
 from benchmarks.__main__ import main
 from benchmarks.harness import records, report
-from benchmarks.harness.comparison import compared, statistics
+from benchmarks.harness.comparison import compared, runs, statistics
+from benchmarks.harness.problem import PROBLEMS
 
 TINY = shlex.split(
     "--backend numpy --rule bptt,eprop_symmetric --n-in 8 --n-regular 4 --n-adaptive 4 --n-cues 1 "
@@ -118,6 +119,22 @@ def test_the_command_trains_once_and_compares(tmp_path: Path):
     assert "| BPTT | symmetric e-prop | 2 |" in text
     assert CliRunner().invoke(main, command).exit_code == 0
     assert before == [path.read_bytes() for path in files]
+
+
+def test_tuned_settings_are_trained_on_seeds_of_their_own(tmp_path: Path):
+    tiny = [*TINY, "--steps", "20", "--results", str(tmp_path)]
+    done = CliRunner().invoke(main, ["figure", *tiny, "--tuned"])
+    assert done.exit_code == 2
+    assert "python -m benchmarks sweep" in done.output
+
+
+def test_a_run_at_other_values():
+    (run,) = runs.of(PROBLEMS["evidence_accumulation"], "numpy", ["bptt"], [100], steps=10)
+    changed = runs.at(run, {"learning_rate": 0.02, "rate_cost": 0.5, "tau_adaptation_ms": 500.0, "batch": 32})
+    assert (changed.optimizer.learning_rate, changed.plan.batch) == (0.02, 32)
+    assert changed.problem.objective.rate_cost == 0.5
+    assert changed.problem.network.tau_adaptation_ms == 500.0
+    assert runs.at(run, {"rate_cost": None}) == run
 
 
 def test_an_interrupted_run_loses_only_its_judgement(tmp_path: Path):

@@ -15,8 +15,8 @@ from benchmarks.commands.options import (
     results_option,
     with_recipe,
 )
-from benchmarks.harness import report
-from benchmarks.harness.comparison import runs
+from benchmarks.harness import records, report
+from benchmarks.harness.comparison import compared, runs
 from benchmarks.harness.curve_file import UnusableFile
 from benchmarks.harness.curves import Run, record
 from benchmarks.harness.interruption import Interrupted
@@ -46,12 +46,18 @@ _INTERRUPTED = 130  # what a shell reports for Ctrl-C
     help="Rules, separated by commas, or all.",
 )
 @click.option("--seeds", type=int, default=runs.SEEDS, show_default=True, help="Run the seeds 0 to N-1.")
+@click.option(
+    "--tuned",
+    is_flag=True,
+    help="Train each rule at the setting that a recorded sweep found best, and at the published one, on seeds"
+    " that no sweep has: 100 to 100+N-1.",
+)
 @recipe_options("steps", "batch", "learning_rate", "evaluate_every")
 @click.option("--device", type=click.Choice(DEVICES), default=DEVICES[0], show_default=True)
 @click.option("--threads", type=int, help="CPU threads. [default: all that the process may use]")
 @problem_options
 @results_option
-def command(backend: str, rules: Any, seeds: int, results: Path, **values: Any) -> None:
+def command(backend: str, rules: Any, seeds: int, tuned: bool, results: Path, **values: Any) -> None:
     """Train every rule on the same seeds, then write the report with their comparison.
 
     Runs go on to --steps whether or not they meet the stopping criterion, and are then judged on fresh
@@ -77,7 +83,7 @@ def command(backend: str, rules: Any, seeds: int, results: Path, **values: Any) 
             build_problem(values),
             backend,
             names,
-            range(seeds),
+            range(compared.FRESH, compared.FRESH + seeds) if tuned else range(seeds),
             steps=values["steps"],
             device=values["device"],
             threads=values["threads"],
@@ -85,6 +91,8 @@ def command(backend: str, rules: Any, seeds: int, results: Path, **values: Any) 
             batch=values["batch"],
             evaluate_every=values["evaluate_every"],
         )
+        if tuned:
+            planned = _tuned(planned, results)
         for run in planned[: len(names)]:  # one seed of each: raises where an argument doesn't fit
             run.learner()
     failed = sum(not _recorded(run, results) for run in planned)
@@ -96,6 +104,23 @@ def command(backend: str, rules: Any, seeds: int, results: Path, **values: Any) 
     if failed:
         click.echo(f"{failed} of {len(planned)} runs failed", err=True)
         raise SystemExit(1)
+
+
+def _tuned(published: list[Run], results: Path) -> list[Run]:
+    """Each run, and beside it the same at the tuned setting of its rule."""
+    found = records.read(results)
+    rows = compared.judged(found)
+    rows = rows[(rows["task"] == published[0].problem.name) & rows["backend"].eq(published[0].backend)]
+    best = compared.tuned(found, rows) if len(rows) else rows
+    values = {row["rule"]: row["values"] for row in best.to_dict("records")} if len(best) else {}
+    missing = sorted({run.rule for run in published} - set(values))
+    if missing:
+        raise click.UsageError(
+            f"no sweep with two even seeds' settings is recorded under {results} for {', '.join(missing)} on"
+            f" {published[0].backend}: python -m benchmarks sweep --preset knobs makes one"
+        )
+    both = [each for run in published for each in (run, runs.at(run, values[run.rule]))]
+    return list({run.name: run for run in both}.values())
 
 
 def _recorded(run: Run, results: Path) -> bool:

@@ -55,8 +55,8 @@ class Trained(Protocol):
         """Train up to the end."""
         ...
 
-    def final(self) -> Final:
-        """Judge the trained network; called only where the plan has final trials."""
+    def final(self) -> Final | None:
+        """Judge the trained network; None where there is nothing to judge it on."""
         ...
 
     def state(self) -> dict[str, np.ndarray]:
@@ -248,7 +248,9 @@ def _train(run: Recordable, file: CurveFile, checkpoint_path: Path, display: Dis
                     "the same command goes on from there",
                 )
     if run.plan.final_trials and recorded.final_step != recorded.last_point:
-        file.append({"kind": "final", **_judged(training.final())})
+        final = training.final()
+        if final is not None:
+            file.append({"kind": "final", **_judged(final)})
     display.say(f"{run.title}: recorded up to step {recorded.last_point} in {file.path}")
 
 

@@ -6,6 +6,7 @@ within seeds.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.stats import CensoredData, PermutationMethod, bootstrap, ecdf, rankdata, wilcoxon
@@ -59,9 +60,8 @@ def paired(first: np.ndarray, second: np.ndarray) -> Paired:
     """Compare figures of the same seeds, two at least."""
     differences = first - second
     low, high = interval(differences)
-    test = wilcoxon(
-        differences, method=PermutationMethod(n_resamples=_ENUMERATED, rng=np.random.default_rng(0))
-    )
+    method: Any = PermutationMethod(n_resamples=_ENUMERATED, rng=np.random.default_rng(0))
+    test = wilcoxon(differences, method=method)
     return Paired(
         len(differences),
         float(differences.mean()),

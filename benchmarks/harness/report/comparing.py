@@ -154,7 +154,7 @@ class Comparing:
             first_better = (row["difference"] > 0) == (metric.better == "higher")
             better, worse = ("first", "second") if first_better else ("second", "first")
             ends = sorted(abs(row[end]) for end in ("low", "high"))
-            unit = f"\u00a0{metric.unit}" * bool(metric.unit)
+            unit = "\u00a0" + ("points" if metric.unit == "%" else metric.unit) if metric.unit else ""
             found.append(
                 f"{self._title(row, better)} ends better than {self._title(row, worse)}, by"
                 f" {metric.format(abs(row['difference']))}{unit} ({metric.format(ends[0])} to"
@@ -269,11 +269,13 @@ class Comparing:
                         **{"seeds": part["seed"].nunique(), "usual": value == usual},
                     }
                 )
-        table = Builder(pd.DataFrame(found), "The figures behind the plot, and the range over seeds.")
+        frame = pd.DataFrame(found).sort_values(["rule"], key=self._names.order, kind="stable")
+        frame = frame.sort_values(["setting", "value"], kind="stable")
+        table = Builder(frame, "The figures behind the plot, and the range over seeds.")
         table.text("setting", "setting")
         table.text("value", lambda row: f"{row['value']:g}" + " (published)" * bool(row["usual"]))
         table.text("rule", self._names.rule).count("seeds", "seeds")
-        table.figure(column, "mean", best_within=["setting", "rule"]).span("range", column, "least", "most")
+        table.figure(column, "mean").span("range", column, "least", "most")
         return table.build(folded="Figures of each setting")
 
     def _tuned(self, tuned: pd.DataFrame, column: str) -> Table:

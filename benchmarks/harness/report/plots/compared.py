@@ -96,7 +96,10 @@ def _ends(
         ax.plot(
             [values.mean()], [y], look.rule_marker(rule), color=colour, markerfacecolor=style.PAPER, ms=6.5
         )
-        mean, ends = metric.quantity(values.mean() / metric.scale), (low / metric.scale, high / metric.scale)
+        mean, ends = (
+            metric.quantity(values.mean() / metric.scale),
+            (float(low) / metric.scale, float(high) / metric.scale),
+        )
         text = f"{titles.get(rule, rule)}: mean {mean} ({metric.format(ends[0])} to {metric.format(ends[1])})"
         drawing.tip(ax, float(values.mean()), y, text)
         for _, run in part.iterrows():
