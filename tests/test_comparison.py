@@ -5,6 +5,7 @@ import shlex
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 from record_files import SETTINGS, curve, write
@@ -55,6 +56,12 @@ def test_seeds_that_ended_without_the_criterion_are_censored():
     assert dict(zip(found.at, found.share, strict=True)) == pytest.approx({0: 0, 10: 0.25, 20: 0.5, 30: 1.0})
     assert found.median == 20.0
     assert np.isnan(statistics.reached(at, np.zeros(4, bool)).median)
+
+
+def test_a_fast_seed_that_fails_is_not_dropped_early():
+    rows = {"criterion_s": [np.nan, 9.0], "train_s": [3.0, 10.0]}
+    found = compared.until(pd.DataFrame(rows), "criterion_s", "train_s")
+    assert dict(zip(found.at, found.share, strict=True))[9.0] == 0.5
 
 
 def sweep(folder: Path) -> records.Records:

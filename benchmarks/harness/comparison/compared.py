@@ -160,9 +160,14 @@ def ends(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def until(part: pd.DataFrame, met: str, end: str) -> statistics.Reached:
-    """How the share of a rule's seeds that met the criterion grows with steps or seconds."""
+    """How the share of a rule's seeds that met the criterion grows with steps or seconds.
+
+    Seeds that did not meet it stay in the count up to the longest run of the rule. All do the same number of
+    steps: to drop one when its seconds end would count a fast process as less of a failure.
+    """
     done = part[met].notna()
-    return statistics.reached(part[met].where(done, part[end]).to_numpy(float), done.to_numpy())
+    last = max(part[end].max(), part[met].max()) if done.any() else part[end].max()
+    return statistics.reached(part[met].fillna(last).to_numpy(float), done.to_numpy())
 
 
 def validated(records: Records, rows: pd.DataFrame) -> pd.DataFrame:
