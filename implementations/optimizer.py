@@ -18,8 +18,9 @@ class Adam:
     Attributes:
         readout_decay: share of W_out and of the feedback that each update takes off, after Adam's step, in
             rules whose feedback is learned (Kolen & Pollack 1994; Akrout et al. 2019, arXiv 1904.05391), and
-            in no other; not scaled by the learning rate. The default is that of the code published with
-            Bellec et al. 2020 for frames of TIMIT (for its sequences: 1e-4); there as here the feedback gets
+            in no other; not scaled by the learning rate. The code published with Bellec et al. 2020 has 1e-2
+            for frames of TIMIT and 1e-4 for its sequences; the latter is the default, as evidence
+            accumulation is learned worse with the former (CONTRIBUTING.md). There as here the feedback gets
             the gradient of W_out and moments of its own. There it begins as N(0, 1)/sqrt(n_rec), here as
             `Parameters` have it.
 
@@ -31,7 +32,7 @@ class Adam:
     beta1: float = 0.9
     beta2: float = 0.999
     epsilon: float = 1e-8
-    readout_decay: float = 0.01
+    readout_decay: float = 1e-4
 
     def __post_init__(self) -> None:
         checks.number("learning_rate", self.learning_rate, minimum=0.0)
