@@ -10,11 +10,13 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.harness import records
+from benchmarks.harness.comparison import compared
 from benchmarks.harness.problem import SYSTEM
 from benchmarks.harness.records import Records
 from benchmarks.harness.report import summary
 from benchmarks.harness.report.metrics import METRICS, Metric
 from benchmarks.harness.report.names import Names
+from benchmarks.harness.report.style import ordered
 from implementations import rules
 
 # A step of the other rules costs what one of these two does; the report has all of them.
@@ -79,6 +81,39 @@ def _costs(found: Records) -> str:
     return "\n".join(lines)
 
 
+def _learning(found: Records) -> str:
+    """How each rule ends, per task: a row per rule."""
+    parts = compared.main(compared.judged(found))
+    if not parts:
+        raise NotFilled("no trained network was judged at its end; `figure` does it")
+    lines: list[str] = []
+    for part in parts:
+        task = str(part["task"].iloc[0])
+        metric = METRICS[compared.measure(task)]
+        ends = compared.ends(part).set_index("rule")
+        columns = [
+            task.replace("_", " "),
+            f"final {metric.heading}",
+            "95 % interval",
+            "met the criterion",
+            "median steps",
+            "median seconds",
+        ]
+        lines += ["", _line(columns), _line(["---", "---:", "---:", "---:", "---:", "---:"])]
+        for rule in ordered(ends.index.to_series(), rules.RULES):
+            row = ends.loc[rule]
+            cells = [
+                rules.get(rule).title,
+                metric.format(row["mean"]),
+                f"{metric.format(row['low'])} – {metric.format(row['high'])}",
+                f"{row['met']} of {row['seeds']}",
+                METRICS["step"].format(row["criterion_step"]),
+                METRICS["train_s"].format(row["criterion_s"]),
+            ]
+            lines.append(_line(cells))
+    return "\n".join(lines[1:])
+
+
 def _cells(here: pd.DataFrame, column: str, metric: Metric, labels: list[str]) -> list[str]:
     """A figure for each label, "" where there is none; the least of `SYSTEM`'s in bold."""
     own = here.loc[here["system"] == SYSTEM, column]
@@ -95,4 +130,4 @@ def _line(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-_TABLES: dict[str, Callable[[Records], str]] = {"costs": _costs}
+_TABLES: dict[str, Callable[[Records], str]] = {"costs": _costs, "learning": _learning}
