@@ -3,6 +3,7 @@
 import re
 import shutil
 import xml.etree.ElementTree as ElementTree
+from base64 import b64encode
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from record_files import curve, everything, measurement, memory, parity, write
 
 from benchmarks.commands.report import command
 from benchmarks.harness import records, report
-from benchmarks.harness.report import datatables, summary
+from benchmarks.harness.report import datatables, summary, trial
 from benchmarks.harness.report.metrics import METRICS, significant
 from benchmarks.harness.report.plots.curves import band
 
@@ -422,3 +423,14 @@ def test_significant_digits(value: float, text: str):
 
 def test_a_missing_figure_is_a_dash():
     assert METRICS["step_s"].format(float("nan")) == METRICS["step_s"].format(None) == "–"
+
+
+def test_a_drawn_trial_is_in_the_page(tmp_path: Path) -> None:
+    found = trial.sections(tmp_path)
+    assert found[0].commands
+    assert str(tmp_path / "raster.png") in found[0].commands[0]
+    (tmp_path / "raster.png").write_bytes(b"picture")
+    section = trial.sections(tmp_path)[0]
+    assert not section.commands
+    assert b64encode(b"picture").decode() in section.pictures[0].inline
+    assert section.pictures[0].suffix == ".png"

@@ -79,9 +79,8 @@ def draw(trials: list[Trial], network: Network, panels: Panels, title: str) -> F
         figure.align_ylabels(axes[:, 0])
         figure.suptitle(title, x=0.01, ha="left", fontsize=9.5, fontweight="bold")
         handles, labels = axes[2, 0].get_legend_handles_labels()
-        axes[2, 0].legend(
-            handles, labels, ncols=2, loc="upper left", borderaxespad=0.1, handlelength=2.2, fontsize=7.5
-        )
+        # below all panels: a readout may be anywhere within its own
+        figure.legend(handles, labels, ncols=2, loc="outside lower right", handlelength=2.2, fontsize=7.5)
         return figure
 
 

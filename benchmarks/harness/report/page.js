@@ -6,6 +6,7 @@ const NEAR = 22; // CSS pixels from the pointer to a mark
 function pointable(figure) {
   const box = figure.querySelector(":scope > div");
   const svg = box.querySelector("svg");
+  if (svg === null) return; // an image has no marks
   const tips = JSON.parse(figure.querySelector("script.tips").textContent);
   const tip = Object.assign(document.createElement("div"), { className: "tip", hidden: true });
   tip.setAttribute("role", "status");

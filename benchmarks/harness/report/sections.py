@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.harness.records import Records
+from benchmarks.harness.report import trial
 from benchmarks.harness.report.baseline import Baselines
 from benchmarks.harness.report.cards import Cards
 from benchmarks.harness.report.commits import Commits
@@ -32,6 +33,7 @@ def compose(records: Records, folder: Path) -> Report:
         *Cards(records, names).sections(),
         *Learning(records, names, folder).sections(),
         *Comparing(records, names, folder).sections(),
+        *trial.sections(folder),
         *Parity(records, names).sections(),
         *Baselines(records, names, folder).sections(),
         *Commits(records, names).sections(),

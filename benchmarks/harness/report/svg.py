@@ -19,7 +19,7 @@ _FONTS = "system-ui, -apple-system, 'Segoe UI', Roboto, Helvetica, Arial, sans-s
 
 @dataclass(frozen=True)
 class Picture:
-    """A saved figure: its files' stem, its caption and description, its SVG for a page, and the tips there.
+    """A saved figure: stem and suffix of its file, caption and description, what a page shows, and tips.
 
     `tips` is a JSON list of [x, y, text], in the units of the SVG's viewBox.
     """
@@ -29,6 +29,7 @@ class Picture:
     description: str
     inline: str
     tips: str
+    suffix: str = ".svg"
 
 
 def save(drawing: Drawing, stem: str, folder: Path, *, caption: str, description: str) -> Picture:
