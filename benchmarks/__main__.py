@@ -10,6 +10,7 @@ _COMMANDS = {
     "list": "Show which backend, device and rule can run here, and why others can't.",
     "train": "Train, and record how well the network does as it learns.",
     "figure": "Train all rules on the same seeds, and compare how well they learn.",
+    "sweep": "Train many networks at once, on this machine or a Dask cluster.",
     "raster": "Draw what a network does in one trial.",
     "measure": "Measure the time and memory of training steps.",
     "devices": "Measure what several devices bring that share out the trials of a step.",

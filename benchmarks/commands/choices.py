@@ -1,6 +1,6 @@
 """Backends and rules as options name them: lists, and `all` for what can run here."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import click
@@ -136,17 +136,22 @@ def chosen(groups: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
 
 
 def pairs(
-    backends: tuple[str, ...], rules: tuple[str, ...], device: str, mode: str | None
+    backends: tuple[str, ...],
+    rules: tuple[str, ...],
+    device: str,
+    mode: str | None,
+    unavailable: Callable[..., str | None] = impl.unavailable,
+    say: Callable[[str], None] = click.echo,
 ) -> list[tuple[str, str]]:
     """Backends with rules that can run here, in `mode` or, where it is None, in any.
 
     What was asked for by name and can't run is an error. What `all` stands for and can't run is left out,
-    with a line that says why.
+    with a line that says why. `unavailable` is asked: of this machine, or of others.
     """
     found = []
     left_out: list[str] = []
     for backend in impl.BACKENDS if backends == (ALL,) else backends:
-        reason = impl.unavailable(backend, device)
+        reason = unavailable(backend, device)
         if reason is not None:
             if backends != (ALL,):
                 raise click.BadParameter(
@@ -158,7 +163,7 @@ def pairs(
             if mode is not None and mode not in get(rule).modes:
                 reason = f"it has no mode {mode}, only {' and '.join(get(rule).modes)}"
             else:
-                reason = impl.unavailable(backend, device, rule)
+                reason = unavailable(backend, device, rule)
             if reason is None:
                 found.append((backend, rule))
             elif rules == (ALL,) or backends == (ALL,):
@@ -170,5 +175,5 @@ def pairs(
             "nothing of what --backend and --rule ask for can run here: " + "; ".join(left_out)
         )
     for line in left_out:
-        click.echo(line)
+        say(line)
     return found

@@ -181,13 +181,19 @@ def file_name(header: Mapping[str, Any]) -> str:
     return "-".join((*parts, f"seed{header['seed']}", digest))
 
 
-def record(run: Recordable, results: Path, show: Callable[[str, int], Display]) -> None:
+def record(
+    run: Recordable,
+    results: Path,
+    show: Callable[[str, int], Display],
+    sweep: Mapping[str, Any] | None = None,
+) -> None:
     """Train, or go on training, up to the end of the run's plan; a run that is there already is skipped.
 
     Args:
         run: what to train.
         results: directory that holds curves/; made if missing.
         show: title and number of steps -> display of the run.
+        sweep: where the run is trained as part of a sweep, its provenance, for the session's record.
 
     Raises:
         UnusableFile: the run's file is damaged, of another run, or in use by another process.
@@ -198,16 +204,22 @@ def record(run: Recordable, results: Path, show: Callable[[str, int], Display]) 
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / f"{run.name}.jsonl"
     checkpoint_path = directory / f"{run.name}.checkpoint.npz"
-    with _locked(path), show(run.title, run.plan.steps) as display:
+    with locked(path), show(run.title, run.plan.steps) as display:
         file = CurveFile(path, run.header)
-        if _finished(file.recorded, run.plan):
+        if finished(file.recorded, run.plan):
             display.say(f"{run.title}: already recorded up to step {file.recorded.last_point}, skipped")
         else:
-            _train(run, file, checkpoint_path, display)
+            _train(run, file, checkpoint_path, display, sweep)
         _end(file, run.plan, checkpoint_path)
 
 
-def _train(run: Recordable, file: CurveFile, checkpoint_path: Path, display: Display) -> None:
+def _train(
+    run: Recordable,
+    file: CurveFile,
+    checkpoint_path: Path,
+    display: Display,
+    sweep: Mapping[str, Any] | None,
+) -> None:
     recorded = file.recorded
     training = run.training()
     display.warming_up()
@@ -224,6 +236,7 @@ def _train(run: Recordable, file: CurveFile, checkpoint_path: Path, display: Dis
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
             "step": max(training.step, recorded.last_point),  # what comes before is not measured here
             "environment": environment(),
+            **({} if sweep is None else {"sweep": dict(sweep)}),
         }
     )
 
@@ -240,7 +253,7 @@ def _train(run: Recordable, file: CurveFile, checkpoint_path: Path, display: Dis
             else:
                 display.step(event)
             if request.signal_number is not None:
-                if not _finished(recorded, run.plan):
+                if not finished(recorded, run.plan):
                     save()
                 raise Interrupted(
                     request.signal_number,
@@ -294,7 +307,7 @@ def _judged(judgement: Point | Final) -> dict[str, Any]:
     return figures
 
 
-def _finished(recorded: Recorded, plan: Plan) -> bool:
+def finished(recorded: Recorded, plan: Plan) -> bool:
     """Whether there is nothing left to measure."""
     if recorded.last_point > plan.steps:
         return True  # recorded further than this plan goes
@@ -316,7 +329,7 @@ def _end(file: CurveFile, plan: Plan, checkpoint_path: Path) -> None:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
     """Keep other processes from the run that is recorded in `path`."""
     lock = FileLock(path.with_name(f".{path.stem}.lock"), timeout=0)
     try:

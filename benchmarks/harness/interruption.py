@@ -1,6 +1,7 @@
 """Ctrl-C and SIGTERM held back until it is safe to stop."""
 
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,9 +30,13 @@ class Request:
 def held() -> Iterator[Request]:
     """Inside, the first Ctrl-C or SIGTERM only sets `Request.signal_number`; the second acts as ever.
 
-    Works in the main thread, which alone gets signals. A signal that the process ignores stays ignored.
+    Works in the main thread, which alone gets signals; in others it does nothing.
+    A signal that the process ignores stays ignored.
     """
     request = Request()
+    if threading.current_thread() is not threading.main_thread():
+        yield request
+        return
     before: dict[int, Any] = {
         number: signal.getsignal(number) for number in _SIGNALS if signal.getsignal(number) != signal.SIG_IGN
     }

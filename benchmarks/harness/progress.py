@@ -39,6 +39,30 @@ class Display(AbstractContextManager["Display"], ABC):
         """Print a line."""
 
 
+class Silent(Display):
+    """Shows nothing: for runs whose output nobody reads."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+    def warming_up(self) -> None:
+        """See `Display`."""
+
+    def start(self, step: int) -> None:
+        """See `Display`."""
+
+    def step(self, step: Step) -> None:
+        """See `Display`."""
+
+    def point(self, point: Point) -> None:
+        """See `Display`."""
+
+    def say(self, text: str) -> None:
+        """See `Display`."""
+
+
 class Bar(Display):
     """The run's name, and below it a bar with loss, accuracy, steps per second and the time left.
 

@@ -1,0 +1,83 @@
+"""The files of a sweep's runs, under RESULTS/curves as `train` leaves them: what is there, what came back."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.harness import checkpoint
+from benchmarks.harness.curve_file import CurveFile, UnusableFile
+from benchmarks.harness.curves import Run, finished, locked
+from benchmarks.harness.sweeps.worker import DIVERGED
+
+
+@dataclass(frozen=True)
+class Existing:
+    """What is recorded of a run. `done` is how it ended: "steps", "criterion", "diverged", or None."""
+
+    lines: bytes | None
+    checkpoint: bytes | None
+    done: str | None
+
+
+def existing(run: Run, results: Path) -> Existing:
+    """Read the file of a run.
+
+    Raises:
+        UnusableFile: it is damaged, of another run, or in use.
+    """
+    path = curve_path(run, results)
+    if not path.exists():
+        return Existing(None, None, None)
+    with locked(path):
+        recorded = CurveFile(path, run.header).recorded
+        lines = path.read_bytes()
+        saved = path.with_suffix(".checkpoint.npz")
+        last = _last_end(lines)
+        if last == DIVERGED:
+            return Existing(lines, None, DIVERGED)
+        done = (last or "steps") if finished(recorded, run.plan) else None
+        return Existing(lines, saved.read_bytes() if saved.exists() and done is None else None, done)
+
+
+def keep(run: Run, results: Path, before: bytes | None, lines: bytes) -> str:
+    """Put what a worker sent in the place of what was there; returns how the run ended.
+
+    Whatever ends this process meanwhile, the file is the old one or the new one.
+
+    Raises:
+        UnusableFile: another process recorded this run meanwhile (its file stays), or this is no whole run.
+    """
+    path = curve_path(run, results)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    with locked(path):
+        if (path.read_bytes() if path.exists() else None) != before:
+            raise UnusableFile(f"{path} was written by another process meanwhile; it stays as it is")
+        end = _last_end(lines)
+        if end is None:
+            raise UnusableFile(f"{run.title}: what the worker sent has no end; nothing of it is kept")
+        with temporary.open("wb") as file:
+            file.write(lines)
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            CurveFile(temporary, run.header)  # of this run, and undamaged
+        except UnusableFile:
+            temporary.unlink()
+            raise
+        os.replace(temporary, path)
+        checkpoint.delete(path.with_suffix(".checkpoint.npz"))
+    return end
+
+
+def curve_path(run: Run, results: Path) -> Path:
+    """Of a run's file."""
+    return results / "curves" / f"{run.name}.jsonl"
+
+
+def _last_end(lines: bytes) -> str | None:
+    """The reason of the `end` that is the last line; None where the last line is something else."""
+    last = lines.splitlines()[-1:] or [b"{}"]
+    record = json.loads(last[0])
+    return record["reason"] if record.get("kind") == "end" else None

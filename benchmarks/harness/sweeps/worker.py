@@ -1,0 +1,92 @@
+"""What a worker does: it trains one run in a folder of its own, and returns the file.
+
+Workers share no disk with the client. What the client has of a run that was interrupted comes along.
+"""
+
+import hashlib
+import json
+import pickle
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from distributed import get_worker
+
+import implementations as impl
+from benchmarks.harness.curves import Run, record
+from benchmarks.harness.progress import Silent
+from benchmarks.harness.sweeps.code import difference, fingerprint
+from implementations.training import NonFiniteLoss
+
+DIVERGED = "diverged"
+"""The reason of the `end` of a run whose loss became NaN or infinite."""
+
+
+class OtherCode(RuntimeError):
+    """A worker that came later runs other code than the client."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """A run, what is recorded of it already (file and checkpoint; None if nothing), and its provenance."""
+
+    run: Run
+    lines: bytes | None
+    checkpoint: bytes | None
+    provenance: Mapping[str, Any]
+
+
+def train(expected: Mapping[str, str], pickled: bytes) -> bytes:
+    """Train up to the end of the plan; returns the whole file of the run.
+
+    Args:
+        expected: the client's `fingerprint`, compared before anything of `pickled` is loaded.
+        pickled: a `Work`.
+
+    Raises:
+        OtherCode: this worker runs other code.
+    """
+    differs = difference(expected, fingerprint())
+    if differs is not None:
+        raise OtherCode(f"worker {worker_name()} has {differs}")
+    work: Work = pickle.loads(pickled)
+    run = work.run
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "curves" / f"{run.name}.jsonl"
+        path.parent.mkdir()
+        if work.lines is not None:
+            path.write_bytes(work.lines)
+        if work.checkpoint is not None:
+            path.with_suffix(".checkpoint.npz").write_bytes(work.checkpoint)
+        try:
+            record(run, Path(folder), lambda _title, _steps: Silent(), _provenance(work))
+        except NonFiniteLoss as error:
+            return path.read_bytes() + diverged_line(path.read_bytes(), str(error))
+        return path.read_bytes()
+
+
+def diverged_line(lines: bytes, why: str) -> bytes:
+    """The `end` of a run that diverged, after its last point."""
+    points = [found["step"] for found in map(json.loads, lines.splitlines()) if found["kind"] == "point"]
+    end = {"kind": "end", "step": max(points, default=0), "reason": DIVERGED, "error": why}
+    return json.dumps(end).encode() + b"\n"
+
+
+def unavailable(backend: str, device: str, rule: str, mode: str) -> str | None:
+    """`implementations.unavailable`, by a name that does not depend on the worker's version of it."""
+    return impl.unavailable(backend, device, rule, mode)
+
+
+def worker_name() -> str:
+    """The name that the worker was given; a digest where it has none but its address, which stays private."""
+    worker = get_worker()
+    name = str(worker.name)
+    if "://" not in name:
+        return name
+    return "worker-" + hashlib.sha256(name.encode()).hexdigest()[:8]
+
+
+def _provenance(work: Work) -> dict[str, Any]:
+    return {**work.provenance, "worker": worker_name()}
