@@ -1,4 +1,4 @@
-"""Sweeps: runs on Dask workers are those of `train`, each recorded once; errors are said before work starts."""
+"""Sweeps: runs on Dask workers are those of `train`, recorded once; errors are said before work starts."""
 
 import json
 from collections.abc import Iterator
