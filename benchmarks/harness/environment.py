@@ -93,12 +93,12 @@ def _versions() -> dict[str, str]:
 
 
 def _commit() -> dict[str, Any]:
-    """Commit of the checkout, and whether tracked files differ from it; null outside a checkout."""
+    """Commit of the checkout, and whether tracked files but results differ from it; null outside a checkout."""
     unknown = {"commit": None, "dirty": None}
     if not (_ROOT / ".git").exists() or shutil.which("git") is None:
         return unknown
     commit = _output("git", "rev-parse", "HEAD")
-    changes = _output("git", "status", "--porcelain", "--untracked-files=no")
+    changes = _output("git", "status", "--porcelain", "--untracked-files=no", "--", ".", ":!results")
     if commit is None or changes is None:
         return unknown
     return {"commit": commit, "dirty": bool(changes)}
