@@ -93,7 +93,7 @@ def _versions() -> dict[str, str]:
 
 
 def _commit() -> dict[str, Any]:
-    """Commit of the checkout, and whether tracked files but results differ from it; null outside a checkout."""
+    """Commit of the checkout, and whether tracked files, results apart, differ from it; null outside one."""
     unknown = {"commit": None, "dirty": None}
     if not (_ROOT / ".git").exists() or shutil.which("git") is None:
         return unknown
