@@ -35,7 +35,9 @@ RUNS = knobs.one_at_a_time(BASE, {"learning_rate": (0.001, 0.005, 1e308)})
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
     with (
-        LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None) as started,
+        LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0"
+        ) as started,
         Client(started) as client,
     ):
         yield Cluster(client, "local")

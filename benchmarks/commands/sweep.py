@@ -1,6 +1,6 @@
 """`python -m benchmarks sweep`: many training runs at once, on a Dask cluster."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -275,10 +275,10 @@ def _runs(
             for plan in plans
             for backend, rule in pairs
         ]
-        wanted: dict[str, tuple[Any, ...]] = {}
+        wanted: dict[str, Sequence[Any]] = {}
         for preset in values["presets"]:
-            wanted |= PRESETS[preset]
-        wanted |= {name: values[name] for name in KNOBS if values[name] is not None}
+            wanted.update(PRESETS[preset])
+        wanted.update({name: values[name] for name in KNOBS if values[name] is not None})
         return knobs.grid(base, wanted) if values["grid"] else knobs.one_at_a_time(base, wanted)
 
 

@@ -24,7 +24,7 @@ class Recorded:
     Attributes:
         points: step -> train_s, ascending.
         criterion_step: where the stopping criterion was met; None if not yet.
-        final_step: step of the last `final` record, the judgement of the trained network; None if there is none.
+        final_step: step of the last `final` record, which judges the trained network; None if there is none.
         end_step: step of the last `end` record; None if there is none.
     """
 

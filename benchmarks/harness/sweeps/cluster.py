@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from time import monotonic, sleep
 from typing import Any
 
-import dask
 from distributed import Client, LocalCluster
 
 from benchmarks.harness.sweeps import worker
@@ -42,14 +42,21 @@ class Cluster:
             raise ClusterError(f"the scheduler does not answer: {error}") from error
         return dict(info["workers"])
 
+    @property
+    def protocol(self) -> str | None:
+        """How client, scheduler and workers talk: "tcp", "tls", or None once the scheduler went away."""
+        scheduler = self.client.scheduler
+        address = None if scheduler is None else scheduler.address
+        return None if address is None else address.partition("://")[0]
+
     def provenance(self) -> dict[str, Any]:
         """For the records: no addresses, which may name people and machines."""
         return {
             "scheduler": self.kind,
-            "protocol": self.client.scheduler.address.partition("://")[0] if self.client.scheduler else None,
+            "protocol": self.protocol,
             "workers": len(self.workers()),
             "timing": ALONE if self.alone else "shared",
-            "dask": dask.__version__,
+            "dask": version("dask"),
         }
 
     def ask(self, function: Callable[..., Any], *arguments: Any) -> dict[str, Any]:
@@ -129,8 +136,10 @@ def local(workers: int, alone: bool = False) -> Iterator[Cluster]:
             threads_per_worker=1,
             processes=True,
             host="127.0.0.1",
-            dashboard_address=None,  # type: ignore[arg-type]  # none
+            dashboard_address="127.0.0.1:0",  # any free port, as another Dask may have the usual one
+            scheduler_kwargs={"dashboard": False},
             worker_dashboard_address=None,
+            memory_limit=0,  # none: Dask would pause a worker for what training takes, and wait forever
             resources={ALONE: 1} if alone else None,
         )
     try:
