@@ -14,7 +14,17 @@ from benchmarks.__main__ import main
 from benchmarks.harness import records
 
 TABLES = {
-    *("runs", "points", "criteria", "finals", "measurements", "samples", "parity", "environments", "problems"),
+    *(
+        "runs",
+        "points",
+        "criteria",
+        "finals",
+        "measurements",
+        "samples",
+        "parity",
+        "environments",
+        "problems",
+    ),
 }
 
 

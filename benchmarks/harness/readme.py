@@ -41,7 +41,7 @@ def fill(text: str, results_dir: Path) -> str:
 
     names = "|".join(map(re.escape, _TABLES))
     filled, count = re.subn(
-        rf"<!-- (?P<name>{names}) -->\n.*?\n<!-- end of (?P=name) -->", table, text, flags=re.DOTALL
+        rf"<!-- (?P<name>{names}) -->\n.*?<!-- end of (?P=name) -->", table, text, flags=re.DOTALL
     )
     if count != text.count("<!-- end of ") or count == 0:
         raise NotFilled(
@@ -90,7 +90,7 @@ def _learning(found: Records) -> str:
     for part in parts:
         task = str(part["task"].iloc[0])
         metric = METRICS[compared.measure(task)]
-        ends = compared.ends(part).set_index("rule")
+        ends = {row["rule"]: row for row in compared.ends(part).to_dict("records")}
         columns = [
             task.replace("_", " "),
             f"final {metric.heading}",
@@ -100,8 +100,8 @@ def _learning(found: Records) -> str:
             "median seconds",
         ]
         lines += ["", _line(columns), _line(["---", "---:", "---:", "---:", "---:", "---:"])]
-        for rule in ordered(ends.index.to_series(), rules.RULES):
-            row = ends.loc[rule]
+        for rule in ordered(ends, rules.RULES):
+            row = ends[rule]
             cells = [
                 rules.get(rule).title,
                 metric.format(row["mean"]),

@@ -80,9 +80,6 @@ class NotebookTraining:
     def final(self) -> None:
         """The notebook has no test trials."""
 
-    def final(self) -> None:
-        """The notebook has no test trials."""
-
     def events(self, passed: Mapping[int, float] | None = None) -> Iterator[Step | NotebookPoint]:
         """Train up to the end of the plan; yields the point of each epoch.
 

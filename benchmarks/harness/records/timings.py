@@ -22,9 +22,7 @@ def _read(path: Path, file: str, found: Found) -> None:
         machine, commit = found.environment(record["environment"], "timing")
         events = record.get("event_s") or [None] * len(samples)
         if len(events) != len(samples):
-            found.problem(
-                file, "holds a measurement whose two clocks have not as many samples; left out"
-            )
+            found.problem(file, "holds a measurement whose two clocks have not as many samples; left out")
             continue
         floor = record.get("roofline") or {}
         seconds = floor.get("floor_s")

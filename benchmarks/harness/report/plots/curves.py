@@ -86,8 +86,9 @@ def runs_and_mean(
     seeds = [
         (seed[x].to_numpy(float), seed[y].to_numpy(float) * metric.scale) for _, seed in part.groupby("file")
     ]
+    alpha = min(0.4, 2.0 / len(seeds)) if len(seeds) > 1 else 0.0  # of many, their mean has to stay visible
     for xs, ys in seeds:
-        ax.plot(xs, ys, color=colour, linewidth=0.5, alpha=min(0.4, 2.0 / len(seeds)) if len(seeds) > 1 else 0.0)
+        ax.plot(xs, ys, color=colour, linewidth=0.5, alpha=alpha)
     grid = _common(seeds)
     if grid.size:
         # The seeds share their steps but not their seconds, where the lines between points count.
