@@ -10,7 +10,7 @@ from benchmarks.harness.comparison import compared
 from benchmarks.harness.comparison.statistics import CONFIDENCE
 from benchmarks.harness.problem import PROBLEMS, TASK_NAME
 from benchmarks.harness.records import Records
-from benchmarks.harness.report import plots, svg
+from benchmarks.harness.report import picks, plots, svg
 from benchmarks.harness.report.metrics import METRICS
 from benchmarks.harness.report.names import Names, threads_text
 from benchmarks.harness.report.reproduce import FIGURE, SWEEP
@@ -25,7 +25,6 @@ HEADINGS = {
     "n_cues": "cues",
     "delay_ms": "delay (ms)",
 }
-_SIGNIFICANT = 0.05
 _BAND = f"{CONFIDENCE:.0%}".replace("%", "\u00a0%")
 
 
@@ -81,6 +80,9 @@ class Comparing:
         ends = ends.sort_values("rule", key=self._names.order)
         section.tables.append(self._ends(ends, rows, column))
         tests = compared.pairs(rows, self._names.look.rules)
+        section.picks.append(
+            picks.compared(ends, tests, metric, self._names.titles, task.replace("_", " "), self._lead(rows))
+        )
         if len(tests):
             section.tables.append(self._tests(tests, column))
             section.findings += self._findings(tests, column)
@@ -147,7 +149,7 @@ class Comparing:
 
     def _findings(self, tests: pd.DataFrame, column: str) -> list[str]:
         metric = METRICS[column]
-        sure = tests[tests["adjusted"] < _SIGNIFICANT]
+        sure = tests[tests["adjusted"] < picks.SIGNIFICANT]
         seeds = int(tests["seeds"].max())
         found = []
         for row in sure.to_dict("records"):
@@ -164,7 +166,7 @@ class Comparing:
         rest = len(tests) - len(sure)
         if rest:
             least = 2.0 ** (1 - seeds) * len(tests)
-            few = f": with {seeds} seeds no test of {len(tests)} can" if least >= _SIGNIFICANT else ""
+            few = f": with {seeds} seeds no test of {len(tests)} can" if least >= picks.SIGNIFICANT else ""
             found.append(
                 f"The other {rest} {'pair is' if rest == 1 else 'pairs are'} not told apart{few}."
                 if found

@@ -29,8 +29,14 @@ class Learning:
     def sections(self) -> list[Section]:
         """One section per experiment, or one that says that there is none."""
         swept = compared.swept(self._records.runs)  # shown together, in a part of their own
-        names = [name for name in summary.experiments(self._records) if name not in swept]
-        if not names:
+        shown = self._compared()
+        files = self._records.runs.groupby("experiment")["file"].agg(set)
+        names = [
+            name
+            for name in summary.experiments(self._records)
+            if name not in swept and not files[name] <= shown
+        ]
+        if not names and not shown:
             return [
                 Section(
                     "learning",
@@ -41,6 +47,11 @@ class Learning:
                 )
             ]
         return [self._experiment(name, index, len(names)) for index, name in enumerate(names)]
+
+    def _compared(self) -> set[str]:
+        """Files of the runs that the comparison of rules shows."""
+        parts = [part for part in compared.main(compared.judged(self._records)) if part["rule"].nunique() > 1]
+        return {str(file) for part in parts for file in part["file"]}
 
     def _experiment(self, name: str, index: int, count: int) -> Section:
         rows = summary.training(self._records)

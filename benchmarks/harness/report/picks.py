@@ -5,12 +5,13 @@ from collections.abc import Mapping
 import pandas as pd
 
 from benchmarks.harness.problem import SYSTEM
-from benchmarks.harness.report.metrics import METRICS, significant
+from benchmarks.harness.report.metrics import METRICS, Metric, significant
 from benchmarks.harness.report.section import Pick
 
 Titles = Mapping[str, str]
 
 _ENOUGH = 8  # samples whose quartiles mean something
+SIGNIFICANT = 0.05  # adjusted p of a pair of rules that is told apart
 _FLAT = 0.05  # growth of memory over a whole sweep, as a share, that is not told from none
 
 
@@ -135,3 +136,42 @@ def accuracy(rows: pd.DataFrame, titles: Titles, where: str) -> list[Pick]:
 
 def _case(row: pd.Series, titles: Titles) -> str:
     return f"{row['label']}, {titles.get(row['rule'], row['rule'])}, {row['mode']}"
+
+
+def compared(
+    ends: pd.DataFrame, tests: pd.DataFrame, metric: Metric, titles: Titles, task: str, where: str
+) -> Pick:
+    """The rule that ends best on a task, and which others the paired tests do not tell from it.
+
+    Args:
+        ends: of `compared.ends`, at least two rules.
+        tests: of `compared.pairs`, empty where no seeds are shared.
+        metric: what a network is judged by.
+        titles: rule -> title.
+        task: for people.
+        where: the conditions, as a sentence.
+    """
+    best = ends.sort_values("mean", ascending=metric.better == "lower")
+    first = best.iloc[0]
+    sure = {
+        row["first"] if row["second"] == first["rule"] else row["second"]
+        for row in tests.to_dict("records")
+        if first["rule"] in (row["first"], row["second"]) and row["adjusted"] < SIGNIFICANT
+    }
+    close = [titles.get(rule, rule) for rule in best["rule"].iloc[1:] if rule not in sure]
+    choice = titles.get(first["rule"], first["rule"]) + (", but not clearly" if close else "")
+    text = (
+        f"Final {metric.name} {metric.quantity(first['mean'])}, mean of {first['seeds']} seeds"
+        f" ({metric.format(first['low'])} to {metric.format(first['high'])})"
+    )
+    text += (
+        f"; paired tests do not tell it from {' and '.join(close)}." if close else "; better than all others."
+    )
+    met = best[best["criterion_step"].notna()].sort_values("criterion_step")
+    if len(met):
+        soonest = met.iloc[0]
+        text += (
+            f" Soonest at the stopping criterion: {titles.get(soonest['rule'], soonest['rule'])}, half of the"
+            f" seeds by step {METRICS['step'].format(soonest['criterion_step'])}."
+        )
+    return Pick(f"Learning, {task}", choice, text, where)
