@@ -250,7 +250,10 @@ def test_what_is_missing_is_said_with_the_command_that_adds_it(tmp_path: Path, m
 
 
 def test_nothing_is_missing_where_everything_is(tmp_path: Path):
-    page = built(everything(tmp_path))
+    folder = everything(tmp_path)
+    (folder / "report").mkdir()
+    (folder / "report" / "raster.png").write_bytes(b"picture")
+    page = built(folder)
     assert "missing" not in page.text.split("Contents")[1].split("function pointable")[0]
     assert page.text.count("This does it") == page.text.count("This adds") == 0
 

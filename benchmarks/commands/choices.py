@@ -140,18 +140,19 @@ def pairs(
     rules: tuple[str, ...],
     device: str,
     mode: str | None,
-    unavailable: Callable[..., str | None] = impl.unavailable,
+    unavailable: Callable[..., str | None] | None = None,
     say: Callable[[str], None] = click.echo,
 ) -> list[tuple[str, str]]:
     """Backends with rules that can run here, in `mode` or, where it is None, in any.
 
     What was asked for by name and can't run is an error. What `all` stands for and can't run is left out,
-    with a line that says why. `unavailable` is asked: of this machine, or of others.
+    with a line that says why. `unavailable` is asked: by default of this machine.
     """
+    asked = impl.unavailable if unavailable is None else unavailable
     found = []
     left_out: list[str] = []
     for backend in impl.BACKENDS if backends == (ALL,) else backends:
-        reason = unavailable(backend, device)
+        reason = asked(backend, device)
         if reason is not None:
             if backends != (ALL,):
                 raise click.BadParameter(
@@ -163,7 +164,7 @@ def pairs(
             if mode is not None and mode not in get(rule).modes:
                 reason = f"it has no mode {mode}, only {' and '.join(get(rule).modes)}"
             else:
-                reason = unavailable(backend, device, rule)
+                reason = asked(backend, device, rule)
             if reason is None:
                 found.append((backend, rule))
             elif rules == (ALL,) or backends == (ALL,):
