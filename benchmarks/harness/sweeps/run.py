@@ -91,7 +91,7 @@ def sweep(
             )
             for name, (run, found) in left.items()
         ]
-        coming = as_completed(futures)
+        coming = as_completed(futures, loop=client.loop)  # there may be no default client
         del futures  # a run that is written is forgotten by the scheduler, too
         looked = seen = monotonic()
         while coming.count():
