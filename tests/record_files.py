@@ -45,17 +45,20 @@ def curve(
     criterion: int | None = None,
     end: bool = True,
     final: float | None = None,
+    timing: str | None = None,
+    diverged: bool = False,
     machine: str = "aaaa1111",
     **run: Any,
 ) -> list[dict[str, Any]]:
-    """A training run with a point every 10 steps, `seconds_per_point` apart."""
+    """A training run with a point every 10 steps, `seconds_per_point` apart; `timing` is that of a sweep."""
+    session = {"started": "2026-01-01T00:00:00", "step": 0, "environment": environment(machine)}
     records: list[dict[str, Any]] = [
         {
             **{"kind": "run", "schema": 1, "system": "benchmark", "task": "evidence_accumulation"},
             **{"backend": backend, "rule": rule, "mode": "adjoint", "dtype": "float32", "device": "cpu"},
             **{"threads": None, "seed": seed, "batch": 64, "settings": SETTINGS, **run},
         },
-        {"kind": "session", "started": "2026-01-01T00:00:00", "step": 0, "environment": environment(machine)},
+        {"kind": "session", **session, **({} if timing is None else {"sweep": {"timing": timing}})},
     ]
     for number, accuracy in enumerate(accuracies, 1):
         step, train_s = 10 * number, seconds_per_point * number
@@ -72,7 +75,8 @@ def curve(
         figures = {"test_loss": 0.5, "test_accuracy": final, "rate_hz": 10.0}
         records.append({"kind": "final", "step": 10 * len(accuracies), "trials": 512, **figures})
     if end:
-        records.append({"kind": "end", "step": 10 * len(accuracies), "reason": "steps"})
+        reason = "diverged" if diverged else "steps"
+        records.append({"kind": "end", "step": 10 * len(accuracies), "reason": reason})
     return records
 
 

@@ -83,6 +83,15 @@ def test_a_tuned_setting_is_shown_on_seeds_that_did_not_select_it(tmp_path: Path
     assert (row["seeds"], row["tried"], row["is_published"]) == (2, 3, False)
 
 
+def test_a_setting_that_makes_a_seed_diverge_is_not_selected(tmp_path: Path):
+    sweep(tmp_path)
+    settings = {**SETTINGS, "optimizer": {"learning_rate": 0.02}}
+    write(tmp_path / "curves/0.02-0.jsonl", curve("numba", "bptt", 0, (), diverged=True, settings=settings))
+    found = records.read(tmp_path)
+    (row,) = compared.tuned(found, compared.judged(found)).to_dict("records")
+    assert row["values"]["learning_rate"] == 0.01
+
+
 def test_a_knob_changes_alone(tmp_path: Path):
     sweep(tmp_path)
     two = {**SETTINGS, "optimizer": {"learning_rate": 0.04}, "task": {"n_cues": 3}}

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from record_files import curve, everything, measurement, memory, parity, write
+from record_files import SETTINGS, curve, everything, measurement, memory, parity, write
 
 from benchmarks.commands.report import command
 from benchmarks.harness import records, report
@@ -378,6 +378,65 @@ def test_seconds_of_several_machines_are_rows_of_their_own(tmp_path: Path):
         "numba, machine B": "18.0",
     }
     assert "their seconds do not compare" in page.text
+
+
+@pytest.mark.parametrize("final", [None, 0.9])  # shown by itself, or as part of the comparison
+def test_seconds_of_a_sweep_that_shared_machines_are_compared_with_nothing(
+    tmp_path: Path, final: float | None
+):
+    for rule, seconds in (("bptt", 0.03), ("eprop_symmetric", 0.05)):
+        for seed in range(2):
+            timing = "shared" if rule == "bptt" and seed == 0 else "alone"
+            run = curve(
+                "numba", rule, seed, seconds_per_point=seconds, criterion=20, final=final, timing=timing
+            )
+            write(tmp_path / f"curves/{rule}{seed}.jsonl", run)
+    found = records.read(tmp_path)
+    assert dict(zip(found.runs["file"], found.runs["timing"], strict=True))["curves/bptt0.jsonl"] == "shared"
+    for table in (found.runs, found.points, found.criteria):
+        of_shared = table["file"] == "curves/bptt0.jsonl"
+        assert table.loc[of_shared, "train_s"].isna().all()
+        assert table.loc[~of_shared, "train_s"].notna().all()
+    page = built(tmp_path)
+    table = page.table("median seconds")
+    assert [row["median seconds"] for row in table] == ["–", "0.100"]
+    assert [row.get("median training steps", row.get("median steps")) for row in table] == ["20", "20"]
+    assert "In seconds of training" not in page.text  # one rule alone has seconds
+    assert page.text.count("1 run was trained in a sweep whose runs shared machines") == 1
+
+
+def test_a_run_that_diverged_is_named_so(tmp_path: Path):
+    for rule in ("bptt", "eprop_symmetric"):
+        for seed in range(3):
+            lost = rule == "bptt" and seed == 2
+            run = curve(
+                "numba",
+                rule,
+                seed,
+                (0.5,) if lost else (0.5, 0.8),
+                final=None if lost else 0.8,
+                diverged=lost,
+            )
+            write(tmp_path / f"curves/{rule}{seed}.jsonl", run)
+    for rate, accuracies in ((0.02, ()), (0.01, (0.5, 0.9))):
+        for seed in range(2):
+            settings = {**SETTINGS, "optimizer": {"learning_rate": rate}}
+            lost = not accuracies
+            run = curve(
+                "numba",
+                "bptt",
+                seed,
+                accuracies,
+                final=None if lost else 0.9,
+                diverged=lost,
+                settings=settings,
+            )
+            write(tmp_path / f"curves/{rate}-{seed}.jsonl", run)
+    page = built(tmp_path)
+    assert "no point yet" not in page.text
+    assert page.text.count("1 run diverged, as the loss became NaN or infinite") == 2
+    assert "learning rate 0.02: 2 seeds" in page.text
+    assert "have no end" not in page.text
 
 
 def test_different_workloads_are_not_mixed_in_a_ratio(tmp_path: Path):

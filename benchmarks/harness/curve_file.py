@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+DIVERGED = "diverged"
+"""The reason of the `end` of a run whose loss became NaN or infinite."""
+
 
 class UnusableFile(Exception):
     """A file under results/curves that is damaged or of another run; the text names it."""

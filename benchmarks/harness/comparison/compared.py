@@ -11,6 +11,7 @@ import pandas as pd
 
 import implementations as impl
 from benchmarks.harness.comparison import statistics
+from benchmarks.harness.curve_file import DIVERGED
 from benchmarks.harness.problem import PROBLEMS, SYSTEM
 from benchmarks.harness.records import Records
 
@@ -55,6 +56,13 @@ def judged(records: Records) -> pd.DataFrame:
     rows["criterion_s"] = rows["criterion_s"].astype(float)
     rows["final"] = [row[measure(row["task"])] for row in rows.to_dict("records")]
     return rows[rows["final"].notna()]
+
+
+def diverged(records: Records, like: pd.DataFrame) -> pd.DataFrame:
+    """The runs that diverged, and so have no final figure, of the runners (but for the setting) of `like`."""
+    rows = records.runs[(records.runs["end"] == DIVERGED) & (records.runs["seed"] < FRESH)]
+    same = [name for name in RUNNER if name not in ("experiment", "threads", "machine")]
+    return rows.merge(like[same].drop_duplicates(), on=same)
 
 
 def value(settings: Mapping[str, Any], batch: int, name: str) -> Any:
@@ -163,8 +171,11 @@ def until(part: pd.DataFrame, met: str, end: str) -> statistics.Reached:
     """How the share of a rule's seeds that met the criterion grows with steps or seconds.
 
     Seeds that did not meet it stay in the count up to the longest run of the rule. All do the same number of
-    steps: to drop one when its seconds end would count a fast process as less of a failure.
+    steps: to drop one when its seconds end would count a fast process as less of a failure. Where one has no
+    seconds that compare, nothing is said in seconds.
     """
+    if part[end].isna().any():
+        return statistics.reached(np.zeros(1), np.zeros(1, bool))
     done = part[met].notna()
     last = max(part[end].max(), part[met].max()) if done.any() else part[end].max()
     return statistics.reached(part[met].fillna(last).to_numpy(float), done.to_numpy())
@@ -210,7 +221,7 @@ def tuned(records: Records, rows: pd.DataFrame) -> pd.DataFrame:
     """A row per rule of one task: the setting that is best on the even seeds, judged on all others.
 
     Whoever picks the best of many by the figures that are then shown finds too good ones: so other seeds, and
-    trials that did not select, are shown.
+    trials that did not select, are shown. A setting with which any seed diverged is not selected.
 
     Columns: rule; values, of `KNOBS`; is_published; published and tuned, the mean final figure, with seeds,
     the seeds that have both, and difference, low and high.
@@ -226,12 +237,15 @@ def tuned(records: Records, rows: pd.DataFrame) -> pd.DataFrame:
     if rows["experiment"].nunique() < 2:
         return pd.DataFrame()
     rows = validated(records, rows)
+    lost = diverged(records, rows)
     higher = PROBLEMS[task].task.measure.higher_is_better
     found = []
     for rule, part in rows.groupby("rule", sort=False):
         usual = [published(task, row["settings"], row["batch"]) for row in part.to_dict("records")]
         base = part[usual]
         selecting = part[(part["seed"] % 2 == 0) & (part["seed"] < FRESH)]
+        # nor is a setting the best by those of its seeds that it did not make diverge
+        selecting = selecting[~selecting["experiment"].isin(lost.loc[lost["rule"] == rule, "experiment"])]
         if base.empty or selecting["experiment"].nunique() < 2:
             continue
         means = selecting.groupby("experiment")["figure"].mean()

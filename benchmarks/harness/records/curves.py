@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from benchmarks.harness.curve_file import DIVERGED
 from benchmarks.harness.records import lines
 from benchmarks.harness.records.found import Found, files, threads
 from benchmarks.harness.records.tables import CASE
@@ -20,6 +21,7 @@ def _read(path: Path, file: str, found: Found) -> None:
     run: dict[str, Any] | None = None
     machines: list[str] = []
     commits: list[str] = []
+    timings: set[Any] = set()
     started = ""
     end: str | None = None
     points: dict[int, dict[str, Any]] = {}
@@ -39,6 +41,7 @@ def _read(path: Path, file: str, found: Found) -> None:
             machine, commit = found.environment(record["environment"], "training")
             machines += [machine] if machine not in machines else []
             commits += [commit] if commit not in commits else []
+            timings.add((record.get("sweep") or {}).get("timing"))
             started = max(started, record["started"])
             end = None  # a run that goes on after its end, to do more steps
         elif kind == "point":
@@ -55,10 +58,15 @@ def _read(path: Path, file: str, found: Found) -> None:
         elif found.problems[-1].what != "empty":
             found.problem(file, "has no readable run record; left out")
         return
-    if not points:
+    if not points and end != DIVERGED:
         found.problem(file, "holds no point yet")
         return
-    last = points[max(points)]
+    last = points[max(points)] if points else {"step": 0, "train_s": None}
+    timing = next((name for name in ("shared", "alone") if name in timings), None)
+    if timing == "shared":
+        last = _untimed(last)
+        points = {step: _untimed(point) for step, point in points.items()}
+        criteria = [_untimed(criterion) for criterion in criteria]
     row = {
         **{name: run.get(name) for name in (*CASE, "task", "batch", "seed", "settings")},
         "threads": threads(run),
@@ -69,6 +77,7 @@ def _read(path: Path, file: str, found: Found) -> None:
         "started": started,
         "last_step": last["step"],
         "train_s": last["train_s"],
+        "timing": timing,
         "end": end,
     }
     identity = (*CASE, "seed", "experiment", "machine")
@@ -82,6 +91,10 @@ def _read(path: Path, file: str, found: Found) -> None:
         found.finals.append({**final, "file": file})
     # "For the first time": a run has one criterion; the earliest counts if a file has more.
     found.criteria += [{**c, "file": file} for c in sorted(criteria, key=lambda c: c["step"])[:1]]
+
+
+def _untimed(record: dict[str, Any]) -> dict[str, Any]:
+    return {**record, "train_s": None}
 
 
 def _digest(value: Any) -> str:

@@ -23,7 +23,7 @@ _RUN = {
     **dict.fromkeys(("system", "task", "backend", "rule", "mode", "dtype", "device"), "text"),
     **{"threads": "count?", "seed": "count", "batch": "count", "settings": "object"},
 }
-_SESSION = {"started": "text", "step": "count", "environment": "object"}
+_SESSION = {"started": "text", "step": "count", "environment": "object", "sweep": "object?"}
 _POINT = {"step": "count", "train_s": "number", **dict.fromkeys((*POINT_FIGURES, *LOGGED), "number?")}
 _CRITERION = {"step": "count", "train_s": "number", "validation_error": "number?", "test_error": "number?"}
 _FINAL = {"step": "count", "trials": "count", **dict.fromkeys(FINAL_FIGURES, "number?")}

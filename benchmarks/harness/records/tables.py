@@ -17,10 +17,12 @@ CASE = ["system", "backend", "rule", "mode", "dtype", "device", "threads"]
 
 RUN_COLUMNS = [
     *("file", *CASE, "task", "batch", "seed", "settings", "experiment", "machine", "commit"),
-    *("started", "last_step", "train_s", "end"),
+    *("started", "last_step", "train_s", "timing", "end"),
 ]
 """One row per training run. `experiment` names equal task, network, objective, optimizer and batch size;
-`machine` is a digest, several joined by "+" if resumed elsewhere; `end` is None if interrupted."""
+`machine` is a digest, several joined by "+" if resumed elsewhere; `end` is None if interrupted. `timing` is
+"shared" or "alone" if a sweep trained any of it, else None. Seconds of shared workers compare with nothing:
+here, in points and in criteria `train_s` of such a run is NaN; its file has them."""
 
 POINT_FIGURES = ["train_loss", "train_accuracy", "test_loss", "test_accuracy", "rate_hz", "nmse"]
 LOGGED = ["log_s", "loss_reg"]

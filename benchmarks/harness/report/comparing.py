@@ -1,5 +1,6 @@
 """The parts on how sure the differences between rules are: tests, difficulty of the task, tuned settings."""
 
+from collections import Counter
 from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from benchmarks.harness.comparison import compared
 from benchmarks.harness.comparison.statistics import CONFIDENCE
 from benchmarks.harness.problem import PROBLEMS, TASK_NAME
 from benchmarks.harness.records import Records
-from benchmarks.harness.report import picks, plots, svg
+from benchmarks.harness.report import notes, picks, plots, svg
 from benchmarks.harness.report.metrics import METRICS
 from benchmarks.harness.report.names import Names, threads_text
 from benchmarks.harness.report.reproduce import FIGURE, SWEEP
@@ -79,6 +80,9 @@ class Comparing:
         ends = compared.ends(rows)
         ends = ends.sort_values("rule", key=self._names.order)
         section.tables.append(self._ends(ends, rows, column))
+        lost = compared.diverged(self._records, rows)
+        lost = lost[lost["experiment"].isin(rows["experiment"])]
+        section.notes += notes.of_sweeps(int((rows["timing"] == "shared").sum()), len(lost))
         tests = compared.pairs(rows, self._names.look.rules)
         section.picks.append(
             picks.compared(ends, tests, metric, self._names.titles, task.replace("_", " "), self._lead(rows))
@@ -245,12 +249,32 @@ class Comparing:
                 " per rule.",
             )
         )
+        section.notes += self._lost(task, every, knobs)
         section.tables.append(self._settings(panels, column))
         if kind == "knobs":
             tuned = compared.tuned(self._records, rows)
             if len(tuned):
                 section.tables.append(self._tuned(tuned, column))
         return section
+
+    def _lost(self, task: str, rows: pd.DataFrame, knobs: tuple[str, ...]) -> list[str]:
+        """What the plot of a sweep can't show: at which settings runs diverged."""
+        lost = compared.diverged(self._records, rows).to_dict("records")
+        usual = [row for row in lost if compared.published(task, row["settings"], row["batch"])]
+        found = [
+            (f"{HEADINGS[name]} {compared.value(row['settings'], row['batch'], name):g}", row["rule"])
+            for name in knobs
+            for row in lost
+            if row not in usual and compared.published(task, row["settings"], row["batch"], (name,))
+        ]
+        counts = Counter([*(("as published", row["rule"]) for row in usual), *found])
+        if not counts:
+            return []
+        parts = [
+            f"{self._names.titles.get(rule, rule)}, {setting}: {count} {'seed' if count == 1 else 'seeds'}"
+            for (setting, rule), count in counts.items()
+        ]
+        return [f"Diverged, as the loss became NaN or infinite, and not in the plot: {'; '.join(parts)}."]
 
     def _where(self, rows: pd.DataFrame) -> str:
         """Where a sweep's runs were made."""

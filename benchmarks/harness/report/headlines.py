@@ -102,6 +102,7 @@ def learning(rows: pd.DataFrame, titles: Titles) -> list[str]:
             f"{steps['met']} of {steps['seeds']} seeds that met it."
         )
         for machine, part in (usual if not usual.empty else met).groupby("machine"):
+            part = part[part["criterion_s"].notna()]  # others' seconds compare with nothing
             if len(part) < 2:
                 continue
             seconds = _least(part, "criterion_s")

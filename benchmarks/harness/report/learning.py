@@ -8,7 +8,7 @@ import pandas as pd
 
 from benchmarks.harness.comparison import compared
 from benchmarks.harness.records import Records
-from benchmarks.harness.report import headlines, picks, plots, summary, svg
+from benchmarks.harness.report import headlines, notes, picks, plots, summary, svg
 from benchmarks.harness.report.metrics import METRICS
 from benchmarks.harness.report.names import Names, threads_text
 from benchmarks.harness.report.reproduce import TRAIN
@@ -114,6 +114,7 @@ class Learning:
                 f"{unfinished} of {int(rows['seeds'].sum())} runs have no end: interrupted, or still running."
                 " They count as far as they went."
             )
+        section.notes += notes.of_sweeps(int(rows["shared"].sum()), int(rows["diverged"].sum()))
         if rows["machine"].nunique() > 1:
             section.notes.append(
                 "The runs come from several machines, each shown on its own: their seconds do not compare."

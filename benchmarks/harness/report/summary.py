@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from benchmarks.harness.curve_file import DIVERGED
 from benchmarks.harness.problem import SYSTEM
 from benchmarks.harness.records import COSTS, SAMPLES, TRACKED, Records
 from implementations import rules
@@ -228,12 +229,13 @@ def training(records: Records) -> pd.DataFrame:
     """One row per experiment, machine and runner, over its seeds.
 
     Columns:
-        seeds, unfinished: how many, and how many of them have no end.
+        seeds, unfinished, diverged, shared: how many, and how many of them have no end, ended as the loss
+            became NaN or infinite, and were trained on shared workers.
         least_steps, most_steps: training steps of the shortest and longest run.
         final, final_min, final_max: median and range over seeds of the final test figure.
         met, criterion_share: seeds that met the stopping criterion, and their share.
         criterion_step, criterion_s: medians over those seeds; with _min and _max.
-        train_s: median training time.
+        train_s: median training time. It and criterion_s are NaN where any seed has no seconds that compare.
     """
     rows = []
     for names, part in finals(records).groupby(TRAINING, dropna=False, sort=False):
@@ -244,6 +246,8 @@ def training(records: Records) -> pd.DataFrame:
             "started": part["started"].max(),
             "seeds": len(part),
             "unfinished": int(part["end"].isna().sum()),
+            "diverged": int((part["end"] == DIVERGED).sum()),
+            "shared": int((part["timing"] == "shared").sum()),
             "least_steps": part["last_step"].min(),
             "most_steps": part["last_step"].max(),
             "final": part["final"].median(),
@@ -251,10 +255,11 @@ def training(records: Records) -> pd.DataFrame:
             "final_max": part["final"].max(),
             "met": len(met),
             "criterion_share": len(met) / len(part),
-            "train_s": part["train_s"].median(),
+            "train_s": part["train_s"].median(skipna=False),
         }
         for name in ("criterion_step", "criterion_s"):
-            row |= {name: met[name].median(), f"{name}_min": met[name].min(), f"{name}_max": met[name].max()}
+            found = met[name].iloc[:0] if met[name].isna().any() else met[name]
+            row |= {name: found.median(), f"{name}_min": found.min(), f"{name}_max": found.max()}
         rows.append(row)
     columns = [*TRAINING, "task", "dtype", "batch", "started", "seeds"]
     return pd.DataFrame(rows, columns=None if rows else columns)
@@ -262,7 +267,7 @@ def training(records: Records) -> pd.DataFrame:
 
 def experiments(records: Records) -> list[str]:
     """Digests of the experiments of `SYSTEM`, that with the most runs first, of equals the newest."""
-    own = records.runs[records.runs["system"] == SYSTEM]
+    own = records.runs[(records.runs["system"] == SYSTEM) & (records.runs["last_step"] > 0)]
     if own.empty:
         return []
     runs = own.groupby("experiment")["started"].agg(["size", "max"])

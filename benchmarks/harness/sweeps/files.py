@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.harness import checkpoint
-from benchmarks.harness.curve_file import CurveFile, UnusableFile
+from benchmarks.harness.curve_file import DIVERGED, CurveFile, UnusableFile
 from benchmarks.harness.curves import Run, finished, locked
-from benchmarks.harness.sweeps.worker import DIVERGED
 
 
 @dataclass(frozen=True)

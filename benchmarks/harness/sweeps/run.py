@@ -10,13 +10,13 @@ from time import monotonic, sleep
 
 from distributed import Future, as_completed
 
-from benchmarks.harness.curve_file import UnusableFile
+from benchmarks.harness.curve_file import DIVERGED, UnusableFile
 from benchmarks.harness.curves import Run
 from benchmarks.harness.interruption import Interrupted, Request
 from benchmarks.harness.sweeps.cluster import ALONE, Cluster, ClusterError
 from benchmarks.harness.sweeps.code import fingerprint
 from benchmarks.harness.sweeps.files import Existing, existing, keep
-from benchmarks.harness.sweeps.worker import DIVERGED, Work, train
+from benchmarks.harness.sweeps.worker import Work, train
 
 _POLL_S = 0.1
 _LOOK_AT_WORKERS_S = 2.0

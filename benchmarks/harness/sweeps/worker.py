@@ -15,13 +15,11 @@ from typing import Any
 from distributed import get_worker
 
 import implementations as impl
+from benchmarks.harness.curve_file import DIVERGED
 from benchmarks.harness.curves import Run, record
 from benchmarks.harness.progress import Silent
 from benchmarks.harness.sweeps.code import difference, fingerprint
 from implementations.training import NonFiniteLoss
-
-DIVERGED = "diverged"
-"""The reason of the `end` of a run whose loss became NaN or infinite."""
 
 
 class OtherCode(RuntimeError):

@@ -1,5 +1,6 @@
 """Training runs: accuracy against steps and seconds, when the criterion was met, and published logs."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -80,6 +81,8 @@ def runs_and_mean(
     name: str,
 ) -> None:
     """Thin lines: the seeds. Thick line and band: their mean and its confidence, as far as all seeds go."""
+    if part[x].isna().any():
+        return  # seconds of shared workers, which compare with nothing
     metric = METRICS[y]
     colour = look.colour(rule)
     line = look.rule_line(rule) if len(look.modes) == 1 else look.mode_line(mode)
@@ -167,6 +170,8 @@ def criterion(runs: pd.DataFrame, look: Look, titles: Titles) -> Drawing:
             for _, run in part.iterrows():
                 reached = pd.notna(run[met])
                 x = float(run[met] if reached else run[end])
+                if math.isnan(x):
+                    continue  # seconds of shared workers, which compare with nothing
                 face = colour if reached else style.PAPER
                 ax.plot(
                     [x], [y], "o" if reached else ">", color=colour, markerfacecolor=face, ms=4.5, alpha=0.75
@@ -178,7 +183,7 @@ def criterion(runs: pd.DataFrame, look: Look, titles: Titles) -> Drawing:
                     y,
                     f"{label}, {titles.get(rule, rule)}, seed {run['seed']} {text} {metric.quantity(x)}",
                 )
-            if part[met].notna().any():
+            if part[met].notna().any() and part[end].notna().all():
                 middle = part[met].median()
                 ax.plot([middle, middle], [y - 0.32, y + 0.32], color=colour, linewidth=2.2)
         ax.set_xlabel(heading)
