@@ -11,11 +11,11 @@ from distributed import Client, LocalCluster
 
 import implementations as impl
 from benchmarks.__main__ import main
+from benchmarks.harness import knobs
 from benchmarks.harness.curves import Run, record
 from benchmarks.harness.interruption import Request
 from benchmarks.harness.problem import evidence_accumulation
 from benchmarks.harness.progress import Silent
-from benchmarks.harness.sweeps import knobs
 from benchmarks.harness.sweeps.cluster import Cluster, ClusterError
 from benchmarks.harness.sweeps.code import difference, fingerprint
 from benchmarks.harness.sweeps.files import curve_path

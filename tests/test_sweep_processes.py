@@ -16,10 +16,10 @@ import pytest
 from distributed import Client
 
 import implementations as impl
+from benchmarks.harness import knobs
 from benchmarks.harness.curves import Run, record
 from benchmarks.harness.problem import evidence_accumulation
 from benchmarks.harness.progress import Silent
-from benchmarks.harness.sweeps import knobs
 from benchmarks.harness.sweeps.files import curve_path
 from implementations.training import Plan
 

@@ -8,7 +8,7 @@ from click.core import ParameterSource
 
 import implementations as impl
 from benchmarks.harness.systems import SYSTEMS
-from implementations.rules import get
+from implementations.rules import MODES, get
 
 ALL = "all"
 
@@ -57,6 +57,13 @@ def rule_option(command: Any) -> Any:
         multiple=True,
         default=(ALL,),
         help=f"Rules, separated by commas: {', '.join(impl.RULES)}, or all (default), what can run here.",
+    )(command)
+
+
+def mode_option(command: Any) -> Any:
+    """Add `--mode NAME`, one of `rules.MODES`."""
+    return click.option(
+        "--mode", type=click.Choice(MODES), default=MODES[0], show_default=True, help="Form of the rule."
     )(command)
 
 

@@ -5,11 +5,12 @@ from pathlib import Path
 import click
 
 import implementations as impl
+from benchmarks.commands.choices import mode_option
 from benchmarks.commands.options import naming_options, results_option
 from benchmarks.harness import data_parallel
 from benchmarks.harness.data_parallel import Case
 from implementations import checks
-from implementations.rules import MODES, get
+from implementations.rules import get
 
 _BACKENDS = ("jax", "torch")
 
@@ -17,7 +18,7 @@ _BACKENDS = ("jax", "torch")
 @click.command("devices")
 @click.option("--backend", type=click.Choice(_BACKENDS), multiple=True, default=_BACKENDS, show_default=True)
 @click.option("--rule", type=click.Choice(impl.RULES), multiple=True, default=("bptt", "eprop_symmetric"))
-@click.option("--mode", type=click.Choice(MODES), default=MODES[0], show_default=True)
+@mode_option
 @click.option("--devices", type=int, multiple=True, default=(1, 2), show_default=True, help="How many.")
 @click.option("--batch", type=int, default=128, show_default=True, help="Trials per step, of all devices.")
 @click.option("--rounds", type=int, default=3, show_default=True, help="Fresh processes per case.")

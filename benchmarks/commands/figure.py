@@ -15,17 +15,14 @@ from benchmarks.commands.options import (
     results_option,
     with_recipe,
 )
+from benchmarks.commands.recording import exit_if_failed, record_all
 from benchmarks.harness import records, report
 from benchmarks.harness.comparison import compared, runs
-from benchmarks.harness.curve_file import UnusableFile
-from benchmarks.harness.curves import Run, record
-from benchmarks.harness.interruption import Interrupted
+from benchmarks.harness.curves import Run
 from benchmarks.harness.progress import display
 from implementations.registry import DEVICES
-from implementations.training import NonFiniteLoss
 
 _FASTEST = "fastest"
-_INTERRUPTED = 130  # what a shell reports for Ctrl-C
 
 
 @click.command("figure", context_settings={"max_content_width": 100})
@@ -95,15 +92,13 @@ def command(backend: str, rules: Any, seeds: int, tuned: bool, results: Path, **
             planned = _tuned(planned, results)
         for run in planned[: len(names)]:  # one seed of each: raises where an argument doesn't fit
             run.learner()
-    failed = sum(not _recorded(run, results) for run in planned)
+    failed = record_all(planned, results, display)
     try:
         page = report.build(results, results / "report")
     except report.NothingToReport as error:
         raise click.ClickException(str(error)) from error
     click.echo(str(page))
-    if failed:
-        click.echo(f"{failed} of {len(planned)} runs failed", err=True)
-        raise SystemExit(1)
+    exit_if_failed(failed, planned)
 
 
 def _tuned(published: list[Run], results: Path) -> list[Run]:
@@ -121,18 +116,3 @@ def _tuned(published: list[Run], results: Path) -> list[Run]:
         )
     both = [each for run in published for each in (run, runs.at(run, values[run.rule]))]
     return list({run.name: run for run in both}.values())
-
-
-def _recorded(run: Run, results: Path) -> bool:
-    try:
-        record(run, results, display)
-    except (UnusableFile, NonFiniteLoss, OSError) as error:
-        click.echo(f"Error: {error}", err=True)
-        return False
-    except Interrupted as stop:
-        click.echo(str(stop), err=True)
-        raise SystemExit(stop.exit_code) from None
-    except KeyboardInterrupt:
-        click.echo(f"{run.title}: interrupted before training; the same command goes on", err=True)
-        raise SystemExit(_INTERRUPTED) from None
-    return True

@@ -20,6 +20,7 @@ import implementations as impl
 from benchmarks.commands.choices import given
 from benchmarks.harness.problem import PROBLEMS, TASK_NAME, Problem
 from implementations.registry import DEVICES, DTYPES
+from implementations.training import Plan
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -153,6 +154,27 @@ def machine_options(command: _Command) -> _Command:
         ),
         click.option(
             "--dtype", type=click.Choice(DTYPES), default=DTYPES[0], show_default=True, help="Precision."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def judging_options(command: _Command) -> _Command:
+    """Add `--test-trials` and `--stop-early`: on what a network is judged, and whether that ends a run."""
+    for option in (
+        click.option(
+            "--stop-early/--no-stop-early",
+            default=Plan.stop_early,
+            show_default=True,
+            help="End where the stopping criterion is met: the published one, or the task's own.",
+        ),
+        click.option(
+            "--test-trials",
+            type=int,
+            default=Plan.test_trials,
+            show_default=True,
+            help="Fresh trials per point.",
         ),
     ):
         command = option(command)

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 import implementations as impl
 from benchmarks.commands import choices
-from benchmarks.commands.choices import system_option
+from benchmarks.commands.choices import mode_option, system_option
 from benchmarks.commands.options import (
     build_problem,
     machine_options,
@@ -37,13 +37,7 @@ _WEIGHTS = ("w_in", "w_rec", "w_out")
 @system_option
 @click.option("--backend", type=click.Choice(impl.BACKENDS), default="numba", show_default=True)
 @click.option("--rule", type=click.Choice(impl.RULES), default="eprop_symmetric", show_default=True)
-@click.option(
-    "--mode",
-    type=click.Choice(rules.MODES),
-    default=rules.MODES[0],
-    show_default=True,
-    help="Form of the rule.",
-)
+@mode_option
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the weights and the trials.")
 @click.option(
     "--train-steps", type=int, default=0, show_default=True, help="Train for so many steps before drawing."

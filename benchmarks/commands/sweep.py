@@ -10,16 +10,15 @@ import click
 
 import implementations as impl
 from benchmarks.commands import choices
-from benchmarks.commands.choices import backend_option, chosen, rule_option
-from benchmarks.commands.options import machine_options, naming_options, results_option
+from benchmarks.commands.choices import backend_option, chosen, mode_option, rule_option
+from benchmarks.commands.options import judging_options, machine_options, naming_options, results_option
+from benchmarks.harness import knobs
 from benchmarks.harness.curves import Run
 from benchmarks.harness.interruption import Interrupted, held
+from benchmarks.harness.knobs import KNOBS, PRESETS, Knob
 from benchmarks.harness.problem import PROBLEMS, TASK_NAME
-from benchmarks.harness.sweeps import knobs
-from benchmarks.harness.sweeps.knobs import KNOBS, PRESETS, Knob
 from implementations import checks
 from implementations.registry import available_cores
-from implementations.rules import MODES
 from implementations.training import Plan
 
 _FIRST_SEED = 10
@@ -57,9 +56,7 @@ def _knob_options(command: Any) -> Any:
 @click.command("sweep", context_settings={"max_content_width": 100})
 @backend_option
 @rule_option
-@click.option(
-    "--mode", type=click.Choice(MODES), default=MODES[0], show_default=True, help="Form of the rules."
-)
+@mode_option
 @click.option(
     "--task",
     type=click.Choice(tuple(PROBLEMS)),
@@ -90,15 +87,7 @@ def _knob_options(command: Any) -> Any:
 )
 @click.option("--steps", type=int, help="Training steps. [default: the recipe's]")
 @click.option("--evaluate-every", type=int, help="Steps between points. [default: the recipe's]")
-@click.option(
-    "--test-trials", type=int, default=Plan.test_trials, show_default=True, help="Fresh trials per point."
-)
-@click.option(
-    "--stop-early/--no-stop-early",
-    default=Plan.stop_early,
-    show_default=True,
-    help="End each run where the published stopping criterion is met.",
-)
+@judging_options
 @machine_options
 @click.option(
     "--scheduler", metavar="ADDRESS", help="Join this Dask cluster. [default: one of this machine alone]"

@@ -9,9 +9,10 @@ import click
 
 import implementations as impl
 from benchmarks.commands import choices
-from benchmarks.commands.choices import backend_option, chosen, rule_option, system_option
+from benchmarks.commands.choices import backend_option, chosen, mode_option, rule_option, system_option
 from benchmarks.commands.options import (
     build_problem,
+    judging_options,
     machine_options,
     naming_options,
     problem_options,
@@ -19,40 +20,26 @@ from benchmarks.commands.options import (
     results_option,
     with_recipe,
 )
-from benchmarks.harness.curve_file import UnusableFile
-from benchmarks.harness.curves import Recordable, Run, record
-from benchmarks.harness.interruption import Interrupted
+from benchmarks.commands.recording import exit_if_failed, record_all
+from benchmarks.harness.curves import Recordable, Run
 from benchmarks.harness.notebook import Log, NotebookRun
 from benchmarks.harness.problem import NOTEBOOK, SYSTEM
 from benchmarks.harness.progress import Display, display
 from implementations import notebook
-from implementations.rules import MODES
-from implementations.training import NonFiniteLoss, Plan
-
-_INTERRUPTED = 130  # what a shell reports for Ctrl-C
+from implementations.training import Plan
 
 
 @click.command("train", context_settings={"max_content_width": 100})
 @system_option
 @backend_option
 @rule_option
-@click.option(
-    "--mode", type=click.Choice(MODES), default=MODES[0], show_default=True, help="Form of the rule."
-)
+@mode_option
 @click.option("--seeds", type=int, metavar="N", help="Run the seeds 0 to N-1.")
 @click.option("--seed", type=int, metavar="K", help="Run this seed alone. [default: 0]")
 @recipe_options("steps", "batch", "learning_rate")
 @machine_options
 @recipe_options("evaluate_every")
-@click.option(
-    "--test-trials", type=int, default=Plan.test_trials, show_default=True, help="Fresh trials per point."
-)
-@click.option(
-    "--stop-early/--no-stop-early",
-    default=Plan.stop_early,
-    show_default=True,
-    help="End where the stopping criterion is met: the published one, or the task's own.",
-)
+@judging_options
 @problem_options
 @results_option
 def command(system: str, seeds: int | None, seed: int | None, results: Path, **values: Any) -> None:
@@ -69,22 +56,7 @@ def command(system: str, seeds: int | None, seed: int | None, results: Path, **v
     values = with_recipe(values)
     with naming_options():
         runs = trained.runs(values, _seeds(seeds, seed))
-    failed = 0
-    for run in runs:
-        try:
-            record(run, results, trained.show)
-        except (UnusableFile, NonFiniteLoss, OSError) as error:
-            click.echo(f"Error: {error}", err=True)
-            failed += 1
-        except Interrupted as stop:
-            click.echo(str(stop), err=True)
-            raise SystemExit(stop.exit_code) from None
-        except KeyboardInterrupt:
-            click.echo(f"{run.title}: interrupted before training; the same command goes on", err=True)
-            raise SystemExit(_INTERRUPTED) from None
-    if failed:
-        click.echo(f"{failed} of {len(runs)} runs failed", err=True)
-        raise SystemExit(1)
+    exit_if_failed(record_all(runs, results, trained.show), runs)
 
 
 def _benchmark_runs(values: Mapping[str, Any], seeds: range) -> list[Recordable]:

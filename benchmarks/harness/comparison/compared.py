@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 import implementations as impl
+from benchmarks.harness import knobs
 from benchmarks.harness.comparison import statistics
 from benchmarks.harness.curve_file import DIVERGED
 from benchmarks.harness.problem import PROBLEMS, SYSTEM
@@ -18,16 +19,11 @@ from benchmarks.harness.records import Records
 RUNNER = ["task", "experiment", "system", "backend", "mode", "device", "threads", "machine"]
 """What the runs of one comparison have in common; they differ in rule and seed."""
 
-KNOBS = {
-    "learning_rate": "optimizer",
-    "rate_cost": "objective",
-    "tau_adaptation_ms": "network",
-    "batch": "",
-}
-"""Settings of training and network that are tuned -> the part of a run's settings that holds them."""
+TUNED = tuple(knobs.PRESETS["knobs"])
+"""Knobs of training and network, which are tuned."""
 
-DIFFICULTY = {"n_cues": "task", "delay_ms": "task"}
-"""Settings that make the task harder."""
+DIFFICULTY = tuple(knobs.PRESETS["difficulty"])
+"""Knobs that make the task harder."""
 
 VALIDATION_STEPS = 100
 """Settings are compared by the mean of the points of this many steps, up to where all runs go."""
@@ -67,8 +63,9 @@ def diverged(records: Records, like: pd.DataFrame) -> pd.DataFrame:
 
 def value(settings: Mapping[str, Any], batch: int, name: str) -> Any:
     """A knob's value in the settings of a run; None where they lack it."""
-    part = {**KNOBS, **DIFFICULTY}[name]
-    return batch if part == "" else (settings.get(part) or {}).get(name)
+    # of a plan, a record has the batch beside its settings
+    part = knobs.KNOBS[name].part
+    return batch if part == "plan" else (settings.get(part) or {}).get(name)
 
 
 def published(task: str, settings: Mapping[str, Any], batch: int, free: tuple[str, ...] = ()) -> bool:
@@ -93,7 +90,7 @@ def published(task: str, settings: Mapping[str, Any], batch: int, free: tuple[st
 
 def swept(runs: pd.DataFrame) -> set[str]:
     """The experiments that differ from a recorded published one by knobs alone: members of a sweep."""
-    free = (*KNOBS, *DIFFICULTY)
+    free = (*TUNED, *DIFFICULTY)
     kinds = runs.drop_duplicates("experiment")[["experiment", "task", "settings", "batch"]].to_dict("records")
     usual = {row["task"] for row in kinds if published(row["task"], row["settings"], row["batch"])}
     return {
@@ -223,11 +220,11 @@ def tuned(records: Records, rows: pd.DataFrame) -> pd.DataFrame:
     Whoever picks the best of many by the figures that are then shown finds too good ones: so other seeds, and
     trials that did not select, are shown. A setting with which any seed diverged is not selected.
 
-    Columns: rule; values, of `KNOBS`; is_published; published and tuned, the mean final figure, with seeds,
+    Columns: rule; values, of `TUNED`; is_published; published and tuned, the mean final figure, with seeds,
     the seeds that have both, and difference, low and high.
     """
     task = str(rows["task"].iloc[0])
-    free = tuple(KNOBS)
+    free = TUNED
     rows = rows[
         [
             published(task, row["settings"], row["batch"], free)
@@ -261,7 +258,7 @@ def tuned(records: Records, rows: pd.DataFrame) -> pd.DataFrame:
         found.append(
             {
                 **{"rule": str(rule), "is_published": best == base["experiment"].iloc[0]},
-                "values": {name: value(first["settings"], int(first["batch"]), name) for name in KNOBS},
+                "values": {name: value(first["settings"], int(first["batch"]), name) for name in TUNED},
                 **{"published": both["published"].mean(), "tuned": both["tuned"].mean(), "seeds": len(both)},
                 "difference": (both["tuned"] - both["published"]).mean(),
                 **{"low": float(low), "high": float(high), "tried": int(means.size)},

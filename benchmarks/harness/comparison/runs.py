@@ -1,12 +1,11 @@
 """Which runs the published comparison is made of."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import implementations as impl
-from benchmarks.harness.comparison.compared import KNOBS
 from benchmarks.harness.curves import Run
+from benchmarks.harness.knobs import turned
 from benchmarks.harness.problem import Problem
 from implementations.training import Plan
 
@@ -87,20 +86,11 @@ def of(
 
 
 def at(run: Run, values: Mapping[str, Any]) -> Run:
-    """`run` at other values of `compared.KNOBS`; None leaves one as it is.
+    """`run` at other values of knobs; None leaves one as it is.
 
     Raises:
         InvalidArgument: (a ValueError) for a value that is not what it may be.
     """
     for name, value in values.items():
-        part = KNOBS[name]
-        if value is None:
-            continue
-        if part == "":
-            run = replace(run, plan=replace(run.plan, batch=value))
-        elif part == "optimizer":
-            run = replace(run, optimizer=replace(run.optimizer, **{name: value}))
-        else:
-            changed: Any = replace(getattr(run.problem, part), **{name: value})
-            run = replace(run, problem=replace(run.problem, **{part: changed}))
+        run = run if value is None else turned(run, name, value)
     return run

@@ -186,11 +186,11 @@ class Comparing:
         found = []
         for kind, title, knobs in (
             ("difficulty", "Difficulty of the task", compared.DIFFICULTY),
-            ("knobs", "Settings: published and tuned", compared.KNOBS),
+            ("knobs", "Settings: published and tuned", compared.TUNED),
         ):
             some = False
             for task, rows in self._judged.groupby("task", sort=False):
-                section = self._along(str(task), rows, kind, title, tuple(knobs))
+                section = self._along(str(task), rows, kind, title, knobs)
                 if section is not None:
                     found.append(section)
                     some = True

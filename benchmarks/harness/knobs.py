@@ -1,4 +1,4 @@
-"""Knobs: which settings a sweep turns, and the runs that come of it."""
+"""Knobs: the settings that sweeps turn and comparisons read, and the runs that come of turning them."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
