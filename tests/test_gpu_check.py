@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 import implementations as impl
 from benchmarks.commands import gpu_check
-from benchmarks.harness import conformance, gpu_plan, gpu_summary, records, timings
+from benchmarks.harness import conformance, fresh, gpu_plan, gpu_summary, records, timings
 from benchmarks.harness.gpu_plan import Item
 
 ROOT = Path(__file__).parents[1]
@@ -57,14 +57,14 @@ def fake_card(
             return outcome(loop_s, engine="loop")
         return outcome(step_s, engine="fused")
 
-    def run(wanted: list[conformance.Case], limit_s: float) -> dict[conformance.Case, dict[str, Any]]:
+    def outcomes(_module: str, wanted: list[conformance.Case], *_: Any) -> dict[conformance.Case, Any]:
         value = 1e-15 if right else 1e-3
         names = ("loss", "w_in", "w_rec", "w_out")
         return {case: {"status": "ok", "spikes": 0, **dict.fromkeys(names, value)} for case in wanted}
 
     monkeypatch.setattr(impl, "unavailable", unavailable)
     monkeypatch.setattr(timings, "in_fresh_process", in_fresh_process)
-    monkeypatch.setattr(conformance, "_run", run)
+    monkeypatch.setattr(fresh, "outcomes", outcomes)
     monkeypatch.setattr(gpu_check, "_published", lambda *_: "all cases agree")
     return asked
 

@@ -14,9 +14,9 @@ from record_files import SETTINGS, curve, everything, measurement, memory, parit
 
 from benchmarks.commands.report import command
 from benchmarks.harness import records, report
+from benchmarks.harness.comparison.statistics import interval
 from benchmarks.harness.report import datatables, summary, trial
 from benchmarks.harness.report.metrics import METRICS, significant
-from benchmarks.harness.report.plots.curves import band
 
 VOID = {"meta", "link", "br", "hr", "img", "input"}
 
@@ -311,11 +311,11 @@ def test_few_samples_tell_less(tmp_path: Path, samples: int, text: str):
 def test_a_band_is_the_bootstrap_of_the_mean(tmp_path: Path):
     rng = np.random.default_rng(0)
     values = rng.normal(0.8, 0.05, (40, 3))
-    low, high = band(values)
+    low, high = interval(values, 1999)
     mean, error = values.mean(axis=0), values.std(axis=0, ddof=1) / np.sqrt(40)
     np.testing.assert_allclose(low, mean - 1.96 * error, atol=0.3 * error.max())
     np.testing.assert_allclose(high, mean + 1.96 * error, atol=0.3 * error.max())
-    low, high = band(np.full((3, 2), 0.5))
+    low, high = interval(np.full((3, 2), 0.5))
     assert low.tolist() == high.tolist() == [0.5, 0.5]
 
 

@@ -6,8 +6,6 @@ backends run in processes of their own. What was compared is appended to results
 python -m benchmarks.harness.conformance < cases.json > lines.json
 """
 
-import json
-import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
@@ -17,20 +15,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import implementations as impl
+from benchmarks.harness import fresh
 from benchmarks.harness.environment import environment
 from benchmarks.harness.run_file import RunFile
 from implementations import rules
 
-_ROOT = Path(__file__).resolve().parents[2]
 TOLERANCES = {"float64": 1e-12, "float32": 1e-4}
 """Largest absolute difference over the largest absolute value, per dtype. In float64 sums in another order,
 and multiply-adds that round once, explain some 1e-14; in float32 1e-5, on the short trials that are used
 here, where a spike that comes out the other way would show as a difference of another order."""
 
-SPIKES = {"float64": 0, "float32": 0}
-"""How many spikes may differ, per dtype. A potential within rounding of the threshold may cross it one step
-later: problems are drawn until float64 keeps away from that (`_MARGIN`)."""
-
+# No spike may differ, in either dtype. A potential within rounding of the threshold may cross it one step
+# later: problems are drawn until float64 keeps away from that.
 _MARGIN = 1e-4
 _DRAWS = 100
 
@@ -149,18 +145,10 @@ def compare(case: Case) -> dict[str, Any]:
     learner, spikes, found = computed(case.backend, case.dtype, case.device)
     return {
         "spikes": int((spikes != expected_spikes).sum()),
-        **{name: _deviation(found[name], expected[name]) for name in ("loss", "w_in", "w_rec", "w_out")},
-        "engine": getattr(learner, "engine", "own"),
+        **{name: fresh.deviation(found[name], expected[name]) for name in ("loss", "w_in", "w_rec", "w_out")},
+        "engine": learner.engine,
         "fired": int(expected_spikes.sum()),
     }
-
-
-def _deviation(found: Any, expected: Any) -> float:
-    found, expected = np.asarray(found, np.float64), np.asarray(expected, np.float64)
-    if found.shape != expected.shape:
-        raise ValueError(f"shape {found.shape} where NumPy has {expected.shape}")
-    scale = float(np.abs(expected).max()) or 1.0
-    return float(np.abs(found - expected).max() / scale)
 
 
 def holds(record: dict[str, Any]) -> bool:
@@ -169,7 +157,7 @@ def holds(record: dict[str, Any]) -> bool:
         return False
     bound = TOLERANCES[record["dtype"]]
     deviations = [record[name] for name in ("loss", "w_in", "w_rec", "w_out")]
-    return record["spikes"] <= SPIKES[record["dtype"]] and all(value <= bound for value in deviations)
+    return record["spikes"] == 0 and all(value <= bound for value in deviations)
 
 
 def compare_all(
@@ -190,7 +178,8 @@ def compare_all(
 def _in_fresh_process(wanted: list[Case], limit_s: float) -> Iterator[tuple[Case, dict[str, Any]]]:
     reasons = {case: impl.unavailable(case.backend, case.device, case.rule, case.mode) for case in wanted}
     runnable = [case for case in wanted if reasons[case] is None]
-    outcomes = _run(runnable, limit_s) if runnable else {}
+    late = f"no time left: stopped after {limit_s:.0f} s"
+    outcomes = fresh.outcomes(__name__, runnable, max(limit_s, 1.0), late) if runnable else {}
     for case in wanted:
         reason = reasons[case]
         if reason is not None:
@@ -199,40 +188,9 @@ def _in_fresh_process(wanted: list[Case], limit_s: float) -> Iterator[tuple[Case
             yield case, outcomes[case]
 
 
-def _run(runnable: list[Case], limit_s: float) -> dict[Case, dict[str, Any]]:
-    ended = "its process ended before it was compared"
-    try:
-        done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.harness.conformance"],
-            input=json.dumps(runnable),
-            cwd=_ROOT,
-            capture_output=True,
-            text=True,
-            timeout=max(limit_s, 1.0),
-        )
-        output = done.stdout
-        if done.returncode != 0:
-            lines = done.stderr.strip().splitlines()
-            ended = lines[-1] if lines else f"ended with exit status {done.returncode}"
-    except subprocess.TimeoutExpired as error:
-        output = error.stdout.decode() if isinstance(error.stdout, bytes) else error.stdout or ""
-        ended = f"no time left: stopped after {limit_s:.0f} s"
-    outcomes = {case: {"status": "failed", "reason": ended} for case in runnable}
-    for line in output.splitlines():
-        if line.startswith('{"case": '):
-            record = json.loads(line)
-            outcomes[Case(*record.pop("case"))] = record
-    return outcomes
-
-
 def main() -> None:
     """Read a list of cases as JSON; print a line for each as it is compared."""
-    for case in (Case(*fields) for fields in json.load(sys.stdin)):
-        try:
-            outcome = {"status": "ok", "reason": None, **compare(case)}
-        except Exception as error:
-            outcome = {"status": "failed", "reason": f"{type(error).__name__}: {error}"}
-        print(json.dumps({"case": case, **outcome}), flush=True)
+    fresh.answer(Case, compare, sys.stdin)
 
 
 if __name__ == "__main__":

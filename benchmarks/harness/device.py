@@ -46,42 +46,42 @@ class Clock(Protocol):
         ...
 
 
-class _TorchClock:
-    def __init__(self) -> None:
-        import torch
+class _EventClock:
+    """A pair of a framework's events.
 
-        self._start, self._stop = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    Args:
+        begin, end: the events.
+        elapsed_ms: of both, the milliseconds between them.
+    """
 
-    def start(self) -> None:
-        self._start.record()
-
-    def stop(self) -> None:
-        self._stop.record()
-
-    def seconds(self) -> float:
-        self._stop.synchronize()
-        return self._start.elapsed_time(self._stop) / 1e3  # of milliseconds
-
-
-class _NumbaClock:
-    def __init__(self) -> None:
-        from numba import cuda
-
-        self._cuda: Any = cuda
-        self._start, self._stop = (cuda.event(timing=True) for _ in range(2))
+    def __init__(self, begin: Any, end: Any, elapsed_ms: Callable[[Any, Any], Any]) -> None:
+        self._begin, self._end, self._elapsed_ms = begin, end, elapsed_ms
 
     def start(self) -> None:
-        self._start.record()
+        self._begin.record()
 
     def stop(self) -> None:
-        self._stop.record()
+        self._end.record()
 
     def seconds(self) -> float:
-        self._stop.synchronize()
-        return self._cuda.event_elapsed_time(self._start, self._stop) / 1e3
+        self._end.synchronize()
+        return self._elapsed_ms(self._begin, self._end) / 1e3
 
 
-_CLOCKS: dict[str, Callable[[], Clock]] = {"torch": _TorchClock, "numba": _NumbaClock}
+def _torch_clock() -> Clock:
+    import torch
+
+    begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    return _EventClock(begin, end, lambda begin, end: begin.elapsed_time(end))
+
+
+def _numba_clock() -> Clock:
+    from numba import cuda
+
+    return _EventClock(cuda.event(timing=True), cuda.event(timing=True), cuda.event_elapsed_time)
+
+
+_CLOCKS: dict[str, Callable[[], Clock]] = {"torch": _torch_clock, "numba": _numba_clock}
 
 
 def clock(device: str, packages: Sequence[str]) -> tuple[Clock | None, str | None]:

@@ -1,16 +1,13 @@
 """The BrainPy notebook's training run, recorded as every other run is, and shown as its own log."""
 
 from dataclasses import dataclass
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
-
-import click
 
 from benchmarks.harness import curves
 from benchmarks.harness.problem import NOTEBOOK, TASK_NAME
-from benchmarks.harness.progress import Display
+from benchmarks.harness.progress import Lines
 from implementations.notebook.settings import BATCHES_PER_EPOCH, N_BATCH, SETTINGS
-from implementations.training import Plan, Point, Step
+from implementations.training import Plan, Point
 
 if TYPE_CHECKING:
     from implementations.notebook.training import NotebookTraining
@@ -84,35 +81,12 @@ class NotebookRun:
         return NotebookTraining(learner, self.plan, self.title)
 
 
-class Log(Display):
+class Log(Lines):
     """Prints the line that the notebook prints every ten steps."""
-
-    def __init__(self, name: str, steps: int) -> None:
-        self._name = name
-        self._steps = steps
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        return None
-
-    def warming_up(self) -> None:
-        """See `Display`."""
-
-    def start(self, step: int) -> None:
-        """See `Display`."""
-        self.say(f"{self._name}: {f'from step {step} on' if step else 'training'}, {self._steps} steps")
-
-    def step(self, step: Step) -> None:
-        """See `Display`."""
 
     def point(self, point: Point) -> None:
         """See `Display`."""
         self.say(line(point))
-
-    def say(self, text: str) -> None:
-        """See `Display`."""
-        click.echo(text)
 
 
 def line(point: Any) -> str:

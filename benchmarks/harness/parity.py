@@ -6,8 +6,6 @@ are from. The backends run in processes of their own, so that one that breaks le
 python -m benchmarks.harness.parity < cases.json > lines.json
 """
 
-import json
-import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -19,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import implementations as impl
+from benchmarks.harness import fresh
 from benchmarks.harness.environment import environment
 from benchmarks.harness.run_file import RunFile
 from implementations import rules
@@ -130,7 +129,10 @@ def compare(case: Case) -> dict[str, float]:
     published = {"loss": "loss", "w_in": "g_in", "w_rec": "g_rec", "w_out": "g_out"}
     return {
         "spikes": int((spikes != oracle.spikes).sum()),
-        **{name: _deviation(found[name], oracle.number(case.rule, key)) for name, key in published.items()},
+        **{
+            name: fresh.deviation(found[name], oracle.number(case.rule, key))
+            for name, key in published.items()
+        },
     }
 
 
@@ -142,13 +144,6 @@ def holds(record: Mapping[Any, Any]) -> bool:
         and record["spikes"] == 0
         and all(value is not None and value <= TOLERANCE for value in deviations)
     )
-
-
-def _deviation(found: Any, published: np.ndarray) -> float:
-    found = np.asarray(found, np.float64)
-    if found.shape != published.shape:
-        raise ValueError(f"shape {found.shape} where {published.shape} was published")
-    return float(np.abs(found - published).max() / np.abs(published).max())
 
 
 def compare_all(wanted: Iterable[Case], results: Path) -> Iterator[dict[str, Any]]:
@@ -164,7 +159,8 @@ def _in_fresh_process(backend: str, wanted: list[Case]) -> Iterator[tuple[Case, 
     """What each case gave, in their order: "unavailable" if it can't run here, "failed" on any error."""
     reasons = {case: _unavailable(case) for case in wanted}
     runnable = [case for case in wanted if reasons[case] is None]
-    outcomes = _run(backend, runnable) if runnable else {}
+    late = f"{backend} took longer than {_TIMEOUT_S:g} s"
+    outcomes = fresh.outcomes(__name__, runnable, _TIMEOUT_S, late) if runnable else {}
     for case in wanted:
         reason = reasons[case]
         yield case, outcomes[case] if reason is None else {"status": "unavailable", "reason": reason}
@@ -180,44 +176,9 @@ def _unavailable(case: Case) -> str | None:
     return reason
 
 
-def _run(backend: str, runnable: list[Case]) -> dict[Case, dict[str, Any]]:
-    command = [sys.executable, "-m", "benchmarks.harness.parity"]
-    ended = "ended before it printed this case"
-    try:
-        done = subprocess.run(
-            command,
-            input=json.dumps(runnable),
-            cwd=_ROOT,
-            capture_output=True,
-            text=True,
-            timeout=_TIMEOUT_S,
-        )
-        output, errors = done.stdout, done.stderr.strip().splitlines()
-        if done.returncode != 0:
-            ended = errors[-1] if errors else f"ended with exit status {done.returncode}"
-    except subprocess.TimeoutExpired as error:
-        output = error.stdout.decode() if isinstance(error.stdout, bytes) else error.stdout or ""
-        ended = f"{backend} took longer than {_TIMEOUT_S:g} s"
-    outcomes: dict[Case, dict[str, Any]] = {case: _failed(ended) for case in runnable}
-    for line in output.splitlines():
-        if line.startswith('{"case": '):  # a backend may print lines of its own
-            record = json.loads(line)
-            outcomes[Case(*record.pop("case"))] = record
-    return outcomes
-
-
-def _failed(reason: str) -> dict[str, Any]:
-    return {"status": "failed", "reason": reason}
-
-
 def main() -> None:
     """Read a list of cases as JSON; print a line for each as it is compared."""
-    for case in (Case(*fields) for fields in json.load(sys.stdin)):
-        try:
-            outcome = {"status": "ok", "reason": None, **compare(case)}
-        except Exception as error:
-            outcome = _failed(f"{type(error).__name__}: {error}")
-        print(json.dumps({"case": case, **outcome}), flush=True)
+    fresh.answer(Case, compare, sys.stdin)
 
 
 if __name__ == "__main__":

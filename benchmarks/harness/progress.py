@@ -18,6 +18,12 @@ _REDRAWS_PER_S = 5.0
 class Display(AbstractContextManager["Display"], ABC):
     """Shows one run. A figure may still be on a device: it is brought only when it is shown."""
 
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """The run is over, or was left."""
+        return None
+
     @abstractmethod
     def warming_up(self) -> None:
         """The run will go on once its backend is warm, which can take long where much is compiled."""
@@ -41,11 +47,6 @@ class Display(AbstractContextManager["Display"], ABC):
 
 class Silent(Display):
     """Shows nothing: for runs whose output nobody reads."""
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        return None
 
     def warming_up(self) -> None:
         """See `Display`."""
@@ -128,11 +129,6 @@ class Lines(Display):
         self._name = name
         self._steps = steps
         self._tenths = 0
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        return None
 
     def warming_up(self) -> None:
         """See `Display`."""

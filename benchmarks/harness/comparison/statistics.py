@@ -16,11 +16,12 @@ _RESAMPLES = 9999
 _ENUMERATED = 2**16  # patterns of signs: up to 16 seeds all of them are counted, so that p is exact
 
 
-def interval(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def interval(values: np.ndarray, resamples: int = _RESAMPLES) -> tuple[np.ndarray, np.ndarray]:
     """The bootstrapped confidence interval of the mean over the first axis.
 
     Args:
         values: (seeds, ...), of one seed at least; the interval of one is NaN.
+        resamples: how many; fewer do where an interval is drawn and not printed.
     """
     if len(values) < 2:
         nothing = np.full(values.shape[1:], np.nan)
@@ -29,7 +30,7 @@ def interval(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         (values,),
         np.mean,
         axis=0,
-        n_resamples=_RESAMPLES,
+        n_resamples=resamples,
         confidence_level=CONFIDENCE,
         method="percentile",  # others divide by a spread, which is 0 where seeds agree
         rng=0,

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.harness.comparison import compared
+from benchmarks.harness.comparison.statistics import CONFIDENCE
 from benchmarks.harness.records import Records
 from benchmarks.harness.report import headlines, notes, picks, plots, summary, svg
 from benchmarks.harness.report.metrics import METRICS
@@ -84,7 +85,7 @@ class Learning:
                 caption=f"{metric.name.capitalize()} on fresh trials against training steps (left) and"
                 " seconds of training steps alone (right: no data, evaluation or compilation). Thin lines:"
                 " seeds. Thick line and band: their mean and its"
-                f" {METRICS['share'].quantity(plots.CONFIDENCE)} confidence interval (bootstrap over seeds),"
+                f" {METRICS['share'].quantity(CONFIDENCE)} confidence interval (bootstrap over seeds),"
                 " as far as all seeds go. Triangles on top: a seed meets the stopping criterion."
                 f" {condition}",
                 description=f"Line plots of {metric.name} over training, one row for each of: "

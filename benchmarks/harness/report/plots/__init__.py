@@ -4,13 +4,12 @@ Every frame has the columns `label` (who ran: an ordered category, one panel or 
 """
 
 from benchmarks.harness.report.plots.compared import along, comparison
-from benchmarks.harness.report.plots.curves import CONFIDENCE, beside_log, criterion, learning
+from benchmarks.harness.report.plots.curves import beside_log, criterion, learning
 from benchmarks.harness.report.plots.dots import dots
 from benchmarks.harness.report.plots.drawing import Drawing, Tip
 from benchmarks.harness.report.plots.lines import lines
 
 __all__ = [
-    "CONFIDENCE",
     "Drawing",
     "Tip",
     "along",

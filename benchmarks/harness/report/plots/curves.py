@@ -8,8 +8,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from scipy.stats import bootstrap
 
+from benchmarks.harness.comparison.statistics import interval
 from benchmarks.harness.report import style
 from benchmarks.harness.report.metrics import METRICS
 from benchmarks.harness.report.plots.drawing import Drawing, styled
@@ -18,7 +18,6 @@ from benchmarks.harness.report.style import Look
 
 _GRID = 61  # points of a mean and its band: more than a line of this length shows
 _RESAMPLES = 1999
-CONFIDENCE = 0.95
 
 
 @styled
@@ -100,7 +99,7 @@ def runs_and_mean(
         grid, values = grid[finite], values[:, finite]
         mean = values.mean(axis=0)
         if len(seeds) > 1 and grid.size:
-            ax.fill_between(grid, *band(values), color=colour, alpha=0.2, linewidth=0)
+            ax.fill_between(grid, *interval(values, _RESAMPLES), color=colour, alpha=0.2, linewidth=0)
         ax.plot(grid, mean, color=colour, linestyle=line)
         for at, height in zip(grid, mean, strict=True):
             where = f"step {at:.0f}" if x == "step" else METRICS[x].quantity(at)
@@ -125,20 +124,6 @@ def _common(seeds: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
     grid = np.unique(np.concatenate([xs for xs, _ in seeds]))
     grid = grid[(grid >= start) & (grid <= stop)]
     return grid if grid.size <= _GRID else np.linspace(start, stop, _GRID)
-
-
-def band(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The confidence interval of the mean over the first axis (the seeds, two at least), by bootstrap."""
-    found = bootstrap(
-        (values,),
-        np.mean,
-        axis=0,
-        n_resamples=_RESAMPLES,
-        confidence_level=CONFIDENCE,
-        method="percentile",  # others divide by a spread, which is 0 where seeds agree
-        rng=0,
-    )
-    return found.confidence_interval.low, found.confidence_interval.high
 
 
 @styled
