@@ -80,8 +80,8 @@ def _figures(
     problem: Setting, shape: tuple[int, int], weights: Weights, sums: Sums, chunk: Chunk
 ) -> tuple[Figures, jax.Array]:
     """`loss.figures` of all devices' sums together."""
-    everywhere = partial(jax.lax.all_gather, axis_name=_TRIALS, tiled=True)
-    together = Sums(jax.lax.psum(sums.loss, _TRIALS), everywhere(sums.y), jax.lax.psum(sums.counts, _TRIALS))
+    gathered = partial(jax.lax.all_gather, axis_name=_TRIALS, tiled=True)
+    together = Sums(jax.lax.psum(sums.loss, _TRIALS), gathered(sums.y), jax.lax.psum(sums.counts, _TRIALS))
     classes = problem.objective.loss == "cross_entropy"
-    targets = everywhere(chunk.targets) if classes else chunk.targets
+    targets = gathered(chunk.targets) if classes else chunk.targets
     return figures(problem, shape, weights, [together], [targets])

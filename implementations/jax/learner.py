@@ -84,7 +84,12 @@ class Learner(Interface):
         # what the programs depend on: learners that differ in the rest share them
         self._problem = dataclasses.replace(setting, optimizer=Adam(), device="", threads=None)
         self._mesh = data_parallel.mesh(setting)
-        self._device = jax.devices(setting.device)[0]
+        # where arrays go: weights, and a chunk of trials
+        self._everywhere: Any = jax.devices(setting.device)[0]
+        self._by_trial: Any = self._everywhere
+        if setting.devices > 1:
+            self._everywhere = data_parallel.everywhere(self._mesh)
+            self._by_trial = data_parallel.shared_out(self._mesh, setting.objective.loss)
         threads = (setting.threads or registry.available_cores()) if setting.device == "cpu" else 1
         threads = 1 if setting.devices > 1 else threads
         self._threads = threads
@@ -103,12 +108,7 @@ class Learner(Interface):
         objective, dtype = self._setting.objective, self._setting.dtype
         batch.check_fits(self._setting.network, objective)
         n_batch, n_steps, _ = batch.spikes.shape
-        if n_batch % self._setting.devices:
-            checks.fail(
-                "batch",
-                checks.Description(f"of {n_batch} trials"),
-                f"of any multiple of {self._setting.devices} trials, the number of devices",
-            )
+        batch.check_shared_out(self._setting.devices)
         n = block_length(n_steps)
         n_chunks = min(self._threads, max(n_batch // _LEAST_TRIALS, 1))
         bounds = [n_batch * k // n_chunks for k in range(n_chunks + 1)]
@@ -119,9 +119,9 @@ class Learner(Interface):
                 targets = _blocks(targets.astype(dtype), n)
             else:
                 targets = targets.astype(np.int32)
-            chunks.append((_blocks(batch.spikes[first:last], n), targets))
+            chunks.append(Chunk(_blocks(batch.spikes[first:last], n), targets))  # type: ignore[arg-type]
         with self._scope():
-            on_device = [Chunk(*self._share_out(chunk)) for chunk in chunks]
+            on_device = [jax.device_put(chunk, self._by_trial) for chunk in chunks]
         jax.block_until_ready(on_device)
         return Loaded(on_device, (n_batch, n_steps), self._setting)
 
@@ -229,15 +229,7 @@ class Learner(Interface):
         return concurrently([partial(scoped, call) for call in calls])
 
     def _put(self, arrays: Any) -> Any:
-        if self._setting.devices > 1:
-            return jax.device_put(arrays, data_parallel.everywhere(self._mesh))
-        return jax.device_put(arrays, self._device)
-
-    def _share_out(self, chunk: tuple[np.ndarray, np.ndarray]) -> Any:
-        if self._setting.devices > 1:
-            where = data_parallel.shared_out(self._mesh, self._setting.objective.loss)
-            return jax.device_put(chunk, tuple(where))
-        return self._put(chunk)
+        return jax.device_put(arrays, self._everywhere)
 
     def _scope(self) -> Any:
         return _calls.scope(self._setting.dtype)
@@ -268,12 +260,9 @@ def _optimizer(settings: Adam) -> optax.GradientTransformation:
 
 
 def _trained(rule: Rule, weights: Weights, feedback: jax.Array) -> dict[str, jax.Array]:
-    """By name, what the optimizer changes, or where it gets the gradients by it from."""
-    return {name: value for name, value in _by_name(weights, feedback).items() if name in rule.trained}
-
-
-def _by_name(weights: Weights, feedback: jax.Array) -> dict[str, jax.Array]:
-    return {**weights._asdict(), "feedback": feedback}
+    """By name, what the optimizer changes."""
+    by_name = {**weights._asdict(), "feedback": feedback}
+    return {name: by_name[name] for name in rule.trained}
 
 
 @partial(jax.jit, static_argnums=(0, 1))
@@ -284,8 +273,7 @@ def _start(settings: Adam, rule: Rule, weights: Weights, feedback: jax.Array) ->
 @partial(jax.jit, static_argnums=(0, 1), donate_argnums=2)
 def _update(settings: Adam, rule: Rule, train: Train, parts: list[Weights]) -> Train:
     gradients = jax.tree.map(lambda first, *others: sum(others, first), *parts)
-    # the feedback, where it is learned, follows the gradient of W_out
-    found = _trained(rule, gradients, gradients.w_out)
+    found = {name: getattr(gradients, followed) for name, followed in rule.trained.items()}
     trained = _trained(rule, train.weights, train.feedback)
     updates, optimizer = _optimizer(settings).update(found, train.optimizer, trained)
     trained = {**trained, **cast(dict[str, jax.Array], optax.apply_updates(trained, updates))}

@@ -81,12 +81,7 @@ class Learner(Interface):
         checks.instance("batch", batch, Batch)
         objective = self._setting.objective
         batch.check_fits(self._setting.network, objective)
-        classes = np.zeros(0, np.int64)
-        curves = np.zeros((0, 0, 0), self._setting.dtype)
-        if objective.loss == "cross_entropy":
-            classes = batch.targets.astype(np.int64)
-        else:
-            curves = np.ascontiguousarray(batch.targets[:, -objective.window :], self._setting.dtype)
+        classes, curves = batch.targets_within(objective, self._setting.dtype)
         with self._threads():
             return Loaded(*to_events(batch.spikes), classes, curves, self._setting)
 

@@ -62,6 +62,25 @@ class Batch:
         object.__setattr__(self, "spikes", spikes)
         object.__setattr__(self, "targets", targets)
 
+    def check_shared_out(self, devices: int) -> None:
+        """Fail unless each of so many devices can have as many of the trials."""
+        n_batch = len(self.spikes)
+        if n_batch % devices:
+            checks.fail(
+                "batch",
+                checks.Description(f"of {n_batch} trials"),
+                f"of any multiple of {devices} trials, the number of devices",
+            )
+
+    def targets_within(self, objective: Objective, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
+        """The targets for kernels that take either kind: classes (batch,) and curves (batch, window, n_out).
+
+        One of them is empty, by the loss of `objective`, which the batch fits.
+        """
+        if objective.loss == "cross_entropy":
+            return self.targets.astype(np.int64), np.zeros((0, 0, 0), dtype)
+        return np.zeros(0, np.int64), np.array(self.targets[:, -objective.window :], dtype, order="C")
+
     def check_fits(self, network: Network, objective: Objective) -> None:
         """Fail unless a learner with this network and objective can take the batch."""
         n_batch, n_time, n_in = self.spikes.shape

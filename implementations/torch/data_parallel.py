@@ -47,14 +47,9 @@ class DataParallel:
 
     def load(self, batch: Batch) -> Events:
         """This process's part of the batch, which is the same for all of them."""
-        n_batch, n_parts = len(batch.spikes), self._setting.devices
-        if n_batch % n_parts:
-            checks.fail(
-                "batch",
-                checks.Description(f"of {n_batch} trials"),
-                f"of any multiple of {n_parts} trials, the number of devices",
-            )
-        own = slice(n_batch // n_parts * dist.get_rank(), n_batch // n_parts * (dist.get_rank() + 1))
+        batch.check_shared_out(self._setting.devices)
+        n_own = len(batch.spikes) // self._setting.devices
+        own = slice(n_own * dist.get_rank(), n_own * (dist.get_rank() + 1))
         return self._kernels.load(Batch(batch.spikes[own], batch.targets[own]))
 
     def gradients(self, loaded: Events) -> tuple[dict[str, torch.Tensor], Metrics]:

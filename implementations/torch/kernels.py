@@ -53,11 +53,7 @@ class Kernels:
         """Lists of the inputs that spike."""
         setting = self._setting
         spikes = torch.from_numpy(np.array(batch.spikes, order="C"))
-        classes, curves = np.zeros(0, np.int64), np.zeros(0, setting.dtype)
-        if setting.objective.loss == "cross_entropy":
-            classes = batch.targets.astype(np.int64)
-        else:
-            curves = np.array(batch.targets[:, -setting.objective.window :], setting.dtype, order="C")
+        classes, curves = batch.targets_within(setting.objective, setting.dtype)
         x_offset, x_index = torch.ops.eprop_bench.to_events(spikes, self._threads)
         return Events(x_offset, x_index, torch.from_numpy(classes), torch.from_numpy(curves), setting)
 
