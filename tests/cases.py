@@ -21,16 +21,21 @@ CASES = tuple(
 )
 
 
-def _slow(*names: str) -> tuple[Any, ...]:
-    """All cases; those of these rules are among the slow tests."""
-    return tuple(pytest.param(*case, marks=[pytest.mark.slow] if case[1] in names else []) for case in CASES)
+def slow(*names: str) -> tuple[Any, ...]:
+    """All cases; those of these rules and backends are among the slow tests."""
+    return tuple(
+        pytest.param(*case, marks=[pytest.mark.slow] if {*case[:2]} & {*names} else []) for case in CASES
+    )
 
 
-GRADIENT_CASES = _slow("eprop_adaptive")
+GRADIENT_CASES = slow("eprop_adaptive")
 """For tests of gradients alone: adaptive e-prop's are random e-prop's, by the same code. What differs is the
 update, which test_training_parity.py tests, as test_oracle.py does the gradients."""
 
-BASIC_CASES = _slow("eprop_adaptive", "bptt_detached")
+ALIKE = ("eprop_random", "eprop_adaptive", "bptt_detached")
+"""Rules that take the way of another one, with another matrix."""
+
+BASIC_CASES = slow(*ALIKE)
 """For tests of what no rule decides, such as threads and shapes: one case for each way to compute."""
 
 LEFT_OUT = {

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cases import CASES, Problem, problem
+from cases import BASIC_CASES, Problem, problem
 from test_reference import check
 
 import implementations as impl
@@ -19,7 +19,7 @@ import jax
 from implementations.jax.dynamics import BLOCK, block_length
 from implementations.jax.learner import _calls, _online
 
-FORMS = [(rule, mode) for backend, rule, mode in CASES if backend == "jax"]
+FORMS = [pytest.param(*case.values[1:], marks=case.marks) for case in BASIC_CASES if case.values[0] == "jax"]
 SMALL = impl.Network(n_in=5, n_regular=3, n_adaptive=4)
 PROBLEM = problem(SMALL, n_batch=8, n_steps=50, window=20)
 

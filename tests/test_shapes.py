@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from cases import BASIC_CASES, CASES, Problem, assert_gradients, problem
+from cases import ALIKE, BASIC_CASES, CASES, Problem, assert_gradients, problem, slow
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_reference import TOLERANCE, check
@@ -48,15 +48,7 @@ def test_extremes_are_extreme() -> None:
 
 
 # A backend that compiles for every shape takes a second per example; EXTREMES has it by default all the same.
-COMPILED_BY_SHAPE_SLOW = [
-    pytest.param(
-        *case,
-        marks=[pytest.mark.slow]
-        if case[0] in ("jax", "brainpy") or case[1] in ("eprop_adaptive", "bptt_detached")
-        else [],
-    )
-    for case in CASES
-]
+COMPILED_BY_SHAPE_SLOW = slow("jax", "brainpy", *ALIKE)
 
 
 @st.composite

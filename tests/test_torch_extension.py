@@ -79,6 +79,7 @@ def test_operators_are_what_runs() -> None:
     assert learner.compilations() == 1
 
 
+@pytest.mark.slow
 @NEEDS_COMPILER
 def test_two_processes_build_at_once(tmp_path: Path) -> None:
     """Both train, from one library: the compiler runs once."""
@@ -290,6 +291,7 @@ for backend, rule, mode in PUBLISHED_CASES:
 """
 
 
+@pytest.mark.slow
 @NEEDS_COMPILER
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="vectors are 128 bits on all of these CPUs")
 @pytest.mark.parametrize("without", ["-mno-avx512f", "-mno-avx"])
