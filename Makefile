@@ -22,7 +22,7 @@ help:
 # The quick edition of everything. Whatever was measured before is kept and compared: see results/README.md.
 report: .venv/benchmarks
 	$(RUN) parity --results $(RESULTS)
-	$(RUN) train --backend numba --rule all --seeds 3 --steps 300 --results $(RESULTS)
+	$(RUN) train --backend numba --rule bptt,eprop_symmetric,eprop_random,eprop_adaptive --seeds 3 --steps 300 --results $(RESULTS)
 	$(RUN) measure --rounds 2 --no-lengths --rule bptt,eprop_symmetric --results $(RESULTS)
 	$(RUN) raster --backend numba --rule eprop_symmetric --train-steps 200 --out $(RESULTS)/report/raster.png
 	$(RUN) report --results $(RESULTS)
