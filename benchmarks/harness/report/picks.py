@@ -119,7 +119,7 @@ def accuracy(rows: pd.DataFrame, titles: Titles, where: str) -> list[Pick]:
         text += "; one seed does not show that it is better"
     elif close:
         choice += ", but not clearly"
-        text += f"; the range over seeds overlaps that of {' and '.join(close)}"
+        text += f"; the range over seeds overlaps that of {_listed(close)}"
     else:
         text += "; no other rule's range over seeds reaches its own"
     text += "."
@@ -164,9 +164,7 @@ def compared(
         f"Final {metric.name} {metric.quantity(first['mean'])}, mean of {first['seeds']} seeds"
         f" ({metric.format(first['low'])} to {metric.format(first['high'])})"
     )
-    text += (
-        f"; paired tests do not tell it from {' and '.join(close)}." if close else "; better than all others."
-    )
+    text += f"; paired tests do not tell it from {_listed(close)}." if close else "; better than all others."
     met = best[best["criterion_step"].notna()].sort_values("criterion_step")
     if len(met):
         soonest = met.iloc[0]
@@ -175,3 +173,9 @@ def compared(
             f" seeds by step {METRICS['step'].format(soonest['criterion_step'])}."
         )
     return Pick(f"Learning, {task}", choice, text, where)
+
+
+def _listed(texts: list[str]) -> str:
+    """ "a", "a and b", "a, b and c"."""
+    *first, last = texts
+    return f"{', '.join(first)} and {last}" if first else last
