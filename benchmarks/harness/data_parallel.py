@@ -100,10 +100,12 @@ def _in_fresh_processes(case: Case) -> list[float]:
 def _join(case: Case, rendezvous: str, rank: int) -> None:
     """Become, with the other processes if there are any, the devices of a case."""
     cores = sorted(os.sched_getaffinity(0))[: case.devices]
+    # before the frameworks are imported: they make as many threads as there are cores, which would wait for
+    # one another on the cores that are left
     if case.backend in ONE_PROCESS_PER_DEVICE:
+        os.sched_setaffinity(0, cores[rank : rank + 1])
         import torch.distributed as dist
 
-        os.sched_setaffinity(0, cores[rank : rank + 1])
         dist.init_process_group("gloo", init_method=rendezvous, rank=rank, world_size=case.devices)
     else:
         os.sched_setaffinity(0, cores)
