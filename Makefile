@@ -38,6 +38,7 @@ reference: .venv/benchmarks
 	$(RUN) measure --no-steps --no-lengths --scaling --rounds 2 --rule bptt,eprop_symmetric --results results/reference
 	$(RUN) figure --steps 600 --results results/reference
 	$(RUN) figure --task pattern_generation --results results/reference
+	$(RUN) devices --rounds 2 --results results/reference
 	$(RUN) train --system notebook --seeds 2 --steps 400 --results results/reference
 	$(RUN) raster --backend numba --rule eprop_symmetric --train-steps 400 --out results/reference/report/raster.png
 	$(RUN) report --results results/reference --readme README.md
