@@ -6,12 +6,32 @@ For backends that compute with JAX; nothing else imports this, as it imports JAX
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import jax
 import jax.monitoring
 import numpy as np
 
 _COMPILED = "/jax/core/compile/backend_compile_duration"
+_MAPPINGS = Path("/proc/self/maps")
+_MOST_MAPPINGS = Path("/proc/sys/vm/max_map_count")
+
+
+def make_room() -> None:
+    """Drops JAX's compiled programs once they hold half of the mappings that Linux gives a process.
+
+    A program maps its code, and the programs of one setting take some 250 mappings of the usual 65530; one
+    more than those, and LLVM ends the process with a segmentation fault. A program that is asked for again is
+    compiled again. Called before a learner is made, so that no learner in a process of few settings pays.
+    """
+    try:
+        most = int(_MOST_MAPPINGS.read_text())
+        with _MAPPINGS.open("rb") as mappings:
+            held = sum(1 for _ in mappings)
+    except OSError:
+        return  # not Linux, which has no such limit
+    if held > most // 2:
+        jax.clear_caches()
 
 
 class Calls:

@@ -20,7 +20,7 @@ from implementations.interface import Learner as Interface
 from implementations.network import Parameters
 from implementations.optimizer import TRAINED
 from implementations.tasks import Batch
-from implementations.xla import Calls
+from implementations.xla import Calls, make_room
 
 WEIGHTS = (*TRAINED, "feedback")
 _BLOCK = 50  # steps of a block, at most; a block of 64 trials fits into the cache of a core
@@ -65,6 +65,7 @@ class Learner(Interface):
     rules = ("bptt", "eprop_symmetric", "eprop_random", "eprop_adaptive", "bptt_detached")
 
     def __init__(self, setting: Setting, parameters: Parameters) -> None:
+        make_room()
         self._setting = setting
         self._device = _devices(setting.device)[0]
         on_cpu = setting.device == "cpu"

@@ -23,7 +23,7 @@ from implementations.network import Parameters
 from implementations.optimizer import Adam
 from implementations.rules import Rule
 from implementations.tasks import Batch
-from implementations.xla import Calls
+from implementations.xla import Calls, make_room
 
 _LEAST_TRIALS = 4  # of a chunk
 _calls = Calls()
@@ -80,6 +80,7 @@ class Learner(Interface):
     rules = ("bptt", "eprop_symmetric", "eprop_random", "eprop_adaptive", "bptt_detached")
 
     def __init__(self, setting: Setting, parameters: Parameters) -> None:
+        make_room()
         self._setting = setting
         # what the programs depend on: learners that differ in the rest share them
         self._problem = dataclasses.replace(setting, optimizer=Adam(), device="", threads=None)
