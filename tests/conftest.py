@@ -1,4 +1,4 @@
-"""What pytest prints first, which backends are tested and why others are not; and what each file leaves behind."""
+"""Which backends are tested and why others are not, printed first; and what each file leaves behind."""
 
 import sys
 from collections.abc import Iterator
