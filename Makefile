@@ -3,6 +3,7 @@
 PYTHON ?= python3
 RESULTS ?= results
 RUN = .venv/bin/python -m benchmarks
+SWEPT = --backend torch --rule bptt,eprop_symmetric,eprop_random,eprop_adaptive --seeds 3 --steps 300 --threads 1
 .DEFAULT_GOAL := help
 .PHONY: gpu-check wheels help report figure test test-all test-timing lint reference bench bench-quick clean
 
@@ -38,6 +39,9 @@ reference: .venv/benchmarks
 	$(RUN) measure --no-steps --no-lengths --scaling --rounds 2 --rule bptt,eprop_symmetric --results results/reference
 	$(RUN) figure --steps 600 --results results/reference
 	$(RUN) figure --task pattern_generation --results results/reference
+	$(RUN) sweep --preset knobs $(SWEPT) --results results/reference
+	$(RUN) sweep --preset difficulty $(SWEPT) --results results/reference
+	$(RUN) figure --steps 600 --tuned --seeds 5 --results results/reference
 	$(RUN) devices --rounds 2 --results results/reference
 	$(RUN) train --system notebook --seeds 2 --steps 400 --results results/reference
 	$(RUN) raster --backend numba --rule eprop_symmetric --train-steps 400 --out results/reference/report/raster.png

@@ -3,11 +3,11 @@
 from typing import Any
 
 from benchmarks.harness import learning
-from benchmarks.harness.suite import BACKENDS, DEVICES, RULES, Metered
+from benchmarks.harness.suite import BACKENDS, DEVICES, LEARNING_RULES, Metered
 
 
 class Accuracy(
-    Metered, parameters={"backend": BACKENDS, "rule": RULES, "mode": ["adjoint"], "device": DEVICES}
+    Metered, parameters={"backend": BACKENDS, "rule": LEARNING_RULES, "mode": ["adjoint"], "device": DEVICES}
 ):
     """Small network, short trials, one cue: harness/learning.py has the setting."""
 
