@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from benchmarks.harness.suite import CASE, NOTEBOOK, REPEAT, ROUNDS, Timed
+from benchmarks.harness.suite import CASE, NOTEBOOK, PATTERN, REPEAT, ROUNDS, Timed
 
 
 class StepTime(Timed, parameters=CASE):
@@ -10,6 +10,14 @@ class StepTime(Timed, parameters=CASE):
 
     rounds = ROUNDS
     repeat = REPEAT
+
+    def time_step(self, *_: Any) -> None:
+        """One training step."""
+        self.prepared.step()
+
+
+class PatternStepTime(Timed, parameters=PATTERN):
+    """The same of pattern generation."""
 
     def time_step(self, *_: Any) -> None:
         """One training step."""

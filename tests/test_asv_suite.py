@@ -16,9 +16,9 @@ from asv_runner.discovery import disc_benchmarks
 import implementations as impl
 from benchmarks.harness import asv_suite, caches, learning, measuring, suite
 from benchmarks.harness.cases import Case
-from benchmarks.harness.problem import NOTEBOOK
+from benchmarks.harness.problem import NOTEBOOK, PROBLEMS
 from benchmarks.harness.systems import SYSTEMS
-from benchmarks.step_time import StepTime
+from benchmarks.step_time import PatternStepTime, StepTime
 from implementations.registry import DEVICES
 from implementations.rules import MODES
 
@@ -44,6 +44,7 @@ INTENDED = {
     "scaling.SizeMemory.track_peak_bytes": ("track", "bytes"),
     "scaling.SizeTime.time_step": ("time", "seconds"),
     "step_time.NotebookStepTime.time_step": ("time", "seconds"),
+    "step_time.PatternStepTime.time_step": ("time", "seconds"),
     "step_time.StepTime.time_step": ("time", "seconds"),
 }
 
@@ -86,6 +87,16 @@ def test_every_combination_is_a_case_or_has_a_reason():
             with pytest.raises(NotImplementedError) as stop:
                 StepTime._case(values)
             assert str(stop.value) == reason
+
+
+def test_the_labels_of_the_other_task_are_its_sizes():
+    values = ("pattern_generation", "numpy", "bptt", "adjoint", "cpu", 1000, 100, 1)
+    assert values in set(product(*PatternStepTime.params))
+    found = PatternStepTime._case(values)
+    assert found.problem == PROBLEMS["pattern_generation"]
+    batch = SYSTEMS[found.system].batch(found)
+    assert batch.spikes.shape == (1, 1000, found.problem.network.n_in)
+    assert found.problem.network.n_rec == 100
 
 
 def test_sizes_become_the_case():

@@ -7,7 +7,7 @@ from typing import Any
 
 import implementations as impl
 from benchmarks.harness import memory
-from benchmarks.harness.problem import SYSTEM, Problem
+from benchmarks.harness.problem import PROBLEMS, SYSTEM, TASK_NAME, Problem
 from benchmarks.harness.systems import SYSTEMS
 from implementations import checks, rules
 
@@ -35,7 +35,9 @@ class Case:
     Attributes:
         memory: measure the peak memory of a step, after a warm-up on a tiny batch. Otherwise measure
             import and first step, as they come in a fresh process.
+        delay_ms, n_regular, n_adaptive: of evidence accumulation; another task has its published sizes.
         system: whose network and step, one of `systems.SYSTEMS`.
+        task: one of `problem.PROBLEMS`.
         min_samples, seconds: warm steps are timed until there are so many samples and so many seconds.
     """
 
@@ -51,11 +53,13 @@ class Case:
     n_adaptive: int = impl.Network.n_adaptive
     memory: bool = False
     system: str = SYSTEM
+    task: str = TASK_NAME
     min_samples: int = 3
     seconds: float = 0.5
 
     def __post_init__(self) -> None:
         checks.choice("system", self.system, SYSTEMS)
+        checks.choice("task", self.task, PROBLEMS)
         checks.integer("batch", self.batch, 1)
         checks.integer("min_samples", self.min_samples, 1)
         checks.number("seconds", self.seconds, minimum=0.0)
@@ -65,6 +69,8 @@ class Case:
     @property
     def problem(self) -> Problem:
         """Network, task and objective of the case; a bad size is an InvalidArgument."""
+        if self.task != TASK_NAME:
+            return PROBLEMS[self.task]
         task = impl.EvidenceAccumulation(delay_ms=self.delay_ms)
         network = impl.Network(n_regular=self.n_regular, n_adaptive=self.n_adaptive)
         return Problem(network, task, impl.Objective(window=task.recall_ms))

@@ -12,6 +12,8 @@ from typing import Any
 from benchmarks.harness import caches
 from benchmarks.harness.cases import BATCH, MEMORY_BATCH, Case
 from benchmarks.harness.measuring import Prepared
+from benchmarks.harness.problem import PROBLEMS
+from implementations import PatternGeneration
 
 # Literal, and the same for every commit and machine: ASV keys its results by them. Tests hold them against
 # the registry. What can't run is n/a.
@@ -46,6 +48,18 @@ CASE = {
     "batch": [BATCH],
 }
 """Parameter -> values at the size of the notebook that the suite started from."""
+
+_PATTERN = PROBLEMS[PatternGeneration.name]
+
+PATTERN = {
+    "task": [_PATTERN.name],
+    **CASE,
+    "rule": COSTLY_RULES,
+    "n_steps": [_PATTERN.task.n_steps],
+    "n_rec": [_PATTERN.network.n_rec],
+    "batch": [_PATTERN.recipe.batch],
+}
+"""Pattern generation as published, a trial a step: what a backend spends on a step however small."""
 
 NOTEBOOK = {
     "system": ["notebook"],
@@ -104,13 +118,10 @@ class Parametrised:
     def _case(cls, values: Sequence[Any], **common: Any) -> Case:
         named = dict(zip(cls.param_names, values, strict=True))
         n_steps, n_rec = named.pop("n_steps", N_STEPS), named.pop("n_rec", N_REC)
-        found = Case(
-            **named,
-            **common,
-            delay_ms=n_steps - (N_STEPS - Case.delay_ms),
-            n_regular=n_rec // 2,
-            n_adaptive=n_rec - n_rec // 2,
-        )
+        if "task" not in named:  # evidence accumulation, in the size that is asked for
+            named["delay_ms"] = n_steps - (N_STEPS - Case.delay_ms)
+            named["n_regular"], named["n_adaptive"] = n_rec // 2, n_rec - n_rec // 2
+        found = Case(**named, **common)
         with _broken_is_no_reason():
             reason = found.unavailable
         if reason is not None:

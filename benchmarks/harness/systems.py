@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import numpy as np
 
 import implementations as impl
-from benchmarks.harness.problem import NOTEBOOK, SYSTEM
+from benchmarks.harness.problem import NOTEBOOK, SYSTEM, TASK_NAME
 from implementations import notebook, registry
 from implementations.notebook.settings import N_BATCH, SETTINGS
 from implementations.rules import MODES
@@ -97,7 +97,7 @@ class _Benchmark(System):
         return impl.learner(
             case.backend,
             case.rule,
-            impl.Parameters.draw(problem.network, _SEED),
+            impl.Parameters.draw(problem.network, _SEED, problem.readout_std),
             network=problem.network,
             objective=problem.objective,
             mode=case.mode,
@@ -118,6 +118,7 @@ class _Notebook(System):
     modes = ("adjoint",)
     _FIXED: ClassVar = {
         "dtype": "float32",
+        "task": TASK_NAME,
         "threads": None,
         "batch": N_BATCH,
         "delay_ms": SETTINGS["task"]["delay_ms"],
