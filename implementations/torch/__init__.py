@@ -1,1 +1,1 @@
-"""PyTorch: event-driven C++ operators on the CPU; torch operations on other devices or without a compiler."""
+"""PyTorch: event-driven C++ operators on the CPU, Triton kernels on a card, torch operations without them."""

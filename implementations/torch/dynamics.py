@@ -66,6 +66,16 @@ class Loaded:
         """Number of steps, number of trials."""
         return self.x.shape[0], self.x.shape[1]
 
+    @property
+    def tensors(self) -> list[torch.Tensor]:
+        """What a recorded engine has to have in the same place each time."""
+        return [self.x, self.targets]
+
+    def with_tensors(self, tensors: list[torch.Tensor]) -> "Loaded":
+        """The same setting with other tensors, in that order."""
+        x, targets = tensors
+        return Loaded(x, targets, self.setting)
+
 
 @contextmanager
 def one_thread() -> Iterator[None]:

@@ -11,9 +11,8 @@ from implementations.interface import Activity, Gradients, Metrics, Setting, che
 from implementations.interface import Learner as Interface
 from implementations.network import Parameters
 from implementations.tasks import Batch
-from implementations.torch import data_parallel, extension
-from implementations.torch.kernels import Kernels
-from implementations.torch.operations import Operations
+from implementations.torch import data_parallel, extension, fused
+from implementations.torch.engines import engine
 from implementations.torch.weights import Weights, gradients_to_numpy, to_numpy
 
 
@@ -25,7 +24,7 @@ def unavailable(device: str) -> str | None:
 
 
 class Learner(Interface):
-    """C++ operators on the CPU; torch operations on other devices and where there is no compiler."""
+    """C++ operators on the CPU, Triton kernels on a card, torch operations without them: see engines.py."""
 
     data_parallel = True
     rules = ("bptt", "eprop_symmetric", "eprop_random", "eprop_adaptive", "bptt_detached")
@@ -36,11 +35,14 @@ class Learner(Interface):
         with torch.inference_mode():
             self._weights = Weights(setting, parameters)
             operators = setting.device == "cpu" and extension.usable()
-            engine = Kernels if operators else Operations
             if setting.devices > 1:
                 data_parallel.check(setting, operators=operators)
-                engine = data_parallel.DataParallel
-            self._engine: Any = engine(setting, self._weights.tensors)
+            self._name, self._engine = engine(setting, self._weights.tensors, operators=operators)
+
+    @property
+    def engine(self) -> str:
+        """See the interface."""
+        return self._name
 
     def load(self, batch: Batch) -> Any:
         """See the interface."""
@@ -100,7 +102,7 @@ class Learner(Interface):
     @staticmethod
     def compilations() -> int:
         """See the interface."""
-        return extension.compilations()
+        return extension.compilations() + fused.compilations()
 
     def _check(self, loaded: Any) -> None:
         check_loaded(loaded, self._engine.loaded, self._setting)

@@ -1,0 +1,351 @@
+"""The Triton kernels behind torch operators, `torch.ops.eprop_bench_triton`: on the device, without a wait.
+
+Arguments that all of them take:
+    batch: x_words (batch, n_steps, words) int32 bits, classes (batch,) int64, curves (batch, window, n_out);
+        of the last two one is empty.
+    weights: w_in, w_rec, w_out, feedback, and beta (n_rec,) in units of the potential.
+    constants: alpha, rho, kappa, theta, dampening, dt in ms, rate cost, target rate per ms.
+    counts: refractory steps, window, n_in.
+"""
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from implementations.triton import bptt as bptt_kernels
+from implementations.triton import dynamics, loss, online, products, weights
+from implementations.triton import eprop as eprop_kernels
+from implementations.triton.sizes import ON_CHIP, Sizes, cdiv, power_of_two, sizes
+
+TRACE_BYTES = 2 * 2**30  # trials are done in groups whose traces take no more than this
+CHUNK = 256  # steps between which traces are in memory
+STEPS_AHEAD = 16  # of psi, asked for together: what is under way has to cover the latency of memory
+
+
+def _launch(kernel: Any, grid: tuple[int, ...], *arguments: Any, **options: Any) -> None:
+    """A program of `kernel` for each cell of `grid`; `options`: constants, and for the compiler."""
+    kernel[grid](*arguments, **options)
+
+
+class _Call(NamedTuple):
+    """What the launches of one call share."""
+
+    x_words: Tensor
+    classes: Tensor
+    curves: Tensor
+    weights: list[Tensor]
+    constants: list[float]
+    silent_steps: int
+    window: int
+    n_in: int
+    cut: Sizes
+
+    @classmethod
+    def of(
+        cls, batch: list[Tensor], weights: list[Tensor], constants: list[float], counts: list[int]
+    ) -> "_Call":
+        refractory_steps, window, n_in = counts
+        n_rec, n_out = weights[2].shape
+        # n_ref - 1 silent steps, but no more than there are
+        silent_steps = min(max(refractory_steps - 1, 0), batch[0].shape[1])
+        x_words, classes, curves = batch
+        cut = sizes(n_in, n_rec, n_out)
+        return cls(x_words, classes, curves, weights, constants, silent_steps, window, n_in, cut)
+
+    @property
+    def n_batch(self) -> int:
+        return self.x_words.shape[0]
+
+    @property
+    def n_steps(self) -> int:
+        return self.x_words.shape[1]
+
+    @property
+    def n_rec(self) -> int:
+        return self.weights[2].shape[0]
+
+    @property
+    def n_out(self) -> int:
+        return self.weights[2].shape[1]
+
+    @property
+    def has_classes(self) -> bool:
+        return self.classes.numel() > 0
+
+    @property
+    def decays(self) -> dict[str, float]:
+        return dict(zip(("ALPHA", "RHO", "KAPPA"), self.constants[:3], strict=True))
+
+    @property
+    def words(self) -> dict[str, int]:
+        return {"IN_WORDS": self.cut.in_words, "REC_WORDS": self.cut.rec_words}
+
+    def empty(self, *shape: int, dtype: torch.dtype | None = None) -> Tensor:
+        """In the dtype of the weights, where no other is given."""
+        return torch.empty(shape, dtype=dtype or self.weights[0].dtype, device=self.x_words.device)
+
+
+class _Prepared(NamedTuple):
+    """Weights as the kernels read them; beta and beta/theta (REC,)."""
+
+    rows: Tensor
+    w_out: Tensor
+    feedback: Tensor
+    back: Tensor
+    flags: Tensor
+    beta: Tensor
+    beta_threshold: Tensor
+
+
+def _prepare(call: _Call, back: bool = False, reset: bool = False) -> _Prepared:
+    cut, n_out = call.cut, call.n_out
+    n_rows = 32 * (cut.in_words + cut.rec_words)
+    rows = call.empty(n_rows, cut.rec)
+    out_rows = call.empty(2, n_out, cut.rec)
+    w_back = call.empty(cut.rec if back else 0, cut.rec)
+    flags = call.empty(n_rows + n_out)
+    w_in, w_rec, w_out, feedback, beta = call.weights
+    _launch(
+        weights.prepare, (n_rows + n_out,),
+        w_in, w_rec, w_out, feedback, rows, out_rows, w_back, flags, call.n_in, call.n_rec, n_out,
+        THETA=call.constants[3], BACK=back, RESET=reset, REC=cut.rec, **call.words,
+    )  # fmt: skip
+    beta = torch.nn.functional.pad(beta, (0, cut.rec - call.n_rec))
+    return _Prepared(rows, out_rows[0], out_rows[1], w_back, flags, beta, beta / call.constants[3])
+
+
+class _Forward(NamedTuple):
+    """What the forward pass leaves; empty where not asked for."""
+
+    losses: Tensor
+    y_sum: Tensor
+    counts: Tensor
+    psi: Tensor
+    pre_words: Tensor
+    zbar: Tensor
+    ell: Tensor
+    spikes: Tensor
+    readout: Tensor
+
+
+def _buffers(call: _Call, n_batch: int, n_steps: int, gradient: bool, activity: bool = False) -> _Forward:
+    cut = call.cut
+    kept, shown = n_batch if gradient else 0, n_batch if activity else 0
+    return _Forward(
+        call.empty(n_batch, dtype=torch.float64),
+        call.empty(n_batch, call.n_out, dtype=torch.float64),
+        call.empty(n_batch, cut.rec, dtype=torch.int32),
+        call.empty(kept, n_steps, cut.n_pad),
+        call.empty(kept, n_steps, cut.in_words + cut.rec_words, dtype=torch.int32),
+        call.empty(kept, call.window, cut.n_pad),
+        call.empty(kept, call.window, call.n_out),
+        call.empty(shown, n_steps, call.n_rec, dtype=torch.int8),
+        call.empty(shown, n_steps, call.n_out),
+    )
+
+
+def _forward(
+    call: _Call, prepared: _Prepared, out: _Forward, trials: slice, steps: range, state: Tensor | None = None
+) -> None:
+    """Some steps of some trials into `out`, which has their shape; `state` carries on from steps before."""
+    cut = call.cut
+    x_words, curves = call.x_words[trials], call.curves[trials]
+    _launch(
+        dynamics.forward, (x_words.shape[0],),
+        x_words, prepared.rows, prepared.w_out, prepared.beta_threshold, call.classes[trials], curves,
+        out.counts if state is None else state, out.losses, out.y_sum, out.counts, out.psi, out.pre_words,
+        out.zbar, out.ell, out.spikes, out.readout,
+        call.n_batch, call.n_steps, steps.start, steps.stop, call.window, call.n_rec, cut.n_pad, call.n_out,
+        **call.decays, HEIGHT=call.constants[4] / call.constants[3], SILENT_STEPS=call.silent_steps,
+        CLASSES=call.has_classes, GRADIENT=out.psi.numel() > 0, ACTIVITY=out.spikes.numel() > 0,
+        RESUME=state is not None, **call.words, REC=cut.rec, OUT=cut.out, num_warps=cut.warps,
+    )  # fmt: skip
+
+
+def _figures(
+    call: _Call, prepared: _Prepared, counts: Tensor, losses: Tensor, y_sum: Tensor
+) -> tuple[Tensor, Tensor]:
+    """c (REC,) and the figures (5,) of a batch."""
+    cut = call.cut
+    c, figures = call.empty(cut.rec), call.empty(5, dtype=torch.float64)
+    _launch(
+        loss.evaluate, (1,),
+        counts, losses, y_sum, call.classes, prepared.flags, c, figures,
+        call.n_batch, call.n_steps, call.window, call.n_rec, call.n_out, prepared.flags.numel(),
+        DT_MS=call.constants[5], RATE_COST=call.constants[6], RATE_TARGET=call.constants[7],
+        CLASSES=call.has_classes, TRIALS=max(4096 // cut.rec, 4), REC=cut.rec, num_warps=4,
+    )  # fmt: skip
+    return c, figures
+
+
+def _collect(call: _Call, parts: Tensor, rates: Tensor | None, c: Tensor) -> tuple[Tensor, Tensor]:
+    """dW_in and dW_rec, of parts (n_parts, 32 words, REC)."""
+    cut, n_in, n_rec = call.cut, call.n_in, call.n_rec
+    d_in, d_rec = call.empty(n_in, n_rec), call.empty(n_rec, n_rec)
+    _launch(
+        weights.collect, (n_in + n_rec,),
+        parts, parts if rates is None else rates, c, d_in, d_rec, len(parts), n_in, n_rec,
+        RATES=rates is not None, PARTS=min(16, power_of_two(len(parts))), REC=cut.rec, **call.words,
+        num_warps=cut.warps,
+    )  # fmt: skip
+    return d_in, d_rec
+
+
+def _out_gradient(call: _Call, out: _Forward) -> Tensor:
+    """dW_out = sum_t zbar[t]^T ell[t] (n_rec, n_out)."""
+    zbar = out.zbar.view(-1, call.cut.n_pad)[:, : call.n_rec]
+    return zbar.T @ out.ell.view(-1, call.n_out)
+
+
+def _precision(tensor: Tensor) -> str:
+    """Of products on tensor cores: no less than the dtype's."""
+    return "tf32x3" if tensor.dtype == torch.float32 else "ieee"
+
+
+def _products(call: _Call, pre_words: Tensor, lam_v: Tensor) -> Tensor:
+    """(n_parts, 32 words, REC)."""
+    cut = call.cut
+    n_words = cut.in_words + cut.rec_words
+    n_rows = call.n_batch * call.n_steps
+    pre, block, steps = 64, min(128, cut.rec), 64
+    tiles = cdiv(32 * n_words, pre) * cdiv(cut.rec, block)
+    # two programs for each of some 132 processors, and no more parts than there is work for
+    n_parts = max(1, min(264 // tiles, cdiv(n_rows, 4 * steps)))
+    part_rows = cdiv(cdiv(n_rows, n_parts), steps) * steps
+    n_parts = cdiv(n_rows, part_rows)
+    parts = call.empty(n_parts, 32 * n_words, cut.rec)
+    _launch(
+        products.products, (cdiv(32 * n_words, pre), cdiv(cut.rec, block), n_parts),
+        pre_words, lam_v, parts, n_rows, part_rows, cut.n_pad,
+        WORDS=n_words, PRE=pre, BLOCK=block, STEPS=steps if lam_v.dtype == torch.float32 else 16, REC=cut.rec,
+        PRECISION=_precision(lam_v),
+        num_warps=4, num_stages=2,
+    )  # fmt: skip
+    return parts
+
+
+def _through_time(call: _Call, prepared: _Prepared, out: _Forward, c: Tensor) -> None:
+    """lam_v in place of psi; prepared.w_out is F."""
+    cut = call.cut
+    shared = (out.ell, prepared.w_out, c, prepared.beta, prepared.back)
+    if cut.rec <= ON_CHIP:
+        _launch(
+            bptt_kernels.through_time, (call.n_batch,),
+            out.psi, *shared, call.n_steps, call.window, cut.n_pad, call.n_out,
+            **call.decays, REC=cut.rec, num_warps=BPTT_WARPS[out.psi.dtype],
+        )  # fmt: skip
+        return
+    source, lam_a = call.empty(2, call.n_batch, cut.rec).zero_()
+    trials, block = 16, 64
+    grid = (cdiv(call.n_batch, trials), cdiv(cut.n_pad, block))
+    for t in reversed(range(call.n_steps)):
+        _launch(
+            bptt_kernels.step, grid,
+            out.psi, *shared, source, lam_a, t,
+            call.n_batch, call.n_steps, call.window, cut.n_pad, call.n_out,
+            **call.decays, PRECISION=_precision(out.psi), TRIALS=trials, BLOCK=block, INNER=32, REC=cut.rec,
+            num_warps=4, num_stages=3,
+        )  # fmt: skip
+
+
+BPTT_WARPS = {torch.float32: 4, torch.float64: 8}
+_FOUR = tuple[Tensor, Tensor, Tensor, Tensor]
+
+
+@torch.library.custom_op("eprop_bench_triton::adjoint", mutates_args=())
+def adjoint(
+    batch: list[Tensor], weights: list[Tensor], constants: list[float], counts: list[int],
+    recurrent: bool, reset: bool,
+) -> _FOUR:  # fmt: skip
+    """dW_in, dW_rec, dW_out, figures: e-prop; BPTT where `recurrent`, through resets too where `reset`."""
+    call = _Call.of(batch, weights, constants, counts)
+    cut = call.cut
+    prepared = _prepare(call, recurrent, reset)
+    out = _buffers(call, call.n_batch, call.n_steps, gradient=True)
+    _forward(call, prepared, out, slice(None), range(call.n_steps))
+    c, figures = _figures(call, prepared, out.counts, out.losses, out.y_sum)
+    if recurrent:
+        _through_time(call, prepared, out, c)
+    else:
+        _launch(
+            eprop_kernels.adjoint, (call.n_batch, cdiv(cut.n_pad, 32)),
+            out.psi, out.ell, prepared.feedback, c, prepared.beta,
+            call.n_steps, call.window, cut.n_pad, call.n_out,
+            **call.decays, STEPS=STEPS_AHEAD, BLOCK=32, REC=cut.rec, num_warps=1,
+        )  # fmt: skip
+    d_in, d_rec = _collect(call, _products(call, out.pre_words, out.psi), None, c)
+    return d_in, d_rec, _out_gradient(call, out), figures
+
+
+@torch.library.custom_op("eprop_bench_triton::online", mutates_args=())
+def carried(batch: list[Tensor], weights: list[Tensor], constants: list[float], counts: list[int]) -> _FOUR:
+    """The same by e-prop with traces carried forward."""
+    call = _Call.of(batch, weights, constants, counts)
+    cut = call.cut
+    prepared = _prepare(call)
+    n_words = cut.in_words + cut.rec_words
+    pre, block = 16, min(128, cut.rec)
+    n_blocks = cut.rec // block
+    trace_bytes = 4 * 32 * n_words * cut.rec * call.weights[0].element_size()
+    size = max(1, min(TRACE_BYTES // trace_bytes, call.n_batch))
+    spikes = call.empty(call.n_batch, cut.rec, dtype=torch.int32)
+    losses = call.empty(call.n_batch, dtype=torch.float64).zero_()
+    y_sum = call.empty(call.n_batch, call.n_out, dtype=torch.float64).zero_()
+    sums = call.empty(2, 32 * n_words, cut.rec).zero_()
+    d_out = call.empty(call.n_rec, call.n_out).zero_()
+    for begin in range(0, call.n_batch, size):
+        trials = slice(begin, min(begin + size, call.n_batch))
+        n = trials.stop - begin
+        state = call.empty(n, 6, cut.rec).zero_()
+        traces = call.empty(n, 4, 32 * n_words, cut.rec).zero_()
+        eps_v = call.empty(n, n_blocks, 32 * n_words).zero_()
+        chunk = _buffers(call, n, min(CHUNK, call.n_steps), gradient=True)
+        chunk = chunk._replace(losses=losses[trials], y_sum=y_sum[trials], counts=spikes[trials])
+        for start in range(0, call.n_steps, CHUNK):
+            steps = range(start, min(start + CHUNK, call.n_steps))
+            _forward(call, prepared, chunk, trials, steps, state)
+            _launch(
+                online.carry, (n, 2 * n_words, n_blocks),
+                chunk.psi, chunk.pre_words, chunk.ell, prepared.feedback, prepared.beta, eps_v, traces,
+                call.n_steps, steps.start, steps.stop, call.window, cut.n_pad, call.n_out,
+                **call.decays, WORDS=n_words, PRE=pre, BLOCK=block, REC=cut.rec, num_warps=4,
+            )  # fmt: skip
+        sums += traces[:, 2:].sum(dim=0)
+        d_out += _out_gradient(call, chunk)
+    c, figures = _figures(call, prepared, spikes, losses, y_sum)
+    d_in, d_rec = _collect(call, sums[1:], sums[0], c)
+    return d_in, d_rec, d_out, figures
+
+
+@torch.library.custom_op("eprop_bench_triton::evaluate", mutates_args=())
+def evaluate(batch: list[Tensor], weights: list[Tensor], constants: list[float], counts: list[int]) -> Tensor:
+    """The figures: a forward pass that stores nothing."""
+    call = _Call.of(batch, weights, constants, counts)
+    prepared = _prepare(call)
+    out = _buffers(call, call.n_batch, call.n_steps, gradient=False)
+    _forward(call, prepared, out, slice(None), range(call.n_steps))
+    return _figures(call, prepared, out.counts, out.losses, out.y_sum)[1]
+
+
+@torch.library.custom_op("eprop_bench_triton::simulate", mutates_args=())
+def simulate(
+    batch: list[Tensor], weights: list[Tensor], constants: list[float], counts: list[int]
+) -> tuple[Tensor, Tensor]:
+    """Spikes (batch, n_steps, n_rec) int8 and readout (batch, n_steps, n_out)."""
+    call = _Call.of(batch, weights, constants, counts)
+    out = _buffers(call, call.n_batch, call.n_steps, gradient=False, activity=True)
+    _forward(call, _prepare(call), out, slice(None), range(call.n_steps))
+    return out.spikes, out.readout
+
+
+_KERNELS: tuple[Any, ...] = (
+    weights.prepare, weights.collect, dynamics.forward, loss.evaluate, eprop_kernels.adjoint,
+    bptt_kernels.through_time, bptt_kernels.step, products.products, online.carry,
+)  # fmt: skip
+
+
+def compilations() -> int:
+    """Kernels that this process compiled, or loaded from Triton's cache; none in Triton's interpreter."""
+    caches = [cache for kernel in _KERNELS for cache in getattr(kernel, "device_caches", {}).values()]
+    return sum(len(compiled) for compiled, *_ in caches)
