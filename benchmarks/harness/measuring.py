@@ -76,7 +76,7 @@ def measure(case: Case) -> dict[str, Any]:
     loaded = learner.load(batch)
     learner.synchronize()
     load_s = time.perf_counter() - start
-    figures["engine"] = getattr(learner, "engine", "own")
+    figures["engine"] = learner.engine
 
     def step() -> None:
         learner.step(loaded)
@@ -109,7 +109,9 @@ def measure(case: Case) -> dict[str, Any]:
         # What a step leaves on the device, brought back: the weights and the optimizer's state.
         figures["unload_s"] = statistics.median(seconds(learner.state) for _ in range(3))
         cards, _ = device.cards()
-        counts = roofline.Counts.of(case, batch, _spikes(learner, loaded))
+        # the work of an event-driven step depends on what spikes
+        fired = int(learner.simulate(loaded).spikes.sum())
+        counts = roofline.Counts.of(case, batch, fired)
         figures["roofline"] = roofline.record(case, counts, cards[0]["name"] if cards else None)
     return figures
 
@@ -128,12 +130,6 @@ def _memory_of(case: Case, step: Callable[[], None], restore: Callable[[], None]
         restore()
         samples.append(seconds(step))
     return {**figures, "step_s": samples}
-
-
-def _spikes(learner: Any, loaded: Any) -> int | None:
-    """Recurrent spikes of a batch, which the work of an event-driven step depends on; None without them."""
-    simulate = getattr(learner, "simulate", None)
-    return None if simulate is None else int(simulate(loaded).spikes.sum())
 
 
 class _Timer:

@@ -26,6 +26,11 @@ _SEED = 0
 class Measurable(Protocol):
     """What is measured of a learner; `implementations.interface.Learner` says what each method does."""
 
+    @property
+    def engine(self) -> str:
+        """Which of its ways to compute it took."""
+        ...
+
     def load(self, batch: impl.Batch) -> Any:
         """Bring a batch to the device."""
         ...
@@ -36,6 +41,10 @@ class Measurable(Protocol):
 
     def evaluate(self, loaded: Any) -> impl.Metrics:
         """One forward pass."""
+        ...
+
+    def simulate(self, loaded: Any) -> impl.Activity:
+        """Spikes and readout."""
         ...
 
     def synchronize(self) -> None:

@@ -73,6 +73,11 @@ class NotebookLearner:
             key: names[id(weight)] for key, weight in self._trainer.optimizer.vars_to_train.items()
         }
 
+    @property
+    def engine(self) -> str:
+        """As of the interface."""
+        return "own"
+
     def load(self, batch: Batch) -> Any:
         """Bring a batch to the device; `fit` brings each batch when it steps.
 
