@@ -16,8 +16,9 @@ if (reason := impl.unavailable("jax")) is not None:
 
 import jax
 
+from implementations.jax.calls import CALLS
 from implementations.jax.dynamics import BLOCK, block_length
-from implementations.jax.learner import _calls, _online
+from implementations.jax.scans import _online
 
 FORMS = [pytest.param(*case.values[1:], marks=case.marks) for case in BASIC_CASES if case.values[0] == "jax"]
 SMALL = impl.Network(n_in=5, n_regular=3, n_adaptive=4)
@@ -127,7 +128,7 @@ def test_memory_of_online_learning_is_flat_in_time() -> None:
         case = problem(impl.Network(n_in=5, n_regular=4, n_adaptive=4), n_steps=n_steps, window=40)
         learner = case.learner("jax", "eprop_symmetric", "online", dtype="float32")
         loaded = learner.load(case.batch)
-        with _calls.scope(np.dtype("float32")):
+        with CALLS.scope(np.dtype("float32")):
             weights = learner._train.weights  # type: ignore[attr-defined]
             program = _online.lower(
                 learner._problem,  # type: ignore[attr-defined]

@@ -1,1 +1,1 @@
-"""The JAX backend: pure functions over pytrees, compiled by XLA; scans written out in both directions."""
+"""JAX: pure functions over pytrees, compiled by XLA, with scans written out; Triton kernels on a card."""

@@ -1,0 +1,96 @@
+"""The Triton kernels (implementations/triton/) as an engine: the whole pass of a batch in one launch each.
+
+Environment variables:
+    EPROP_BENCH_JAX_TRITON: "0" does without the kernels.
+"""
+
+import os
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+
+from implementations.interface import Activity, Metrics, Setting
+from implementations.jax.calls import CALLS
+from implementations.jax.dynamics import Weights
+from implementations.tasks import Batch
+from implementations.triton.sizes import refused
+
+if TYPE_CHECKING:
+    from implementations.jax.launches import Trials
+
+SWITCH = "EPROP_BENCH_JAX_TRITON"
+_WIDE = np.dtype("float64")  # sums of losses are, whatever the dtype of the network
+
+
+def unusable(setting: Setting) -> str | None:
+    """Why the kernels are not used for a setting; None where they are."""
+    if switched_off():
+        return f"{SWITCH} is 0"
+    for package in ("triton", "jax_triton"):
+        if find_spec(package) is None:
+            return f"{package} can't be imported: pip install 'eprop-bench[jax-triton]'"
+    return refused(setting.network.n_rec)
+
+
+def switched_off() -> bool:
+    """Whether somebody asked to do without the kernels."""
+    return os.environ.get(SWITCH) == "0"
+
+
+@dataclass(frozen=True, eq=False)
+class Packed:
+    """A batch as the kernels read it, on the device, and the setting of the learner that loaded it."""
+
+    trials: "Trials"
+    setting: Setting
+
+
+class Fused:
+    """Calls the programs for one learner."""
+
+    loaded = Packed
+
+    def __init__(self, setting: Setting, problem: Setting) -> None:
+        from implementations.jax import launches, passes  # import triton
+
+        self._launches, self._passes = launches, passes
+        self._setting, self._problem = setting, problem
+        self._device = jax.devices(setting.device)[0]
+        self.pending: Any = None
+
+    def load(self, batch: Batch) -> Packed:
+        """Spikes as bits; one number in place of the targets that the loss has none of."""
+        setting = self._setting
+        bits = np.packbits(batch.spikes, axis=-1, bitorder="little")
+        words = np.zeros((*bits.shape[:2], -(-bits.shape[2] // 4) * 4), np.uint8)
+        words[..., : bits.shape[2]] = bits
+        targets = batch.targets_within(setting.objective, setting.dtype)
+        classes, curves = (array if array.size else np.zeros(1, array.dtype) for array in targets)
+        with CALLS.scope(_WIDE):
+            arrays = jax.device_put((words.view("<i4"), classes, curves), self._device)
+        jax.block_until_ready(arrays)
+        return Packed(self._launches.Trials(*arrays), setting)
+
+    def gradients(
+        self, weights: Weights, feedback: jax.Array, loaded: Packed
+    ) -> tuple[list[Weights], Metrics]:
+        """Gradients, as a list of one, and the metrics."""
+        run = self._passes.online if self._setting.mode == "online" else self._passes.adjoint
+        with CALLS.scope(_WIDE):
+            found, self.pending = run(self._problem, weights, feedback, loaded.trials)
+        return [found], Metrics(*self.pending)
+
+    def evaluate(self, weights: Weights, feedback: jax.Array, loaded: Packed) -> Metrics:
+        """The forward pass alone."""
+        with CALLS.scope(_WIDE):
+            self.pending = self._passes.evaluate(self._problem, weights, feedback, loaded.trials)
+        return Metrics(*self.pending)
+
+    def simulate(self, weights: Weights, feedback: jax.Array, loaded: Packed) -> Activity:
+        """Spikes and readout of all steps."""
+        with CALLS.scope(_WIDE):
+            spikes, readout = self._passes.simulate(self._problem, weights, feedback, loaded.trials)
+        return Activity(np.asarray(spikes).astype(bool), np.asarray(readout))
