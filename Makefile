@@ -35,8 +35,8 @@ figure: .venv/benchmarks
 
 reference: .venv/benchmarks
 	$(RUN) parity --results results/reference
-	$(RUN) measure --rounds 4 --results results/reference
-	$(RUN) measure --no-steps --no-lengths --scaling --rounds 2 --rule bptt,eprop_symmetric --results results/reference
+	$(RUN) measure --rounds 4 --rule bptt,eprop_symmetric,eprop_random --results results/reference
+	$(RUN) measure --no-steps --no-lengths --scaling --rounds 1 --rule bptt,eprop_symmetric --results results/reference
 	$(RUN) figure --steps 600 --results results/reference
 	$(RUN) figure --task pattern_generation --results results/reference
 	$(RUN) sweep --preset knobs $(SWEPT) --results results/reference
