@@ -16,6 +16,7 @@ DEVICE = "cuda"
 
 FALLBACKS: Mapping[str, Mapping[str, str]] = {
     "torch": {"EPROP_BENCH_TORCH_TRITON": "0"},
+    "jax": {"EPROP_BENCH_JAX_TRITON": "0"},
 }
 """Backend -> what makes it compute with its own loop of framework operations instead of fused kernels."""
 
