@@ -68,6 +68,7 @@ def test_a_sweep_records_what_training_here_records_and_a_divergence_as_such(
             assert records(there, kind) == records(here, kind)
         (session,) = records(there, "session")
         assert (session["sweep"]["workers"], session["sweep"]["timing"]) == (2, "shared")
+        assert session["sweep"]["attempts"] == [session["sweep"]["worker"]]
     (end,) = records(curve_path(RUNS[-1], tmp_path), "end")
     assert (end["step"], end["reason"]) == (0, "diverged")
     again = Summary()

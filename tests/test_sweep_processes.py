@@ -16,7 +16,7 @@ import pytest
 from distributed import Client
 
 import implementations as impl
-from benchmarks.harness import knobs
+from benchmarks.harness import knobs, records
 from benchmarks.harness.curves import Run, record
 from benchmarks.harness.problem import evidence_accumulation
 from benchmarks.harness.progress import Silent
@@ -165,6 +165,13 @@ def test_a_killed_workers_runs_go_to_another_and_each_is_recorded_once_as_traine
     by = {run.name: sessions(curve_path(run, results)) for run in RUNS}
     assert all(len(found) == 1 for found in by.values())
     assert {by[name][0]["worker"] for name in lost} == {"w1"}
+    begun = {name: found["attempts"] for name, (found,) in by.items()}
+    assert all(names[-1] == by[name][0]["worker"] for name, names in begun.items())
+    retried = {name: names for name, names in begun.items() if len(names) > 1}
+    assert list(retried.values()) == [["w0", "w1"]]  # a worker trains one at a time
+    assert set(retried) <= set(lost)
+    found = records.read(results).runs
+    assert set(found.loc[found["lost"] == 1, "file"]) == {f"curves/{name}.jsonl" for name in retried}
     assert {(found["scheduler"], found["protocol"], found["timing"]) for (found,) in by.values()} == {
         ("joined", "tcp", "shared")
     }

@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.harness.curve_file import DIVERGED
 from benchmarks.harness.records import lines
-from benchmarks.harness.records.found import Found, files, threads
+from benchmarks.harness.records.found import Found, count, files, threads
 from benchmarks.harness.records.tables import CASE
 
 
@@ -21,7 +21,7 @@ def _read(path: Path, file: str, found: Found) -> None:
     run: dict[str, Any] | None = None
     machines: list[str] = []
     commits: list[str] = []
-    timings: set[Any] = set()
+    sweeps: list[dict[str, Any]] = []  # of each session; empty where no sweep trained it
     started = ""
     end: str | None = None
     points: dict[int, dict[str, Any]] = {}
@@ -41,7 +41,7 @@ def _read(path: Path, file: str, found: Found) -> None:
             machine, commit = found.environment(record["environment"], "training")
             machines += [machine] if machine not in machines else []
             commits += [commit] if commit not in commits else []
-            timings.add((record.get("sweep") or {}).get("timing"))
+            sweeps.append(record.get("sweep") or {})
             started = max(started, record["started"])
             end = None  # a run that goes on after its end, to do more steps
         elif kind == "point":
@@ -62,6 +62,7 @@ def _read(path: Path, file: str, found: Found) -> None:
         found.problem(file, "holds no point yet")
         return
     last = points[max(points)] if points else {"step": 0, "train_s": None}
+    timings = [sweep.get("timing") for sweep in sweeps]
     timing = next((name for name in ("shared", "alone") if name in timings), None)
     if timing == "shared":
         last = _untimed(last)
@@ -79,6 +80,8 @@ def _read(path: Path, file: str, found: Found) -> None:
         "train_s": last["train_s"],
         "timing": timing,
         "end": end,
+        "sessions": len(sweeps),
+        **_cluster(sweeps),
     }
     identity = (*CASE, "seed", "experiment", "machine")
     for other in found.runs:
@@ -91,6 +94,20 @@ def _read(path: Path, file: str, found: Found) -> None:
         found.finals.append({**final, "file": file})
     # "For the first time": a run has one criterion; the earliest counts if a file has more.
     found.criteria += [{**c, "file": file} for c in sorted(criteria, key=lambda c: c["step"])[:1]]
+
+
+def _cluster(sweeps: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the sessions say of the cluster that trained: of the last sweep; `lost` over all of them."""
+    last = next((sweep for sweep in reversed(sweeps) if sweep), {})
+    texts = {name: last.get(name) for name in ("scheduler", "protocol", "dask")}
+    started = [sweep.get("attempts") for sweep in sweeps if sweep]
+    known = [names for names in started if isinstance(names, list) and names]
+    return {
+        **{name: value if isinstance(value, str) else None for name, value in texts.items()},
+        "workers": count(last.get("workers")),
+        # records from before `attempts` don't say
+        "lost": sum(len(names) - 1 for names in known) if known and len(known) == len(started) else None,
+    }
 
 
 def _untimed(record: dict[str, Any]) -> dict[str, Any]:

@@ -17,12 +17,15 @@ CASE = ["system", "backend", "rule", "mode", "dtype", "device", "threads"]
 
 RUN_COLUMNS = [
     *("file", *CASE, "task", "batch", "seed", "settings", "experiment", "machine", "commit"),
-    *("started", "last_step", "train_s", "timing", "end"),
+    *("started", "last_step", "train_s", "timing", "end", "sessions"),
+    *("scheduler", "protocol", "workers", "dask", "lost"),
 ]
 """One row per training run. `experiment` names equal task, network, objective, optimizer and batch size;
 `machine` is a digest, several joined by "+" if resumed elsewhere; `end` is None if interrupted. `timing` is
 "shared" or "alone" if a sweep trained any of it, else None. Seconds of shared workers compare with nothing:
-here, in points and in criteria `train_s` of such a run is NaN; its file has them."""
+here, in points and in criteria `train_s` of such a run is NaN; its file has them. `sessions` counts how often
+it was begun or resumed. Of the cluster of a sweep: `scheduler` is "local" or "joined", `workers` how many it had,
+`lost` how many of them went away with this run; null where no sweep trained it or the record does not say."""
 
 POINT_FIGURES = ["train_loss", "train_accuracy", "test_loss", "test_accuracy", "rate_hz", "nmse"]
 LOGGED = ["log_s", "loss_reg"]
@@ -77,6 +80,9 @@ COUNTS = frozenset(
         "round",
         "step",
         "last_step",
+        "sessions",
+        "workers",
+        "lost",
         "seed",
         "batch",
         "n_steps",

@@ -1,14 +1,17 @@
 """A sweep: runs out to the workers, files back as they finish."""
 
+import json
 import pickle
+import uuid
 from asyncio import CancelledError as AsyncCancelledError
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic, sleep
+from typing import Any
 
-from distributed import Future, as_completed
+from distributed import Client, Future, as_completed
 
 from benchmarks.harness.curve_file import DIVERGED, UnusableFile
 from benchmarks.harness.curves import Run
@@ -16,7 +19,7 @@ from benchmarks.harness.interruption import Interrupted, Request
 from benchmarks.harness.sweeps.cluster import ALONE, Cluster, ClusterError
 from benchmarks.harness.sweeps.code import fingerprint
 from benchmarks.harness.sweeps.files import Existing, existing, keep
-from benchmarks.harness.sweeps.worker import Work, train
+from benchmarks.harness.sweeps.worker import Work, topic, train
 
 _POLL_S = 0.1
 _LOOK_AT_WORKERS_S = 2.0
@@ -78,13 +81,13 @@ def sweep(
 
     Either way, all that came back is recorded.
     """
-    client, provenance = cluster.client, cluster.provenance()
+    client, provenance, number = cluster.client, cluster.provenance(), uuid.uuid4().hex
     try:
         futures = [
             client.submit(
                 train,
                 fingerprint(),
-                pickle.dumps(Work(run, found.lines, found.checkpoint, provenance)),
+                pickle.dumps(Work(run, found.lines, found.checkpoint, provenance, number)),
                 # The same key for whoever asks for this run: two sweeps on one cluster train it once.
                 key=f"train-{name}",
                 resources={ALONE: 1} if cluster.alone else None,
@@ -104,7 +107,7 @@ def sweep(
             if client.status != "running":
                 raise ClusterError("lost the connection to the scheduler")
             for future in coming.next_batch(block=False) if coming.has_ready() else ():
-                _take(future, left, results, say, summary)
+                _take(client, future, left, results, say, summary)
             if monotonic() - looked > _LOOK_AT_WORKERS_S:
                 looked = monotonic()
                 seen = looked if cluster.workers() else seen
@@ -119,6 +122,7 @@ def sweep(
 
 
 def _take(
+    client: Client,
     future: Future,
     left: dict[str, tuple[Run, Existing]],
     results: Path,
@@ -129,6 +133,7 @@ def _take(
     run, found = left[name]
     try:
         lines = future.result()
+        lines = _with_attempts(lines, attempts(client, name))
     except (CancelledError, AsyncCancelledError, OSError, TimeoutError) as error:
         raise ClusterError("lost the connection to the scheduler") from error
     except Exception as error:  # whatever a training or a worker came to; the other runs go on
@@ -149,3 +154,23 @@ def _take(
         + ("diverged" if end == DIVERGED else "recorded")
         + f", {name}.jsonl"
     )
+
+
+def attempts(client: Client, name: str) -> list[str]:
+    """The workers that began a run, in their order: all but the last one went away before it was through."""
+    events: Any = client.get_events(topic(name))
+    begun = [event for _, event in events]
+    # a cluster that runs on has the events of earlier sweeps, too
+    return [str(event["name"]) for event in begun if event["sweep"] == begun[-1]["sweep"]]
+
+
+def _with_attempts(lines: bytes, begun: list[str]) -> bytes:
+    """The file of a run whose last session says who began it, which no worker can know."""
+    split = lines.splitlines(keepends=True)
+    for number in range(len(split) - 1, -1, -1):
+        found = json.loads(split[number])
+        if found["kind"] == "session":
+            found["sweep"]["attempts"] = begun
+            split[number] = json.dumps(found).encode() + b"\n"
+            break
+    return b"".join(split)

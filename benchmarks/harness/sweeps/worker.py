@@ -28,12 +28,16 @@ class OtherCode(RuntimeError):
 
 @dataclass(frozen=True)
 class Work:
-    """A run, what is recorded of it already (file and checkpoint; None if nothing), and its provenance."""
+    """A run, what is recorded of it already (file and checkpoint; None if nothing), and its provenance.
+
+    `sweep` names the sweep that asked, in the scheduler's log of who began the run.
+    """
 
     run: Run
     lines: bytes | None
     checkpoint: bytes | None
     provenance: Mapping[str, Any]
+    sweep: str
 
 
 def train(expected: Mapping[str, str], pickled: bytes) -> bytes:
@@ -51,6 +55,7 @@ def train(expected: Mapping[str, str], pickled: bytes) -> bytes:
         raise OtherCode(f"worker {worker_name()} has {differs}")
     work: Work = pickle.loads(pickled)
     run = work.run
+    get_worker().log_event(topic(run.name), {"sweep": work.sweep, "name": worker_name()})
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "curves" / f"{run.name}.jsonl"
         path.parent.mkdir()
@@ -63,6 +68,11 @@ def train(expected: Mapping[str, str], pickled: bytes) -> bytes:
         except NonFiniteLoss as error:
             return path.read_bytes() + diverged_line(path.read_bytes(), str(error))
         return path.read_bytes()
+
+
+def topic(name: str) -> str:
+    """Of the scheduler's events that say which workers began this run."""
+    return f"eprop-bench-{name}"
 
 
 def diverged_line(lines: bytes, why: str) -> bytes:
