@@ -23,6 +23,7 @@ from implementations.torch.weights import Tensors
 from implementations.triton.sizes import refused
 
 SWITCH = "EPROP_BENCH_TORCH_TRITON"
+OLDEST = (3, 5)  # of the versions of Triton that compile all kernels; PyTorch 2.9 brings it
 # where Triton looks for headers: Debian's own scheme names a folder that has none
 _SCHEME = sysconfig.get_default_scheme().replace("posix_local", "posix_prefix")
 
@@ -39,6 +40,10 @@ def unusable(setting: Setting) -> str | None:
         return f"{SWITCH} is 0"
     if find_spec("triton") is None:
         return "triton can't be imported: pip install 'eprop-bench[triton]'"
+    import triton
+
+    if tuple(map(int, triton.__version__.split(".")[:2])) < OLDEST:
+        return f"triton is {triton.__version__}: install {'.'.join(map(str, OLDEST))} or newer"
     if not (os.environ.get("CC") or shutil.which("gcc") or shutil.which("clang")):
         return "triton has no C compiler to build its launchers with: install gcc or clang, or name one in CC"
     if not Path(sysconfig.get_path("include", _SCHEME), "Python.h").exists():

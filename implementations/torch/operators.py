@@ -20,6 +20,7 @@ from implementations.triton.sizes import ON_CHIP, Sizes, cdiv, power_of_two, siz
 
 TRACE_BYTES = 2 * 2**30  # trials are done in groups whose traces take no more than this
 CHUNK = 256  # steps between which traces are in memory
+SHARED_BYTES = 144 * 1024  # of a program of `products` with 64 rows of float32; half of it with 32
 STEPS_AHEAD = 16  # of psi, asked for together: what is under way has to cover the latency of memory
 
 
@@ -203,12 +204,23 @@ def _precision(tensor: Tensor) -> str:
     return "tf32x3" if tensor.dtype == torch.float32 else "ieee"
 
 
+def _rows_at_once(lam_v: Tensor) -> int:
+    """Of a product: as many as shared memory has room for."""
+    if lam_v.dtype == torch.float64:
+        return 16
+    if lam_v.device.type == "cuda":
+        room = torch.cuda.get_device_properties(lam_v.device).shared_memory_per_block_optin
+        if room < SHARED_BYTES:
+            return 32
+    return 64
+
+
 def _products(call: _Call, pre_words: Tensor, lam_v: Tensor) -> Tensor:
     """(n_parts, 32 words, REC)."""
     cut = call.cut
     n_words = cut.in_words + cut.rec_words
     n_rows = call.n_batch * call.n_steps
-    pre, block, steps = 64, min(128, cut.rec), 64
+    pre, block, steps = 64, min(128, cut.rec), _rows_at_once(lam_v)
     tiles = cdiv(32 * n_words, pre) * cdiv(cut.rec, block)
     # two programs for each of some 132 processors, and no more parts than there is work for
     n_parts = max(1, min(264 // tiles, cdiv(n_rows, 4 * steps)))
@@ -218,8 +230,7 @@ def _products(call: _Call, pre_words: Tensor, lam_v: Tensor) -> Tensor:
     _launch(
         products.products, (cdiv(32 * n_words, pre), cdiv(cut.rec, block), n_parts),
         pre_words, lam_v, parts, n_rows, part_rows, cut.n_pad,
-        WORDS=n_words, PRE=pre, BLOCK=block, STEPS=steps if lam_v.dtype == torch.float32 else 16, REC=cut.rec,
-        PRECISION=_precision(lam_v),
+        WORDS=n_words, PRE=pre, BLOCK=block, STEPS=steps, REC=cut.rec, PRECISION=_precision(lam_v),
         num_warps=4, num_stages=2,
     )  # fmt: skip
     return parts

@@ -1,0 +1,417 @@
+"""The Triton kernels: in Triton's interpreter against the loops of reference.py, and compiled for a card.
+
+The interpreter is chosen before Triton is imported, so that each such test runs in a process of its own.
+"""
+
+import dataclasses
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from cases import ALIKE, Problem, problem
+
+import implementations as impl
+from implementations import rules
+from implementations.interface import Learner, Setting
+from implementations.torch import engines, fused
+from implementations.torch.captured import Captured
+from implementations.torch.operations import Operations
+
+CASES = [(rule, mode) for rule in impl.RULES for mode in rules.get(rule).modes]
+BASIC = pytest.mark.parametrize(
+    ("rule", "mode"),
+    [pytest.param(*case, marks=[pytest.mark.slow] if case[0] in ALIKE else []) for case in CASES],
+)
+SETUP = """
+import dataclasses
+import numpy as np
+import torch
+import implementations as impl
+impl.BACKENDS = ("torch",)  # the others take seconds to import
+import cases, reference
+from implementations import rules
+from implementations.torch import engines, operators
+
+def problem(loss="cross_entropy", refractory_steps=5, sizes=(5, 4, 5), seed=2, **options):
+    n_in, n_regular, n_adaptive = sizes
+    n_out = options.pop("n_out", 3)
+    network = impl.Network(n_in=n_in, n_regular=n_regular, n_adaptive=n_adaptive, n_out=n_out,
+                           refractory_steps=refractory_steps)
+    options = {"n_batch": 2, "n_steps": 10, "window": 4, "input_scale": 2.5} | options
+    return cases.problem(network, loss=loss, seed=seed, **options)
+
+def on_card(p, rule, mode="adjoint", **options):
+    learner = p.learner("torch", rule, mode, **options)
+    setting = dataclasses.replace(learner._setting, device="cuda")
+    with torch.inference_mode():
+        learner._name, learner._engine = engines.engine(
+            setting, learner._weights.tensors, operators=False, record=lambda run: run)
+    assert learner.engine == "Triton kernels"
+    return learner
+
+def check(p, rule, mode="adjoint", bound=1e-12, **options):
+    learner = on_card(p, rule, mode, **options)
+    found, metrics = learner.gradients(learner.load(p.batch))
+    expected, trace = reference.gradients(
+        rule, p.network, p.objective, p.parameters, p.batch.spikes, p.batch.targets)
+    assert trace.z.sum() > 5
+    assert found.w_in.dtype == options.get("dtype", "float64")
+    cases.assert_gradients(found, expected, bound)
+    task, rate = reference.loss(p.network, p.objective, trace, p.batch.targets)
+    assert abs(metrics.task_loss - task) <= bound * task
+    assert abs(metrics.rate_loss - rate) <= bound * rate
+    assert abs(metrics.rate_hz - 1000 * reference.rates(p.network, trace).mean()) <= bound * metrics.rate_hz
+    return learner, trace
+
+def check_passes(p, learner, trace, bound=1e-12):
+    loaded = learner.load(p.batch)
+    activity = learner.simulate(loaded)
+    assert (activity.spikes == trace.z).all()
+    assert cases.deviation(activity.readout, trace.y) <= bound
+    evaluated, (_, metrics) = learner.evaluate(loaded), learner.gradients(loaded)
+    np.testing.assert_equal({k: float(v) for k, v in vars(evaluated).items()}, vars(metrics))
+    if p.objective.loss == "cross_entropy":
+        right = trace.y[:, -p.objective.window:].mean(axis=1).argmax(axis=1) == p.batch.targets
+        assert metrics.accuracy == right.mean()
+"""
+
+
+def interpret(code: str) -> None:
+    root = Path(__file__).parent.parent
+    environment = os.environ | {
+        "TRITON_INTERPRET": "1",
+        "EPROP_BENCH_TORCH_EXTENSION": "0",
+        "PYTHONPATH": os.pathsep.join((str(root), str(root / "tests"))),
+    }
+    environment.pop(fused.SWITCH, None)
+    done = subprocess.run(
+        [sys.executable, "-c", SETUP + code], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def test_gradients_of_all_rules() -> None:
+    """Each once; the modes and losses that are left out are among the slow tests."""
+    interpret("""
+p, other = problem(), problem("squared_error", refractory_steps=1)
+check_passes(p, *check(p, "eprop_symmetric"))
+check(p, "bptt_detached")
+check(p, "eprop_adaptive", "online")
+check(other, "bptt")
+check(other, "eprop_random", "online")
+check(p, "bptt", dtype="float32", bound=1e-5)
+""")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("loss", ["cross_entropy", "squared_error"])
+def test_losses_refractoriness_and_new_trials(loss: str) -> None:
+    seed = int(np.random.SeedSequence().generate_state(1)[0])
+    print(f"seed {seed}")
+    interpret(f"""
+for refractory_steps in (0, 1, 5):
+    p = problem({loss!r}, refractory_steps, sizes=(7, 6, 5), seed={seed}, n_steps=19, input_rate=0.4)
+    for rule in impl.RULES if refractory_steps == 5 else ("bptt", "eprop_random"):
+        for mode in rules.get(rule).modes:
+            learner, trace = check(p, rule, mode)
+    check_passes(p, learner, trace)
+""")
+
+
+@pytest.mark.slow
+def test_sizes() -> None:
+    """More than a word of inputs and neurons, one trial, one output, windows from one step to all of them."""
+    interpret("""
+p = problem(sizes=(33, 16, 17), n_batch=3, n_steps=13, window=13)
+check_passes(p, *check(p, "bptt"))
+p = problem("squared_error", sizes=(33, 33, 0), n_batch=1, n_steps=19, window=1, n_out=1)
+check_passes(p, *check(p, "eprop_symmetric"))
+check(p, "eprop_random", "online")
+check(problem(sizes=(1, 0, 1), n_batch=1, n_steps=29, window=3, input_rate=0.9, input_scale=9.0), "bptt")
+""")
+
+
+@pytest.mark.slow
+def test_weights_that_do_not_fit_on_chip() -> None:
+    """More than 128 neurons: BPTT is one launch per step; more than 4 words of spikes."""
+    interpret("""
+p = problem(sizes=(40, 70, 60), n_batch=3, n_steps=7, window=3, input_scale=4.0)
+check_passes(p, *check(p, "bptt"))
+check(p, "eprop_random")
+check(p, "eprop_symmetric", "online")
+check(p, "bptt_detached", dtype="float32", bound=1e-5)
+""")
+
+
+@pytest.mark.slow
+def test_online_over_several_chunks_and_groups_of_trials() -> None:
+    interpret("""
+operators.CHUNK, operators.TRACE_BYTES = 8, 1  # one trial at a time
+check(problem(n_batch=3, n_steps=21, window=11), "eprop_symmetric", "online")
+operators.TRACE_BYTES = 2 * 4 * 64 * 32 * 8  # two of them
+check(problem("squared_error", n_batch=3, n_steps=21, window=3), "eprop_random", "online")
+""")
+
+
+@pytest.mark.slow
+def test_steps_equal_those_of_the_cpu_and_divergence_shows() -> None:
+    interpret("""
+p = problem()
+for rule in ("bptt", "eprop_adaptive"):
+    device, host = on_card(p, rule), p.learner("torch", rule)
+    assert host.engine == "torch operations"
+    on_device, on_host = device.load(p.batch), host.load(p.batch)
+    for _ in range(3):
+        found, expected = device.step(on_device), host.step(on_host)
+        assert abs(float(found.loss) - float(expected.loss)) < 1e-11
+    for name, array in host.state().items():
+        assert np.abs(device.state()[name] - array).max() < 1e-9, name
+for name in ("w_in", "w_rec", "w_out"):
+    state = host.state()
+    state[name][0, 1] = np.nan
+    device.restore(state)
+    assert np.isnan(float(device.evaluate(on_device).loss)), name
+    assert np.isnan(float(device.step(on_device).loss)), name
+assert device.compilations() == 0  # the interpreter compiles nothing
+""")
+
+
+# Which engine computes
+
+
+class Recorder:
+    """As a CUDA graph: what was recorded writes to the tensors of the recording, time after time."""
+
+    def __init__(self) -> None:
+        self.recorded = 0
+
+    def __call__(self, run: Any) -> Any:
+        self.recorded += 1
+        run()
+        fixed = run()
+
+        def replay() -> list[torch.Tensor]:
+            for mine, found in zip(fixed, run(), strict=True):
+                mine.copy_(found)
+            return fixed
+
+        return replay
+
+
+NETWORK = impl.Network(n_in=5, n_regular=4, n_adaptive=5, n_out=3)
+
+
+def setting_of(learner: Learner, **changes: Any) -> Setting:
+    return dataclasses.replace(learner._setting, **changes)  # type: ignore[attr-defined]
+
+
+def card(found: Problem, rule: str = "bptt", mode: str = "adjoint", **changes: Any) -> tuple[str, Any]:
+    """The engine that a card would get, with weights on the CPU."""
+    learner = found.learner("torch", rule, mode)
+    weights = learner._weights.tensors  # type: ignore[attr-defined]
+    with torch.inference_mode():
+        return engines.engine(
+            setting_of(learner, device="cuda", **changes), weights, operators=False, record=Recorder()
+        )
+
+
+def test_a_card_gets_the_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(fused.SWITCH, raising=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        name, engine = card(problem(NETWORK))
+        assert name == engines.TRITON
+        assert isinstance(engine, Captured)
+        assert isinstance(engine._engine, fused.Fused)
+        monkeypatch.setenv(fused.SWITCH, "0")  # it was asked for: no warning
+        name, engine = card(problem(NETWORK))
+    assert name == engines.GRAPH
+    assert isinstance(engine._engine, Operations)
+
+
+@pytest.mark.parametrize(
+    ("missing", "reason"),
+    [("triton", "can't be imported"), ("version", "3.4.9: install 3.5"), ("compiler", "C compiler"),
+     ("header", "Python.h"), ("size", "at most 1024")],
+)  # fmt: skip
+def test_without_the_kernels_it_says_why(missing: str, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(fused.SWITCH, raising=False)
+    network = NETWORK
+    if missing == "triton":
+        monkeypatch.setattr(fused, "find_spec", lambda name: None)
+    elif missing == "version":
+        monkeypatch.setattr("triton.__version__", "3.4.9")
+    elif missing == "compiler":
+        monkeypatch.delenv("CC", raising=False)
+        monkeypatch.setattr(shutil, "which", lambda name: None)
+    elif missing == "header":
+        monkeypatch.setattr(sysconfig, "get_path", lambda *args: os.devnull)
+    else:
+        network = impl.Network(n_in=2, n_regular=1025, n_adaptive=0)
+    found = problem(network, n_batch=1, n_steps=2, window=1)
+    setting = setting_of(problem(NETWORK).learner("torch", "bptt"), network=network, device="cuda")
+    assert reason in str(fused.unusable(setting))
+    if missing != "size":
+        with pytest.warns(RuntimeWarning, match=reason):
+            assert card(found)[0] == engines.GRAPH
+
+
+@BASIC
+def test_a_recorded_loop_equals_the_loop(rule: str, mode: str) -> None:
+    """With weights that change, several shapes of batches, and what does not go by way of the record."""
+    found, other = (problem(NETWORK, n_batch=n, n_steps=40, seed=n) for n in (2, 3))
+    plain, recorded = (found.learner("torch", rule, mode) for _ in range(2))
+    record = Recorder()
+    with torch.inference_mode():
+        for learner in (plain, recorded):
+            engine = Operations(setting_of(learner), learner._weights.tensors)  # type: ignore[attr-defined]
+            learner._engine = engine  # type: ignore[attr-defined]
+        recorded._engine = Captured(recorded._engine, record)  # type: ignore[attr-defined]
+    kept = []
+    for batch in (found.batch, found.batch, other.batch, found.batch):
+        loaded, loaded_too = plain.load(batch), recorded.load(batch)
+        expected = [plain.evaluate(loaded), plain.step(loaded)]
+        kept.append((expected, [recorded.evaluate(loaded_too), recorded.step(loaded_too)]))
+        np.testing.assert_array_equal(plain.simulate(loaded).readout, recorded.simulate(loaded_too).readout)
+    assert record.recorded == 4 + 3  # evaluation anew after each simulation, gradients with each new shape
+    for expected, results in kept:  # later calls have not overwritten them
+        for one, two in zip(expected, results, strict=True):
+            np.testing.assert_array_equal(
+                [float(x) for x in vars(one).values()], [float(x) for x in vars(two).values()]
+            )
+    for name, array in plain.state().items():
+        np.testing.assert_array_equal(array, recorded.state()[name])
+
+
+def test_recording_the_loop_waits_for_no_device() -> None:
+    """On tensors without values: what asks for one can't be recorded."""
+    found = problem(NETWORK, n_steps=40)
+    learner = found.learner("torch", "bptt")
+    weights = {name: t.to("meta") for name, t in learner._weights.tensors.items()}  # type: ignore[attr-defined]
+    with torch.inference_mode():
+        engine = Captured(Operations(setting_of(learner, device="meta"), weights), Recorder())
+        loaded = engine.load(found.batch)
+        gradients, metrics = engine.gradients(loaded)
+        figures = [*gradients.values(), *vars(metrics).values(), *vars(engine.evaluate(loaded)).values()]
+    assert {tensor.device.type for tensor in figures} == {"meta"}
+
+
+# Compiled for a card that is not there
+
+
+class Card:
+    """What Triton asks its driver for, of an H100."""
+
+    def get_current_device(self) -> int:
+        return 0
+
+    def get_current_stream(self, device: int) -> int:
+        return 0
+
+    def get_current_target(self) -> Any:
+        from triton.backends.compiler import GPUTarget
+
+        return GPUTarget("cuda", 90, 32)
+
+
+class Compiled:
+    """Stands where kernels are launched: compiles them as a launch would."""
+
+    def __init__(self) -> None:
+        self.kernels: dict[str, Any] = {}
+
+    def __call__(self, kernel: Any, grid: tuple[int, ...], *args: Any, **options: Any) -> None:
+        found = kernel.warmup(*args, grid=grid, **options)
+        self.kernels[found.hash] = found
+
+    def named(self, name: str) -> list[Any]:
+        return [kernel for kernel in self.kernels.values() if kernel.metadata.name == name]
+
+
+@pytest.fixture
+def compiled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Compiled]:
+    from triton.runtime import driver
+
+    from implementations.torch import operators
+
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
+    found = Compiled()
+    monkeypatch.setattr(operators, "_launch", found)
+    before = driver._active
+    driver.set_active(Card())  # type: ignore[arg-type]
+    yield found
+    driver._active = before
+
+
+def run(found: Problem, rule: str, mode: str, dtype: str) -> None:
+    learner = found.learner("torch", rule, mode, dtype=dtype)
+    weights = learner._weights.tensors  # type: ignore[attr-defined]
+    with torch.inference_mode():
+        engine = fused.Fused(setting_of(learner, device="cuda"), weights)
+        loaded = engine.load(found.batch)
+        engine.gradients(loaded)
+        engine.evaluate(loaded)
+        engine.simulate(loaded)
+
+
+def bytes_of_stack(kernel: Any, folder: Path) -> int:
+    """What a thread spills, by the tool that Triton brings."""
+    from triton import knobs
+
+    cubin = folder / "kernel.cubin"
+    cubin.write_bytes(kernel.asm["cubin"])
+    tool = knobs.nvidia.cuobjdump.path
+    done = subprocess.run([tool, "-res-usage", str(cubin)], capture_output=True, text=True, check=True)
+    return max(map(int, re.findall(r"STACK:(\d+)", done.stdout)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_all_kernels_compile_for_an_h100(compiled: Compiled, dtype: str, tmp_path: Path) -> None:
+    for n_rec in (100, 256, 1024):
+        network = impl.Network(n_regular=n_rec // 2, n_adaptive=n_rec // 2)
+        for rule, mode in CASES:
+            run(problem(network, n_batch=2, n_steps=20), rule, mode, dtype)
+    one = impl.Network(n_in=1, n_regular=1, n_adaptive=0, n_out=1)  # ones, which Triton would specialize for
+    for rule, mode in CASES:
+        run(problem(one, n_batch=1, n_steps=1, window=1, loss="squared_error"), rule, mode, dtype)
+    names = {kernel.metadata.name for kernel in compiled.kernels.values()}
+    assert names == {
+        *("prepare", "collect", "forward", "evaluate", "adjoint", "through_time", "step", "products", "carry")
+    }
+    # an SM lends a program at most 227 KiB
+    assert max(kernel.metadata.shared for kernel in compiled.kernels.values()) <= 227 * 1024
+    assert max(bytes_of_stack(kernel, tmp_path) for kernel in compiled.named("through_time")) == 0
+
+
+@pytest.mark.slow
+def test_another_batch_compiles_nothing_and_small_cards_have_room(
+    compiled: Compiled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from implementations.torch import operators
+
+    network = impl.Network()
+    for rule, mode in CASES:
+        run(problem(network, n_batch=3, n_steps=300), rule, mode, "float32")
+    count, learner = operators.compilations(), problem(network).learner("torch", "bptt")
+    assert count > 0
+    assert learner.compilations() >= count
+    for rule, mode in CASES:
+        run(problem(network, n_batch=3, n_steps=290, window=20), rule, mode, "float32")
+    assert operators.compilations() == count
+    shared = max(kernel.metadata.shared for kernel in compiled.named("products"))
+    assert shared == operators.SHARED_BYTES
+    monkeypatch.setattr(operators, "_rows_at_once", lambda lam_v: 32)
+    compiled.kernels.clear()
+    run(problem(network), "bptt", "adjoint", "float32")
+    assert max(kernel.metadata.shared for kernel in compiled.kernels.values()) <= 99 * 1024
