@@ -4,6 +4,7 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -96,6 +97,7 @@ class FakeCuda:
     """As much of torch.cuda as the meter calls: 5 bytes are held when it begins, and 12 at most."""
 
     held, most = 5, 100
+    graphs: ClassVar[list[dict]] = []
 
     def is_initialized(self) -> bool:
         return True
@@ -109,6 +111,10 @@ class FakeCuda:
     def max_memory_allocated(self) -> int:
         return self.most
 
+    def memory_snapshot(self) -> list[dict]:
+        shared = {"segment_pool_id": (0, 0), "total_size": 1000, "allocated_size": self.held}
+        return [shared, *self.graphs]
+
 
 def test_device_memory_is_the_growth_above_what_was_held(monkeypatch: pytest.MonkeyPatch):
     torch = type("torch", (), {"cuda": FakeCuda()})
@@ -117,6 +123,12 @@ def test_device_memory_is_the_growth_above_what_was_held(monkeypatch: pytest.Mon
     monkeypatch.setitem(sys.modules, "torch", torch)
     assert memory.device_peak_growth_bytes(lambda: setattr(torch.cuda, "most", 12)) == 7
     assert memory.device_peak_growth_bytes(lambda: None) == 0
+    # a graph that was recorded after the meter was made works in memory that counts as free
+    meter = memory.DevicePeak()
+    monkeypatch.setattr(
+        torch.cuda, "graphs", [{"segment_pool_id": (0, 1), "total_size": 64, "allocated_size": 4}]
+    )
+    assert meter.growth(lambda: None) == 60
 
 
 def test_device_memory_of_jax_leaves_out_the_host(monkeypatch: pytest.MonkeyPatch):

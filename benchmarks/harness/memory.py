@@ -83,6 +83,8 @@ class _Meter:
 
 
 class _TorchMeter(_Meter):
+    # What a CUDA graph works in is of a pool of its own, which the allocator counts as free between recordings
+    # though nobody else can have it. Where a graph is recorded while this meters, the peak is an upper bound.
     def reset(self) -> int:
         """Forget the peak; returns the bytes in use."""
         import torch
@@ -90,13 +92,22 @@ class _TorchMeter(_Meter):
         if not torch.cuda.is_initialized():
             return 0
         torch.cuda.reset_peak_memory_stats()
-        return torch.cuda.memory_allocated()
+        return torch.cuda.memory_allocated() + self._of_graphs()
 
     def peak(self) -> int:
         """The most bytes in use since."""
         import torch
 
-        return torch.cuda.max_memory_allocated() if torch.cuda.is_initialized() else 0
+        if not torch.cuda.is_initialized():
+            return 0
+        return torch.cuda.max_memory_allocated() + self._of_graphs()
+
+    def _of_graphs(self) -> int:
+        import torch
+
+        segments = torch.cuda.memory_snapshot()
+        own = (segment for segment in segments if tuple(segment["segment_pool_id"]) != (0, 0))
+        return sum(segment["total_size"] - segment["allocated_size"] for segment in own)
 
 
 class _JaxMeter(_Meter):
