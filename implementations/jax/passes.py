@@ -24,7 +24,7 @@ def adjoint(
     c, figures = launches.figures(prepared, ran.counts, ran.losses, ran.y_sum, trials.classes)
     lam_v = launches.back(prepared, ran, c)
     d_in, d_rec = launches.collect(launches.products(ran.pre_words, lam_v), None, c)
-    return Weights(d_in, d_rec, launches.out_gradient(ran.zbar, ran.ell)), Figures(*figures)
+    return Weights(d_in, d_rec, launches.out_gradient(ran.zbar, ran.ell)), _figures(problem, figures)
 
 
 @partial(jax.jit, static_argnums=0)
@@ -48,7 +48,7 @@ def online(
     (sums, d_out), (counts, losses, y_sum) = totals, found
     c, figures = launches.figures(prepared, counts, losses, y_sum, trials.classes)
     d_in, d_rec = launches.collect(sums[1:], sums[0], c)
-    return Weights(d_in, d_rec, d_out), Figures(*figures)
+    return Weights(d_in, d_rec, d_out), _figures(problem, figures)
 
 
 @partial(jax.jit, static_argnums=0)
@@ -57,7 +57,8 @@ def evaluate(problem: Setting, weights: Weights, feedback: jax.Array, trials: Tr
     launches = _launches(problem, trials)
     prepared = launches.prepare(weights, feedback)
     ran = launches.forward(prepared, trials)
-    return Figures(*launches.figures(prepared, ran.counts, ran.losses, ran.y_sum, trials.classes)[1])
+    _, figures = launches.figures(prepared, ran.counts, ran.losses, ran.y_sum, trials.classes)
+    return _figures(problem, figures)
 
 
 @partial(jax.jit, static_argnums=0)
@@ -108,3 +109,8 @@ def _groups(
 def _launches(problem: Setting, trials: Trials) -> Launches:
     n_batch, n_steps, _ = trials.x_words.shape
     return Launches(problem, n_batch, n_steps)
+
+
+def _figures(problem: Setting, figures: jax.Array) -> Figures:
+    """In the dtype of the network, as the loops have them: for most users, JAX knows no 64 bits."""
+    return Figures(*figures.astype(problem.dtype))
