@@ -160,6 +160,28 @@ def test_another_setting_is_another_file(copy: Path, tmp_path: Path):
     assert len(records(copy, "point")) == 4
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_run_that_diverged_is_recorded_so_and_not_trained_again(tmp_path: Path):
+    diverging = ["--learning-rate", "1e308"]
+    result = train(tmp_path, *diverging)
+    assert (result.exit_code, "is not finite" in result.stderr) == (1, True)
+    path = only(tmp_path)
+    (end,) = records(path, "end")
+    assert (end["step"], end["reason"]) == (0, "diverged")
+    assert "loss of step 2 is not finite" in end["error"]
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+    before = path.read_bytes()
+    for steps in (40, 80):  # more steps are no way around it
+        result = train(tmp_path, *diverging, steps=steps)
+        assert result.exit_code == 0, result.output
+        assert "already recorded, it diverged after step 0, skipped" in result.output
+        assert path.read_bytes() == before
+    # Interrupted before its end was written, it is trained again, and ends the same.
+    path.write_bytes(b"".join(before.splitlines(keepends=True)[:-1]))
+    assert train(tmp_path, *diverging).exit_code == 1
+    assert records(path, "end") == [end]
+
+
 def test_a_longer_run_goes_on_in_the_same_file(copy: Path, tmp_path: Path):
     direct = tmp_path / "direct"
     train(direct, steps=60)

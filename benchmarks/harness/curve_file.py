@@ -29,12 +29,14 @@ class Recorded:
         criterion_step: where the stopping criterion was met; None if not yet.
         final_step: step of the last `final` record, which judges the trained network; None if there is none.
         end_step: step of the last `end` record; None if there is none.
+        end_reason: why the run ended; None if it did not, or went on after that.
     """
 
     points: dict[int, float] = field(default_factory=dict)
     criterion_step: int | None = None
     final_step: int | None = None
     end_step: int | None = None
+    end_reason: str | None = None
 
     @property
     def last_point(self) -> int:
@@ -112,6 +114,7 @@ class CurveFile:
 
     def _take(self, record: Mapping[str, Any]) -> None:
         recorded = self.recorded
+        recorded.end_reason = str(record["reason"]) if record["kind"] == "end" else None
         if record["kind"] == "point":
             step, train_s = int(record["step"]), float(record["train_s"])
             if step <= recorded.last_point:

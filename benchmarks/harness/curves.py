@@ -19,12 +19,12 @@ from filelock import FileLock, Timeout
 
 import implementations as impl
 from benchmarks.harness import checkpoint
-from benchmarks.harness.curve_file import CurveFile, Recorded, UnusableFile
+from benchmarks.harness.curve_file import DIVERGED, CurveFile, Recorded, UnusableFile
 from benchmarks.harness.environment import environment
 from benchmarks.harness.interruption import Interrupted, held
 from benchmarks.harness.problem import SYSTEM, Problem
 from benchmarks.harness.progress import Display
-from implementations.training import Event, Final, Plan, Point, Training
+from implementations.training import Event, Final, NonFiniteLoss, Plan, Point, Training
 
 SCHEMA = 1
 
@@ -198,7 +198,8 @@ def record(
     Raises:
         UnusableFile: the run's file is damaged, of another run, or in use by another process.
         Interrupted: Ctrl-C or SIGTERM came; all that was measured is saved.
-        NonFiniteLoss: training went wrong; what was recorded before stays.
+        NonFiniteLoss: the run diverged, which is recorded as its end. It is not trained again: a run depends
+            on nothing but its settings.
     """
     directory = results / "curves"
     directory.mkdir(parents=True, exist_ok=True)
@@ -206,10 +207,22 @@ def record(
     checkpoint_path = directory / f"{run.name}.checkpoint.npz"
     with locked(path), show(run.title, run.plan.steps) as display:
         file = CurveFile(path, run.header)
-        if finished(file.recorded, run.plan):
-            display.say(f"{run.title}: already recorded up to step {file.recorded.last_point}, skipped")
+        recorded = file.recorded
+        if recorded.end_reason == DIVERGED:
+            display.say(
+                f"{run.title}: already recorded, it diverged after step {recorded.last_point}, skipped"
+            )
+            return
+        if finished(recorded, run.plan):
+            display.say(f"{run.title}: already recorded up to step {recorded.last_point}, skipped")
         else:
-            _train(run, file, checkpoint_path, display, sweep)
+            try:
+                _train(run, file, checkpoint_path, display, sweep)
+            except NonFiniteLoss as error:
+                end = {"kind": "end", "step": recorded.last_point, "reason": DIVERGED, "error": str(error)}
+                file.append(end)
+                checkpoint.delete(checkpoint_path)
+                raise
         _end(file, run.plan, checkpoint_path)
 
 

@@ -1,6 +1,5 @@
 """The files of a sweep's runs, under RESULTS/curves as `train` leaves them: what is there, what came back."""
 
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,10 +31,9 @@ def existing(run: Run, results: Path) -> Existing:
         recorded = CurveFile(path, run.header).recorded
         lines = path.read_bytes()
         saved = path.with_suffix(".checkpoint.npz")
-        last = _last_end(lines)
-        if last == DIVERGED:
+        if recorded.end_reason == DIVERGED:
             return Existing(lines, None, DIVERGED)
-        done = (last or "steps") if finished(recorded, run.plan) else None
+        done = (recorded.end_reason or "steps") if finished(recorded, run.plan) else None
         return Existing(lines, saved.read_bytes() if saved.exists() and done is None else None, done)
 
 
@@ -53,15 +51,14 @@ def keep(run: Run, results: Path, before: bytes | None, lines: bytes) -> str:
     with locked(path):
         if (path.read_bytes() if path.exists() else None) != before:
             raise UnusableFile(f"{path} was written by another process meanwhile; it stays as it is")
-        end = _last_end(lines)
-        if end is None:
-            raise UnusableFile(f"{run.title}: what the worker sent has no end; nothing of it is kept")
         with temporary.open("wb") as file:
             file.write(lines)
             file.flush()
             os.fsync(file.fileno())
         try:
-            CurveFile(temporary, run.header)  # of this run, and undamaged
+            end = CurveFile(temporary, run.header).recorded.end_reason  # of this run, and undamaged
+            if end is None:
+                raise UnusableFile(f"{run.title}: what the worker sent has no end; nothing of it is kept")
         except UnusableFile:
             temporary.unlink()
             raise
@@ -73,10 +70,3 @@ def keep(run: Run, results: Path, before: bytes | None, lines: bytes) -> str:
 def curve_path(run: Run, results: Path) -> Path:
     """Of a run's file."""
     return results / "curves" / f"{run.name}.jsonl"
-
-
-def _last_end(lines: bytes) -> str | None:
-    """The reason of the `end` that is the last line; None where the last line is something else."""
-    last = lines.splitlines()[-1:] or [b"{}"]
-    record = json.loads(last[0])
-    return record["reason"] if record.get("kind") == "end" else None

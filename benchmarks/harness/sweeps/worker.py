@@ -4,10 +4,10 @@ Workers share no disk with the client. What the client has of a run that was int
 """
 
 import hashlib
-import json
 import pickle
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,6 @@ from typing import Any
 from distributed import get_worker
 
 import implementations as impl
-from benchmarks.harness.curve_file import DIVERGED
 from benchmarks.harness.curves import Run, record
 from benchmarks.harness.progress import Silent
 from benchmarks.harness.sweeps.code import difference, fingerprint
@@ -63,23 +62,14 @@ def train(expected: Mapping[str, str], pickled: bytes) -> bytes:
             path.write_bytes(work.lines)
         if work.checkpoint is not None:
             path.with_suffix(".checkpoint.npz").write_bytes(work.checkpoint)
-        try:
+        with suppress(NonFiniteLoss):  # which is recorded as the run's end, and a result too
             record(run, Path(folder), lambda _title, _steps: Silent(), _provenance(work))
-        except NonFiniteLoss as error:
-            return path.read_bytes() + diverged_line(path.read_bytes(), str(error))
         return path.read_bytes()
 
 
 def topic(name: str) -> str:
     """Of the scheduler's events that say which workers began this run."""
     return f"eprop-bench-{name}"
-
-
-def diverged_line(lines: bytes, why: str) -> bytes:
-    """The `end` of a run that diverged, after its last point."""
-    points = [found["step"] for found in map(json.loads, lines.splitlines()) if found["kind"] == "point"]
-    end = {"kind": "end", "step": max(points, default=0), "reason": DIVERGED, "error": why}
-    return json.dumps(end).encode() + b"\n"
 
 
 def unavailable(backend: str, device: str, rule: str, mode: str) -> str | None:
