@@ -220,8 +220,8 @@ def tuned(records: Records, rows: pd.DataFrame) -> pd.DataFrame:
     Whoever picks the best of many by the figures that are then shown finds too good ones: so other seeds, and
     trials that did not select, are shown. A setting with which any seed diverged is not selected.
 
-    Columns: rule; values, of `TUNED`; is_published; published and tuned, the mean final figure, with seeds,
-    the seeds that have both, and difference, low and high.
+    Columns: rule; values, of `TUNED`; is_published; published and tuned, the mean final figure, each with the
+    ends of its interval (_low, _high); seeds, that have both; difference, low and high; tried, settings.
     """
     task = str(rows["task"].iloc[0])
     free = TUNED
@@ -255,6 +255,7 @@ def tuned(records: Records, rows: pd.DataFrame) -> pd.DataFrame:
         ]
         both = pd.concat(shown, axis=1, keys=["published", "tuned"]).dropna()
         low, high = statistics.interval((both["tuned"] - both["published"]).to_numpy(float))
+        ends = {name: statistics.interval(both[name].to_numpy(float)) for name in both}
         found.append(
             {
                 **{"rule": str(rule), "is_published": best == base["experiment"].iloc[0]},
@@ -262,6 +263,8 @@ def tuned(records: Records, rows: pd.DataFrame) -> pd.DataFrame:
                 **{"published": both["published"].mean(), "tuned": both["tuned"].mean(), "seeds": len(both)},
                 "difference": (both["tuned"] - both["published"]).mean(),
                 **{"low": float(low), "high": float(high), "tried": int(means.size)},
+                **{f"{name}_low": float(low) for name, (low, _) in ends.items()},
+                **{f"{name}_high": float(high) for name, (_, high) in ends.items()},
             }
         )
     return pd.DataFrame(found)

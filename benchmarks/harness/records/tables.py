@@ -24,8 +24,8 @@ RUN_COLUMNS = [
 `machine` is a digest, several joined by "+" if resumed elsewhere; `end` is None if interrupted. `timing` is
 "shared" or "alone" if a sweep trained any of it, else None. Seconds of shared workers compare with nothing:
 here, in points and in criteria `train_s` of such a run is NaN; its file has them. `sessions` counts how often
-it was begun or resumed. Of the cluster of a sweep: `scheduler` is "local" or "joined", `workers` how many it had,
-`lost` how many of them went away with this run; null where no sweep trained it or the record does not say."""
+it was begun or resumed. Of the cluster of a sweep: `scheduler` is "local" or "joined", `workers` how many it
+had, `lost` how many of them went away with this run; null where no sweep trained it or it isn't known."""
 
 POINT_FIGURES = ["train_loss", "train_accuracy", "test_loss", "test_accuracy", "rate_hz", "nmse"]
 LOGGED = ["log_s", "loss_reg"]

@@ -1,6 +1,5 @@
-"""The parts on how sure the differences between rules are: tests, difficulty of the task, tuned settings."""
+"""The parts on how sure the differences between rules are: curves, ends and tests over the same seeds."""
 
-from collections import Counter
 from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
@@ -8,25 +7,14 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.harness.comparison import compared
-from benchmarks.harness.comparison.statistics import CONFIDENCE
 from benchmarks.harness.problem import PROBLEMS, TASK_NAME
 from benchmarks.harness.records import Records
 from benchmarks.harness.report import notes, picks, plots, svg
-from benchmarks.harness.report.metrics import METRICS
+from benchmarks.harness.report.metrics import BAND, METRICS
 from benchmarks.harness.report.names import Names, threads_text
-from benchmarks.harness.report.reproduce import FIGURE, SWEEP
+from benchmarks.harness.report.reproduce import FIGURE
 from benchmarks.harness.report.section import Section
 from benchmarks.harness.report.tables import Builder, Table
-
-HEADINGS = {
-    "learning_rate": "learning rate",
-    "rate_cost": "rate cost",
-    "tau_adaptation_ms": "adaptation time constant (ms)",
-    "batch": "trials per step",
-    "n_cues": "cues",
-    "delay_ms": "delay (ms)",
-}
-_BAND = f"{CONFIDENCE:.0%}".replace("%", "\u00a0%")
 
 
 class Comparing:
@@ -39,7 +27,7 @@ class Comparing:
         self._judged = compared.judged(records)
 
     def sections(self) -> list[Section]:
-        """One per task, then difficulty and knobs."""
+        """One per task."""
         parts = [part for part in compared.main(self._judged) if part["rule"].nunique() > 1]
         if not parts:
             missing = Section(
@@ -50,8 +38,7 @@ class Comparing:
                 commands=[FIGURE],
             )
             return [missing]
-        sections = [self._compared(part) for part in parts]
-        return [*sections, *self._swept(sections)]
+        return [self._compared(part) for part in parts]
 
     def _compared(self, rows: pd.DataFrame) -> Section:
         task = str(rows["task"].iloc[0])
@@ -67,12 +54,12 @@ class Comparing:
                 plots.comparison(points, rows, column, self._names.look, self._names.titles),
                 stem,
                 self._folder,
-                caption=f"{_capital(metric.name)} against training steps and against seconds"
-                f" of training steps alone. Thin lines: seeds; thick line and band: mean and its {_BAND}"
+                caption=f"{metric.title} against training steps and against seconds"
+                f" of training steps alone. Thin lines: seeds; thick line and band: mean and its {BAND}"
                 " confidence interval (bootstrap over seeds); triangles on top: a seed meets the stopping"
                 " criterion. Middle: share of seeds that met it (Kaplan-Meier; strokes: seeds that ended"
                 f" without). Bottom: the trained networks on {self._trials(rows)}, seeds, their mean and its"
-                f" {_BAND} interval. {self._lead(rows)}",
+                f" {BAND} interval. {self._lead(rows)}",
                 description=f"Curves, criterion and final {metric.name} per learning rule on {task}; the"
                 " tables below have the figures.",
             )
@@ -121,12 +108,12 @@ class Comparing:
         table = Builder(
             ends,
             f"Final {metric.name} on {self._trials(rows)}, mean over seeds with its"
-            f" {_BAND} bootstrapped interval; steps and seconds until half of the seeds met the stopping"
+            f" {BAND} bootstrapped interval; steps and seconds until half of the seeds met the stopping"
             " criterion (Kaplan-Meier: a dash where fewer did).",
         )
         table.text("rule", self._names.rule).count("seeds", "seeds")
         table.figure(metric, "mean", heading=f"mean {metric.heading}", best_within=[])
-        table.span(f"{_BAND} interval", column, "low", "high").span("range", column, "least", "most")
+        table.span(f"{BAND} interval", column, "low", "high").span("range", column, "least", "most")
         table.text("met the criterion", lambda row: f"{row['met']} of {row['seeds']}")
         table.figure("step", "criterion_step", heading="median steps", best_within=[])
         table.figure("train_s", "criterion_s", heading="median seconds", best_within=[])
@@ -137,7 +124,7 @@ class Comparing:
         table = Builder(
             tests,
             f"Between rules, over the same seeds: mean difference of final {metric.name}, first minus second,"
-            f" with its {_BAND} bootstrapped interval; Wilcoxon's signed-rank test, two-sided and exact, and"
+            f" with its {BAND} bootstrapped interval; Wilcoxon's signed-rank test, two-sided and exact, and"
             " adjusted for all pairs by Holm's method; matched-pairs rank-biserial correlation (+1: the first"
             " is higher with every seed).",
         )
@@ -147,7 +134,7 @@ class Comparing:
             f"difference ({'points' if metric.unit == '%' else metric.unit})" if metric.unit else "difference"
         )
         table.figure(metric, "difference", heading=unit)
-        table.span(f"{_BAND} interval", column, "low", "high")
+        table.span(f"{BAND} interval", column, "low", "high")
         table.figure("p", "p").figure("p", "adjusted", heading="p, Holm").figure("effect", "rank_biserial")
         return table.build()
 
@@ -180,158 +167,3 @@ class Comparing:
 
     def _title(self, row: Mapping[Hashable, Any], which: str) -> str:
         return self._names.titles.get(row[which]) or str(row[which])
-
-    def _swept(self, sections: list[Section]) -> list[Section]:
-        """Difficulty and knobs, of each task that has them."""
-        found = []
-        for kind, title, knobs in (
-            ("difficulty", "Difficulty of the task", compared.DIFFICULTY),
-            ("knobs", "Settings: published and tuned", compared.TUNED),
-        ):
-            some = False
-            for task, rows in self._judged.groupby("task", sort=False):
-                section = self._along(str(task), rows, kind, title, knobs)
-                if section is not None:
-                    found.append(section)
-                    some = True
-            if not some:
-                what = "cues and delays" if kind == "difficulty" else "learning rates and other settings"
-                found.append(
-                    Section(
-                        kind,
-                        title,
-                        missing=f"Rules were not trained with several {what} here. This does it:",
-                        commands=[f"{SWEEP} --preset {kind}"],
-                    )
-                )
-        return found
-
-    def _along(
-        self, task: str, rows: pd.DataFrame, kind: str, title: str, knobs: tuple[str, ...]
-    ) -> Section | None:
-        column = compared.measure(task)
-        metric = METRICS[column]
-        panels = []
-        parts = []
-        for name in knobs:
-            part = compared.along(self._records, rows, name)
-            if part.empty:
-                continue
-            usual = [
-                row["value"]
-                for row in part[["task", "settings", "batch", "value"]].to_dict("records")
-                if compared.published(row["task"], row["settings"], row["batch"])
-            ]
-            panels.append((HEADINGS[name], part, usual[0] if usual else None))
-            parts.append(part)
-        if not panels:
-            return None
-        every = pd.concat(parts)
-        suffix = "" if task == TASK_NAME else f"-{task.replace('_', '-')}"
-        seeds = sorted(every.groupby(["rule", "experiment"])["seed"].nunique().unique())
-        counts = " or ".join(str(count) for count in seeds)
-        section = Section(
-            f"{kind}{suffix}",
-            title + (f": {task.replace('_', ' ')}" if suffix else ""),
-            lead=f"{every['file'].nunique()} runs, {counts} seeds for each setting of a rule; one setting"
-            f" is changed at a time, the others are as published. {self._where(every)}",
-        )
-        lasts = sorted({int(until) for until in every["until"]})
-        section.pictures.append(
-            svg.save(
-                plots.along(panels, column, self._names.look, self._names.titles),
-                f"{kind}{suffix}",
-                self._folder,
-                caption=f"{_capital(metric.name)} at the end of"
-                f" {' or '.join(map(str, lasts))} steps: mean over the points of the last"
-                f" {compared.VALIDATION_STEPS} steps and over seeds; bars: its {_BAND} interval.",
-                description=f"{metric.name} against {', '.join(heading for heading, *_ in panels)}, one line"
-                " per rule.",
-            )
-        )
-        section.notes += self._lost(task, every, knobs)
-        section.tables.append(self._settings(panels, column))
-        if kind == "knobs":
-            tuned = compared.tuned(self._records, rows)
-            if len(tuned):
-                section.tables.append(self._tuned(tuned, column))
-        return section
-
-    def _lost(self, task: str, rows: pd.DataFrame, knobs: tuple[str, ...]) -> list[str]:
-        """What the plot of a sweep can't show: at which settings runs diverged."""
-        lost = compared.diverged(self._records, rows).to_dict("records")
-        usual = [row for row in lost if compared.published(task, row["settings"], row["batch"])]
-        found = [
-            (f"{HEADINGS[name]} {compared.value(row['settings'], row['batch'], name):g}", row["rule"])
-            for name in knobs
-            for row in lost
-            if row not in usual and compared.published(task, row["settings"], row["batch"], (name,))
-        ]
-        counts = Counter([*(("as published", row["rule"]) for row in usual), *found])
-        if not counts:
-            return []
-        parts = [
-            f"{self._names.titles.get(rule, rule)}, {setting}: {count} {'seed' if count == 1 else 'seeds'}"
-            for (setting, rule), count in counts.items()
-        ]
-        return [f"Diverged, as the loss became NaN or infinite, and not in the plot: {'; '.join(parts)}."]
-
-    def _where(self, rows: pd.DataFrame) -> str:
-        """Where a sweep's runs were made."""
-        machines = rows.drop_duplicates("file").groupby("machine", sort=False)["file"].count()
-        parts = [f"{self._names.machine(str(name))} ({count} runs)" for name, count in machines.items()]
-        backends = ", ".join(dict.fromkeys(map(str, rows["backend"])))
-        return f"Trained by {backends} on machine{'s' * (len(parts) > 1)} {', '.join(parts)}."
-
-    def _settings(self, panels: list[tuple[str, pd.DataFrame, float | None]], column: str) -> Table:
-        found = []
-        for heading, rows, usual in panels:
-            for (value, rule), part in rows.groupby(["value", "rule"], sort=True):
-                figures = part["figure"]
-                found.append(
-                    {
-                        **{"setting": heading, "value": float(value), "rule": str(rule)},  # pyright: ignore
-                        **{"mean": figures.mean(), "least": figures.min(), "most": figures.max()},
-                        **{"seeds": part["seed"].nunique(), "usual": value == usual},
-                    }
-                )
-        frame = pd.DataFrame(found).sort_values(["rule"], key=self._names.order, kind="stable")
-        frame = frame.sort_values(["setting", "value"], kind="stable")
-        table = Builder(frame, "The figures behind the plot, and the range over seeds.")
-        table.text("setting", "setting")
-        table.text("value", lambda row: f"{row['value']:g}" + " (published)" * bool(row["usual"]))
-        table.text("rule", self._names.rule).count("seeds", "seeds")
-        table.figure(column, "mean").span("range", column, "least", "most")
-        return table.build(folded="Figures of each setting")
-
-    def _tuned(self, tuned: pd.DataFrame, column: str) -> Table:
-        metric = METRICS[column]
-        table = Builder(
-            tuned.sort_values("rule", key=self._names.order),
-            "Each rule at its own best setting: selected by the mean of the even seeds' points, and shown"
-            f" on the other seeds' final trials. Final {metric.heading} at the published and the tuned"
-            f" setting, and the mean difference over the same seeds with its {_BAND} bootstrapped interval.",
-        )
-        table.text("rule", self._names.rule).count("settings tried", "tried")
-        table.text(
-            "tuned setting",
-            lambda row: (
-                "as published"
-                if row["is_published"]
-                else ", ".join(
-                    f"{HEADINGS[name]} {value:g}"
-                    for name, value in row["values"].items()
-                    if value is not None
-                )
-            ),
-            long=True,
-        )
-        table.count("seeds shown", "seeds")
-        table.figure(metric, "published", heading="published").figure(metric, "tuned", heading="tuned")
-        table.figure(metric, "difference", heading="difference")
-        return table.span(f"{_BAND} interval", column, "low", "high").build()
-
-
-def _capital(text: str) -> str:
-    """With a capital, unless it is no plain word, as nMSE."""
-    return text if text[1:2].isupper() else text[0].upper() + text[1:]

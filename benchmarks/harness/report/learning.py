@@ -7,10 +7,9 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.harness.comparison import compared
-from benchmarks.harness.comparison.statistics import CONFIDENCE
 from benchmarks.harness.records import Records
 from benchmarks.harness.report import headlines, notes, picks, plots, summary, svg
-from benchmarks.harness.report.metrics import METRICS
+from benchmarks.harness.report.metrics import BAND, METRICS
 from benchmarks.harness.report.names import Names, threads_text
 from benchmarks.harness.report.reproduce import TRAIN
 from benchmarks.harness.report.section import Section
@@ -82,10 +81,10 @@ class Learning:
                 drawn,
                 f"learning{suffix}",
                 self._folder,
-                caption=f"{metric.name.capitalize()} on fresh trials against training steps (left) and"
+                caption=f"{metric.title} on fresh trials against training steps (left) and"
                 " seconds of training steps alone (right: no data, evaluation or compilation). Thin lines:"
                 " seeds. Thick line and band: their mean and its"
-                f" {METRICS['share'].quantity(CONFIDENCE)} confidence interval (bootstrap over seeds),"
+                f" {BAND} confidence interval (bootstrap over seeds),"
                 " as far as all seeds go. Triangles on top: a seed meets the stopping criterion."
                 f" {condition}",
                 description=f"Line plots of {metric.name} over training, one row for each of: "

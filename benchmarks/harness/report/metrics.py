@@ -5,6 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from benchmarks.harness.comparison.statistics import CONFIDENCE
+
+BAND = f"{CONFIDENCE:.0%}".replace("%", "\u00a0%")
+"""How sure intervals and bands are, e.g. 95 %."""
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -28,6 +33,11 @@ class Metric:
     def heading(self) -> str:
         """Name and unit, e.g. "step time (ms)"."""
         return f"{self.name} ({self.unit})" if self.unit else self.name
+
+    @property
+    def title(self) -> str:
+        """The name with a capital, unless it begins with no plain word, as nMSE does."""
+        return self.name if self.name[1:2].isupper() else self.name[0].upper() + self.name[1:]
 
     def format(self, value: float | None) -> str:
         """The figure in `unit`, without it; a dash where there is none."""

@@ -17,6 +17,16 @@ from implementations import rules
 SYSTEMS = {SYSTEM: "", NOTEBOOK: "BrainPy notebook"}
 """System -> its name for people; "" for the one whose backends are compared."""
 
+HEADINGS = {
+    "learning_rate": "learning rate",
+    "rate_cost": "rate cost",
+    "tau_adaptation_ms": "adaptation time constant (ms)",
+    "batch": "trials per step",
+    "n_cues": "cues",
+    "delay_ms": "delay (ms)",
+}
+"""Knob -> its name for people."""
+
 _PUBLISHED = (BATCH, impl.EvidenceAccumulation().n_steps, impl.Network().n_rec)
 
 

@@ -7,11 +7,11 @@ from typing import Any
 import pandas as pd
 
 import implementations as impl
+from benchmarks.harness.comparison import sweeps
 from benchmarks.harness.problem import PROBLEMS, SYSTEM, TASK_NAME
 
 TRAIN = "python -m benchmarks train"
 FIGURE = "python -m benchmarks figure"
-SWEEP = "python -m benchmarks sweep"
 MEASURE = "python -m benchmarks measure"
 SCALING = f"{MEASURE} --no-steps --no-lengths --scaling --rule bptt,eprop_symmetric"
 NOTEBOOK_TRAIN = f"{TRAIN} --system notebook --steps 400"
@@ -22,6 +22,13 @@ EXPORT = "python -m benchmarks export --format parquet"
 
 # Follow from others: the task says window and loss, the network has the task's inputs and outputs.
 _DERIVED = {("objective", "window"), ("objective", "loss"), ("task", "n_in"), ("network", "n_out")}
+
+
+def training(runs: pd.DataFrame) -> list[str]:
+    """The commands of all runs: of sweeps where a cluster trained them, else of `train`."""
+    swept = sweeps.planned(runs)
+    files = {file for _, rows in swept for file in rows["file"]}
+    return [*train(runs[~runs["file"].isin(files)]), *(sweep.command for sweep, _ in swept)]
 
 
 def train(runs: pd.DataFrame) -> list[str]:

@@ -15,6 +15,7 @@ from benchmarks.harness.report.names import Names
 from benchmarks.harness.report.parity import Parity
 from benchmarks.harness.report.provenance import Provenance
 from benchmarks.harness.report.section import Pick, Section
+from benchmarks.harness.report.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ def compose(records: Records, folder: Path) -> Report:
         *Cards(records, names).sections(),
         *Learning(records, names, folder).sections(),
         *Comparing(records, names, folder).sections(),
+        *Settings(records, names, folder).sections(),
         *trial.sections(folder),
         *Parity(records, names).sections(),
         *Baselines(records, names, folder).sections(),

@@ -3,11 +3,12 @@
 Every frame has the columns `label` (who ran: an ordered category, one panel or row each), `rule` and `mode`.
 """
 
-from benchmarks.harness.report.plots.compared import along, comparison
+from benchmarks.harness.report.plots.compared import comparison
 from benchmarks.harness.report.plots.curves import beside_log, criterion, learning
 from benchmarks.harness.report.plots.dots import dots
 from benchmarks.harness.report.plots.drawing import Drawing, Tip
 from benchmarks.harness.report.plots.lines import lines
+from benchmarks.harness.report.plots.settings import along, tuned
 
 __all__ = [
     "Drawing",
@@ -19,4 +20,5 @@ __all__ = [
     "dots",
     "learning",
     "lines",
+    "tuned",
 ]

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from benchmarks.harness.comparison import compared
 from benchmarks.harness.comparison.statistics import interval
@@ -113,68 +112,3 @@ def _ends(
         log_axis(ax, runs["final"] * metric.scale)
     ax.grid(visible=True, axis="x")
     ax.set_xlabel(f"final {metric.heading}")
-
-
-@styled
-def along(
-    panels: Sequence[tuple[str, pd.DataFrame, float | None]], figure: str, look: Look, titles: Titles
-) -> Drawing:
-    """A figure against settings, one panel each, one line per rule: means over seeds and their intervals.
-
-    Args:
-        panels: (heading, rows with rule, value, seed and figure, the published value or None).
-        figure: a metric.
-    """
-    metric = METRICS[figure]
-    columns = min(2, len(panels))
-    blocks = -(-len(panels) // columns)
-    width = WIDTH if columns > 1 else 4.6
-    drawing = Drawing(Figure(figsize=(width, 0.7 + 2.3 * blocks), layout="constrained"))
-    axes = drawing.figure.subplots(blocks, columns, squeeze=False, sharey=True)
-    for ax in axes.flat[len(panels) :]:
-        ax.set_visible(False)
-    look = Look(look.rules, ("",))
-    for place, (ax, (heading, rows, usual)) in enumerate(zip(axes.flat, panels, strict=False)):
-        for rule in (rule for rule in look.rules if rule in set(rows["rule"])):
-            groups = list(rows[rows["rule"] == rule].groupby("value")["figure"])
-            x = np.array([float(at) for at, _ in groups])  # pyright: ignore[reportArgumentType]
-            means = np.array([values.mean() for _, values in groups]) * metric.scale
-            spans = np.array([interval(values.to_numpy(float)) for _, values in groups]) * metric.scale
-            colour = look.colour(rule)
-            ax.vlines(x, spans[:, 0], spans[:, 1], color=colour, linewidth=1.4, alpha=0.5)
-            ax.plot(
-                x,
-                means,
-                color=colour,
-                linestyle=look.rule_line(rule),
-                marker=look.rule_marker(rule),
-                markersize=4.5,
-                markerfacecolor=style.PAPER,
-            )
-            for at, mean, (_, values) in zip(x, means, groups, strict=True):
-                quantity = metric.quantity(mean / metric.scale)
-                text = f"{titles.get(rule, rule)}, {heading} {at:g}: {quantity} (mean of {len(values)} seeds)"
-                drawing.tip(ax, at, mean, text)
-        ax.set_xscale("log")
-        ax.xaxis.set_major_locator(FixedLocator(sorted(set(rows["value"]))))
-        ax.xaxis.set_minor_locator(NullLocator())
-        ax.xaxis.set_major_formatter(FuncFormatter(lambda number, _: f"{number:g}"))
-        if usual is not None:
-            ax.axvline(usual, color=style.MUTED, linewidth=1.0, linestyle=(0, (1, 2)), zorder=0)
-            ax.annotate(
-                "published",
-                (usual, 1.0),
-                xycoords=("data", "axes fraction"),
-                ha="center",
-                va="bottom",
-                fontsize=7.5,
-                color=style.MUTED,
-            )
-        if metric.better == "lower":
-            log_axis(ax, rows["figure"] * metric.scale, "y")
-        ax.set_xlabel(heading)
-        ax.grid(visible=True, axis="y")
-        if place % columns == 0:
-            ax.set_ylabel(metric.heading)
-    legend(drawing.figure, look, titles, pd.concat([rows for _, rows, _ in panels]), lines=True)
-    return drawing
