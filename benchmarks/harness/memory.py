@@ -83,8 +83,8 @@ class _Meter:
 
 
 class _TorchMeter(_Meter):
-    # What a CUDA graph works in is of a pool of its own, which the allocator counts as free once it is recorded,
-    # though nobody else can have it. Where that happens while this meters, the peak is an upper bound.
+    # What a CUDA graph works in is of a pool of its own, which counts as free once the graph is recorded,
+    # though nobody else can have it. Where one is recorded while this meters, the peak is an upper bound.
     def reset(self) -> int:
         """Forget the peak; returns the bytes in use."""
         import torch

@@ -21,6 +21,7 @@ from implementations.triton.sizes import ON_CHIP, Sizes, cdiv, power_of_two, siz
 TRACE_BYTES = 2 * 2**30  # trials are done in groups whose traces take no more than this
 CHUNK = 256  # steps between which traces are in memory
 SHARED_BYTES = 144 * 1024  # of a program of `products` with 64 rows of float32; half of it with 32
+BPTT_WARPS = {torch.float32: 4, torch.float64: 8}  # 128 registers of each thread are weights
 STEPS_AHEAD = 16  # of psi, asked for together: what is under way has to cover the latency of memory
 
 
@@ -260,7 +261,6 @@ def _through_time(call: _Call, prepared: _Prepared, out: _Forward, c: Tensor) ->
         )  # fmt: skip
 
 
-BPTT_WARPS = {torch.float32: 4, torch.float64: 8}
 _FOUR = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
