@@ -20,6 +20,8 @@ TABLES = {
         "criteria",
         "finals",
         "measurements",
+        "conformance",
+        "fallbacks",
         "samples",
         "parity",
         "environments",

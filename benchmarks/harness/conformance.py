@@ -7,7 +7,7 @@ python -m benchmarks.harness.conformance < cases.json > lines.json
 """
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -151,7 +151,7 @@ def compare(case: Case) -> dict[str, Any]:
     }
 
 
-def holds(record: dict[str, Any]) -> bool:
+def holds(record: Mapping[Any, Any]) -> bool:
     """Whether a record says that its case computes what NumPy does; NaN does not."""
     if record["status"] != "ok":
         return False

@@ -6,11 +6,12 @@ the rest is read nevertheless, as a run may be interrupted, or still be writing,
 
 from pathlib import Path
 
-from benchmarks.harness.records import asv, curves, parity, timings
+from benchmarks.harness.records import asv, conformance, curves, parity, timings
 from benchmarks.harness.records.found import Found
 from benchmarks.harness.records.lines import SCHEMA
 from benchmarks.harness.records.tables import (
     CASE,
+    CONFORMANCE_COLUMNS,
     COSTS,
     CRITERION_COLUMNS,
     DEVIATIONS,
@@ -33,6 +34,7 @@ from benchmarks.harness.records.tables import (
 
 __all__ = [
     "CASE",
+    "CONFORMANCE_COLUMNS",
     "COSTS",
     "CRITERION_COLUMNS",
     "DEVIATIONS",
@@ -59,11 +61,11 @@ def read(results_dir: Path | str) -> Records:
     """Read all records under a results folder.
 
     Args:
-        results_dir: holds curves/, timings/, parity/ and asv/; each may be missing.
+        results_dir: holds curves/, timings/, parity/, conformance/, fallback/ and asv/; each may be missing.
     """
     results_dir = Path(results_dir)
     found = Found()
-    for reader in (curves, timings, parity, asv):
+    for reader in (curves, timings, parity, conformance, asv):
         reader.read(results_dir, found)
     return Records(
         runs=frame(found.runs, RUN_COLUMNS),
@@ -73,6 +75,8 @@ def read(results_dir: Path | str) -> Records:
         measurements=frame(found.measurements, MEASUREMENT_COLUMNS),
         samples=frame(found.samples, SAMPLE_COLUMNS),
         parity=frame(found.parity, PARITY_COLUMNS),
+        conformance=frame(found.conformance, CONFORMANCE_COLUMNS),
+        fallbacks=frame(found.fallbacks, MEASUREMENT_COLUMNS),
         environments=frame(list(found.environments.values()), ENVIRONMENT_COLUMNS),
         problems=found.problems,
     )

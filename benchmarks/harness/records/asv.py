@@ -66,7 +66,7 @@ def read(results_dir: Path, found: Found) -> None:
             )
         for environment, row, samples in rows:
             machine, commit = found.environment(environment, "ASV")
-            number = len(found.measurements)
+            number = found.next_measurement
             found.measurements.append({**row, "measurement": number, "machine": machine, "commit": commit})
             found.samples += [{"measurement": number, **sample} for sample in samples]
 

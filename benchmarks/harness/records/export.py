@@ -38,6 +38,8 @@ def tables(records: Records) -> dict[str, pd.DataFrame]:
         "measurements": records.measurements,
         "samples": records.samples,
         "parity": records.parity,
+        "conformance": records.conformance,
+        "fallbacks": records.fallbacks,
         "environments": records.environments,
         "problems": pd.DataFrame([vars(problem) for problem in records.problems], columns=["file", "what"]),
     }

@@ -20,12 +20,19 @@ class Found:
     measurements: list[dict[str, Any]] = field(default_factory=list)
     samples: list[dict[str, Any]] = field(default_factory=list)
     parity: list[dict[str, Any]] = field(default_factory=list)
+    conformance: list[dict[str, Any]] = field(default_factory=list)
+    fallbacks: list[dict[str, Any]] = field(default_factory=list)
     environments: dict[str, dict[str, Any]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
     def problem(self, file: str, what: str) -> None:
         """Name a file that is left out in part or whole."""
         self.problems.append(Problem(file, what))
+
+    @property
+    def next_measurement(self) -> int:
+        """The number of the next row of measurements or fallbacks."""
+        return len(self.measurements) + len(self.fallbacks)
 
     def environment(self, environment: Mapping[str, Any], source: str) -> tuple[str, str]:
         """Remember an environment; returns its machine and commit."""
@@ -64,6 +71,14 @@ def threads(record: Mapping[str, Any]) -> str:
     """The text that `CASE` wants, of a record whose null means all."""
     count = record.get("threads")
     return "all" if count is None else str(count)
+
+
+def number(value: Any) -> float | None:
+    """A number of any kind; None for anything else, and for one that no float holds."""
+    try:
+        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    except OverflowError:
+        return None
 
 
 def count(value: Any) -> int | None:

@@ -33,6 +33,7 @@ _MEASUREMENT = {
     **{"round": "count", "threads": "count?", "batch": "count", "n_steps": "count", "n_rec": "count"},
     **{"status": "text", "reason": "text?", "step_s": "samples?", "environment": "object"},
     **{"engine": "text?", "input_sets": "count?", "event_s": "samples?", "roofline": "object?"},
+    "clocks": "object?",
     **dict.fromkeys(COSTS, "number?"),
 }
 _PARITY = {
@@ -40,15 +41,20 @@ _PARITY = {
     **{"reason": "text?", "environment": "object"},
     **dict.fromkeys(DEVIATIONS, "number?"),
 }
+_CONFORMANCE = {
+    **dict.fromkeys(("run", "started", "backend", "rule", "mode", "dtype", "device", "status"), "text"),
+    **{"seed": "count", "reason": "text?", "engine": "text?", "environment": "object"},
+}
 CURVE_KINDS = {
     **{"run": _RUN, "session": _SESSION, "point": _POINT, "criterion": _CRITERION, "final": _FINAL},
     "end": _END,
 }
 TIMING_KINDS = {"measurement": _MEASUREMENT}
 PARITY_KINDS = {"parity": _PARITY}
+CONFORMANCE_KINDS = {"conformance": _CONFORMANCE}
 
 # Kinds that say which version of this format they are written in.
-_VERSIONED = ("run", "measurement", "parity")
+_VERSIONED = ("run", "measurement", "parity", "conformance")
 
 Kinds = Mapping[str, Mapping[str, str]]
 

@@ -43,10 +43,18 @@ COSTS = [
 TRACKED = ["compile_s", "bytes_per_step", "test_error", "nmse"]
 """What ASV alone records of a case: one figure, without samples."""
 
+ROOFLINE = [
+    *("operations", "moved_bytes", "floor_s", "memory_floor_s", "arithmetic_floor_s", "latency_floor_s"),
+]
+"""Of a step on a card, as benchmarks/harness/roofline.py counts it; `floor_s` is the highest of the three."""
+
+CLOCKS = ["sm_before_mhz", "sm_mhz", "memory_mhz", "temperature_c", "power_w"]
+"""Of the card: its clock before the samples, and all after them."""
+
 MEASUREMENT_COLUMNS = [
     *("measurement", "file", "run", "round", "started", "machine", "commit", *CASE),
-    *("batch", "n_steps", "n_rec", "engine", "input_sets", "floor_s", "floor_by", "status", "reason"),
-    *(*COSTS, *TRACKED),
+    *("batch", "n_steps", "n_rec", "engine", "input_sets", "status", "reason"),
+    *(*COSTS, *TRACKED, *ROOFLINE, "floor_by", "no_floor", *CLOCKS, "throttle"),
 ]
 """One row per measured process, or per case and benchmark of ASV; `measurement` numbers them.
 
@@ -68,6 +76,12 @@ PARITY_COLUMNS = [
 ]
 """One row per case held against the oracle: `spikes` is how many differ, the others are the largest absolute
 difference over the largest absolute value expected."""
+
+CONFORMANCE_COLUMNS = [
+    *("file", "run", "started", "machine", "commit", "backend", "rule", "mode", "dtype", "device", "seed"),
+    *("engine", "status", "reason", *DEVIATIONS),
+]
+"""One row per fresh random problem that a device solved, held against NumPy in float64; as for parity."""
 
 ENVIRONMENT_COLUMNS = [
     *("machine", "processor", "cores", "memory_bytes", "accelerators", "system", "python", "versions"),
@@ -100,7 +114,8 @@ NUMBERS = frozenset(
         "train_s",
         *POINT_FIGURES,
         *LOGGED,
-        "floor_s",
+        *ROOFLINE,
+        *CLOCKS,
         "validation_error",
         "test_error",
         *COSTS,
@@ -125,7 +140,11 @@ class Problem:
 
 @dataclass(frozen=True)
 class Records:
-    """All records of one results folder; empty tables have their columns nevertheless."""
+    """All records of one results folder; empty tables have their columns nevertheless.
+
+    `fallbacks` has the columns of `measurements`, of backends that were told to use their own loop: apart, so
+    that no comparison mixes the two. Rows of `samples` belong to either.
+    """
 
     runs: pd.DataFrame
     points: pd.DataFrame
@@ -134,13 +153,16 @@ class Records:
     measurements: pd.DataFrame
     samples: pd.DataFrame
     parity: pd.DataFrame
+    conformance: pd.DataFrame
+    fallbacks: pd.DataFrame
     environments: pd.DataFrame
     problems: list[Problem]
 
     @property
     def empty(self) -> bool:
         """Whether there is nothing to report."""
-        return self.points.empty and self.measurements.empty and self.parity.empty
+        tables = (self.points, self.measurements, self.parity, self.conformance)
+        return all(table.empty for table in tables)
 
 
 def frame(rows: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:

@@ -43,7 +43,7 @@ class Names:
     def __init__(self, records: Records) -> None:
         self._records = records
         self.titles = {name: rules.get(name).title for name in impl.RULES}
-        tables = (records.runs, records.measurements, records.parity)
+        tables = (records.runs, records.measurements, records.parity, records.conformance)
         both = pd.concat([frame[["rule", "mode"]] for frame in tables])
         self.rules = ordered(both["rule"], impl.RULES)
         self.look = Look(self.rules, ordered(both["mode"], rules.MODES))

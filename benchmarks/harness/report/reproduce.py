@@ -17,6 +17,7 @@ SCALING = f"{MEASURE} --no-steps --no-lengths --scaling --rule bptt,eprop_symmet
 NOTEBOOK_TRAIN = f"{TRAIN} --system notebook --steps 400"
 RASTER = "python -m benchmarks raster --backend numba --rule eprop_symmetric --train-steps 400"
 PARITY = "python -m benchmarks parity"
+GPU_CHECK = "make gpu-check"
 REPORT = "python -m benchmarks report"
 EXPORT = "python -m benchmarks export --format parquet"
 

@@ -9,6 +9,7 @@ from benchmarks.harness.report.baseline import Baselines
 from benchmarks.harness.report.cards import Cards
 from benchmarks.harness.report.commits import Commits
 from benchmarks.harness.report.comparing import Comparing
+from benchmarks.harness.report.conformance import Conformance
 from benchmarks.harness.report.costs import Costs
 from benchmarks.harness.report.learning import Learning
 from benchmarks.harness.report.names import Names
@@ -31,12 +32,13 @@ def compose(records: Records, folder: Path) -> Report:
     names = Names(records)
     sections = [
         *Costs(records, names, folder).sections(),
-        *Cards(records, names).sections(),
+        *Cards(records, names, folder).sections(),
         *Learning(records, names, folder).sections(),
         *Comparing(records, names, folder).sections(),
         *Settings(records, names, folder).sections(),
         *trial.sections(folder),
         *Parity(records, names).sections(),
+        *Conformance(records, names).sections(),
         *Baselines(records, names, folder).sections(),
         *Commits(records, names).sections(),
         *Provenance(records, names).sections(),

@@ -8,6 +8,7 @@ from benchmarks.harness.report.plots.curves import beside_log, criterion, learni
 from benchmarks.harness.report.plots.dots import dots
 from benchmarks.harness.report.plots.drawing import Drawing, Tip
 from benchmarks.harness.report.plots.lines import lines
+from benchmarks.harness.report.plots.roofline import roofline
 from benchmarks.harness.report.plots.settings import along, tuned
 
 __all__ = [
@@ -20,5 +21,6 @@ __all__ = [
     "dots",
     "learning",
     "lines",
+    "roofline",
     "tuned",
 ]
