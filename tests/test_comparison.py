@@ -83,6 +83,15 @@ def test_a_tuned_setting_is_shown_on_seeds_that_did_not_select_it(tmp_path: Path
     assert (row["seeds"], row["tried"], row["is_published"]) == (2, 3, False)
 
 
+def test_seeds_that_the_published_setting_alone_has_do_not_select(tmp_path: Path):
+    sweep(tmp_path)
+    for seed in range(4, 44, 2):  # so good that the published setting would be the best with them
+        write(tmp_path / f"curves/more-{seed}.jsonl", curve("numba", "bptt", seed, (0.5, 1.0), final=1.0))
+    found = records.read(tmp_path)
+    (row,) = compared.tuned(found, compared.judged(found)).to_dict("records")
+    assert row["values"]["learning_rate"] == 0.02
+
+
 def test_a_setting_that_makes_a_seed_diverge_is_not_selected(tmp_path: Path):
     sweep(tmp_path)
     settings = {**SETTINGS, "optimizer": {"learning_rate": 0.02}}

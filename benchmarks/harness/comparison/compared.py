@@ -215,7 +215,9 @@ def along(records: Records, rows: pd.DataFrame, name: str) -> pd.DataFrame:
 
 
 def tuned(records: Records, rows: pd.DataFrame) -> pd.DataFrame:
-    """A row per rule of one task: the setting that is best on the even seeds, judged on all others.
+    """A row per rule of one task: the setting that is best on even seeds, judged on all others.
+
+    Of the even seeds, those that the most settings have: the published one has those of other runs as well.
 
     Whoever picks the best of many by the figures that are then shown finds too good ones: so other seeds, and
     trials that did not select, are shown. A setting with which any seed diverged is not selected.
@@ -245,6 +247,8 @@ def tuned(records: Records, rows: pd.DataFrame) -> pd.DataFrame:
         selecting = selecting[~selecting["experiment"].isin(lost.loc[lost["rule"] == rule, "experiment"])]
         if base.empty or selecting["experiment"].nunique() < 2:
             continue
+        tried_on = selecting.groupby("seed")["experiment"].nunique()
+        selecting = selecting[selecting["seed"].isin(tried_on.index[tried_on == tried_on.max()])]
         means = selecting.groupby("experiment")["figure"].mean()
         best = means.idxmax() if higher else means.idxmin()
         chosen = part[part["experiment"] == best]
