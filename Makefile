@@ -84,7 +84,7 @@ lint: .venv/dev
 # and then `make gpu-check WHEELS=dir` there. Not by constraints.txt, which would replace what is there.
 WHEELS ?=
 GPU_FROM = $(if $(WHEELS),--no-index --find-links $(abspath $(WHEELS)))
-GPU_PACKAGES = '.[benchmarks,torch,jax,brainpy]' 'jax[cuda12]' numba-cuda nvidia-ml-py
+GPU_PACKAGES = '.[benchmarks,torch,jax,jax-triton,brainpy]' 'jax[cuda12]' numba-cuda nvidia-ml-py
 MINUTES ?= 9
 gpu-check: .venv-gpu/ready
 	.venv-gpu/bin/python -m benchmarks gpu-check --minutes $(MINUTES) --results $(RESULTS)
