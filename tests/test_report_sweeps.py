@@ -9,9 +9,11 @@ from click.testing import CliRunner
 from record_files import SETTINGS, curve, write
 
 from benchmarks.__main__ import main
+from benchmarks.commands.figure import command as figure_command
 from benchmarks.harness import records
 from benchmarks.harness.comparison import compared, sweeps
 from benchmarks.harness.report import reproduce
+from benchmarks.harness.report.learning import Learning
 from benchmarks.harness.report.names import Names
 from benchmarks.harness.report.settings import Settings
 
@@ -98,7 +100,7 @@ def test_what_a_sweep_lacks_is_named_with_the_command_that_adds_it(tmp_path: Pat
         "python -m benchmarks sweep --backend numba --rule bptt,eprop_symmetric --learning-rate 0.01,0.02"
         " --seeds 4 --steps 20"
     ]
-    assert reproduce.training(found.runs) == section.commands
+    assert reproduce.training(found) == section.commands
 
 
 def test_the_command_plans_exactly_these_runs(tmp_path: Path):
@@ -153,3 +155,26 @@ def test_a_run_on_no_cluster_is_told_from_one_whose_retries_nobody_wrote_down(tm
     own, cluster = sorted(rows(section, "trained by"), key=lambda row: row["seeds"])
     assert (own["trained by"], own["retried"]) == ("train or figure, one run after another", "–")
     assert cluster["retried"] == "not recorded"
+
+
+def test_the_comparison_of_rules_is_reproduced_by_its_own_command(tmp_path: Path):
+    """Runs of `figure` on seeds 0 and 1, of a sweep on more, and of `figure --tuned` on fresh ones."""
+    swept(tmp_path)
+    for rule in ("bptt", "eprop_symmetric"):
+        for seed in (0, 1, 100, 101):
+            run = curve("numba", rule, seed, (0.5, 0.8), final=0.8)
+            write(tmp_path / f"curves/{rule}-{seed}.jsonl", run)
+    for seed in (100, 101):  # BPTT's own best setting
+        settings = {**SETTINGS, "optimizer": {"learning_rate": 0.01}}
+        run = curve("numba", "bptt", seed, (0.5, 0.9), final=0.9, settings=settings)
+        write(tmp_path / f"curves/tuned-{seed}.jsonl", run)
+    found = records.read(tmp_path)
+    figure = "python -m benchmarks figure --backend numba --rule bptt,eprop_symmetric --steps 20 --device cpu"
+    first, sweep, last = reproduce.training(found)
+    assert first == f"{figure} --seeds 2"
+    assert sweep.startswith("python -m benchmarks sweep ")
+    assert last == f"{figure} --tuned --seeds 2"
+    for command in (first, last):
+        figure_command.make_context("figure", command.split()[4:])  # raises for what it does not take
+    # all of them are in parts of their own
+    assert [part.ident for part in Learning(found, Names(found), tmp_path).sections()] == []

@@ -108,13 +108,14 @@ def main(rows: pd.DataFrame) -> list[pd.DataFrame]:
     Args:
         rows: of `judged`.
     """
-    found: dict[str, tuple[tuple[bool, int, int], pd.DataFrame]] = {}
+    found: dict[str, tuple[tuple[bool, bool, int, int], pd.DataFrame]] = {}
     rows = rows[rows["seed"] < FRESH]  # the others belong to tuned settings
     for names, part in rows.groupby(RUNNER, sort=False):
         task, first = str(names[0]), part.iloc[0]  # pyright: ignore[reportIndexIssue]
         usual = published(task, first["settings"], int(first["batch"]))
         part = part[part["last_step"] == part["last_step"].mode().iloc[-1]]  # equally long: ends compare
-        rank = (usual, int(part["rule"].nunique()), len(part))
+        # the seconds of shared workers compare with nothing: a comparison has them if it can
+        rank = (usual, not part["timing"].eq("shared").any(), int(part["rule"].nunique()), len(part))
         if task not in found or rank > found[task][0]:
             found[task] = (rank, part)
     order = [task for task in PROBLEMS if task in found] + [task for task in found if task not in PROBLEMS]

@@ -49,9 +49,14 @@ class Learning:
         return [self._experiment(name, index, len(names)) for index, name in enumerate(names)]
 
     def _compared(self) -> set[str]:
-        """Files of the runs that the comparison of rules shows."""
+        """Files of the runs that the comparison of rules shows, or its parts on sweeps and tuned settings."""
         parts = [part for part in compared.main(compared.judged(self._records)) if part["rule"].nunique() > 1]
-        return {str(file) for part in parts for file in part["file"]}
+        experiments = {name for part in parts for name in part["experiment"]}
+        runs = self._records.runs
+        beside = runs["experiment"].isin(experiments) & (
+            runs["timing"].notna() | (runs["seed"] >= compared.FRESH)
+        )
+        return {str(file) for part in parts for file in part["file"]} | set(runs.loc[beside, "file"])
 
     def _experiment(self, name: str, index: int, count: int) -> Section:
         rows = summary.training(self._records)

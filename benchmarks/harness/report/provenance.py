@@ -95,7 +95,7 @@ class Provenance:
             "are described in results/README.md; raw samples are kept there. The last command writes them as"
             " tables for pandas, R or DuckDB.",
             commands=[
-                *reproduce.training(self._records.runs[self._records.runs["last_step"] > 0]),
+                *reproduce.training(self._records),
                 *reproduce.measure(self._records.measurements),
                 PARITY,
                 REPORT,

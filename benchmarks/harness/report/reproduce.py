@@ -7,8 +7,9 @@ from typing import Any
 import pandas as pd
 
 import implementations as impl
-from benchmarks.harness.comparison import sweeps
+from benchmarks.harness.comparison import compared, sweeps
 from benchmarks.harness.problem import PROBLEMS, SYSTEM, TASK_NAME
+from benchmarks.harness.records import Records
 
 TRAIN = "python -m benchmarks train"
 FIGURE = "python -m benchmarks figure"
@@ -25,11 +26,46 @@ EXPORT = "python -m benchmarks export --format parquet"
 _DERIVED = {("objective", "window"), ("objective", "loss"), ("task", "n_in"), ("network", "n_out")}
 
 
-def training(runs: pd.DataFrame) -> list[str]:
-    """The commands of all runs: of sweeps where a cluster trained them, else of `train`."""
+def training(records: Records) -> list[str]:
+    """The commands of all runs: of sweeps where a cluster trained them, of `figure`, else of `train`."""
+    runs = records.runs[records.runs["last_step"] > 0]
     swept = sweeps.planned(runs)
     files = {file for _, rows in swept for file in rows["file"]}
-    return [*train(runs[~runs["file"].isin(files)]), *(sweep.command for sweep, _ in swept)]
+    judged = compared.judged(records)
+    figures, drawn = figure(judged[~judged["file"].isin(files)])
+    rest = runs[~runs["file"].isin(files | drawn)]
+    return [*train(rest), *figures[:1], *(sweep.command for sweep, _ in swept), *figures[1:]]
+
+
+def figure(judged: pd.DataFrame) -> tuple[list[str], set[str]]:
+    """The commands that made the comparisons of rules at published settings, and the files of their runs.
+
+    Those of tuned settings come last, as they need a sweep.
+
+    Args:
+        judged: of `compared.judged`, without runs of sweeps.
+    """
+    plain, tuned, files = [], [], set()
+    for part in compared.main(judged):
+        first = part.iloc[0]
+        task, seeds = str(first["task"]), sorted(set(part["seed"]))
+        if not compared.published(task, first["settings"], int(first["batch"])):
+            continue
+        if seeds != list(range(len(seeds))) or first["mode"] != "adjoint" or first["dtype"] != "float32":
+            continue
+        words = [FIGURE] if task == TASK_NAME else [FIGURE, f"--task {task}"]
+        words += [f"--backend {first['backend']}", f"--rule {','.join(dict.fromkeys(part['rule']))}"]
+        words += [f"--steps {first['last_step']}", f"--device {first['device']}"]
+        if first["threads"] != "all":
+            words.append(f"--threads {first['threads']}")
+        plain.append(" ".join([*words, f"--seeds {len(seeds)}"]))
+        files |= set(part["file"])
+        like = ["task", "backend", "mode", "device", "threads", "last_step"]
+        fresh = judged[(judged["seed"] >= compared.FRESH) & (judged[like] == list(first[like])).all(axis=1)]
+        if len(fresh):
+            tuned.append(" ".join([*words, "--tuned", f"--seeds {fresh['seed'].nunique()}"]))
+            files |= set(fresh["file"])
+    return [*plain, *tuned], files
 
 
 def train(runs: pd.DataFrame) -> list[str]:
