@@ -410,8 +410,8 @@ def test_another_batch_compiles_nothing_and_small_cards_have_room(
         run(problem(network, n_batch=3, n_steps=290, window=20), rule, mode, "float32")
     assert operators.compilations() == count
     shared = max(kernel.metadata.shared for kernel in compiled.named("products"))
-    assert shared == operators.SHARED_BYTES
-    monkeypatch.setattr(operators, "_rows_at_once", lambda lam_v: 32)
+    assert shared == operators.ROOMY_BYTES
+    monkeypatch.setattr(operators, "_roomy", lambda device: False)
     compiled.kernels.clear()
     run(problem(network), "bptt", "adjoint", "float32")
     assert max(kernel.metadata.shared for kernel in compiled.kernels.values()) <= 99 * 1024

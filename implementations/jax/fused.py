@@ -64,13 +64,11 @@ class Fused:
     def load(self, batch: Batch) -> Packed:
         """Spikes as bits; one number in place of the targets that the loss has none of."""
         setting = self._setting
-        bits = np.packbits(batch.spikes, axis=-1, bitorder="little")
-        words = np.zeros((*bits.shape[:2], -(-bits.shape[2] // 4) * 4), np.uint8)
-        words[..., : bits.shape[2]] = bits
+        words = batch.spike_words().view(np.int32)
         targets = batch.targets_within(setting.objective, setting.dtype)
         classes, curves = (array if array.size else np.zeros(1, array.dtype) for array in targets)
         with CALLS.scope(_WIDE):
-            arrays = jax.device_put((words.view("<i4"), classes, curves), self._device)
+            arrays = jax.device_put((words, classes, curves), self._device)
         jax.block_until_ready(arrays)
         return Packed(self._launches.Trials(*arrays), setting)
 

@@ -15,12 +15,19 @@ from implementations.jax.dynamics import Weights
 from implementations.jax.triton_call import get_compute_capability, triton_call
 from implementations.triton import products as product_kernels
 from implementations.triton import weights as weight_kernels
-from implementations.triton.sizes import ON_CHIP, Sizes, cdiv, power_of_two, sizes
+from implementations.triton.sizes import (
+    BPTT_WARPS,
+    CHUNK,
+    ON_CHIP,
+    STEPS_AHEAD,
+    Sizes,
+    cdiv,
+    power_of_two,
+    product_cut,
+    sizes,
+)
 
-CHUNK = 256  # steps between which the traces of the online form are in memory
-STEPS_AHEAD = 16  # of psi, asked for together: what is under way has to cover the latency of memory
-BPTT_WARPS = {"float32": 4, "float64": 8}  # 128 registers of each thread are weights
-ROOMY = (80, 87, 90, 100, 103)  # compute capabilities with shared memory for 64 rows of a float32 product
+ROOMY = (80, 87, 90, 100, 103)  # compute capabilities that have ROOMY_BYTES: JAX does not tell shared memory
 
 
 class Trials(NamedTuple):
@@ -238,17 +245,12 @@ class Launches:
     def products(self, pre_words: jax.Array, lam_v: jax.Array) -> jax.Array:
         """(n_parts, 32 words, REC) sums over a part of all steps each."""
         cut, n_words, n_rows = self.cut, self.n_words, self.n_batch * self.n_steps
-        pre, block, steps = 64, min(128, cut.rec), self._rows_at_once
-        tiles = cdiv(32 * n_words, pre), cdiv(cut.rec, block)
-        # two programs for each of some 132 processors, and no more parts than there is work for
-        n_parts = max(1, min(264 // (tiles[0] * tiles[1]), cdiv(n_rows, 4 * steps)))
-        part_rows = cdiv(cdiv(n_rows, n_parts), steps) * steps
-        n_parts = cdiv(n_rows, part_rows)
+        rows = product_cut(cut, n_rows, self.problem.dtype.name, get_compute_capability(0) in ROOMY)
         (parts,) = _launch(
-            product_kernels.products, (*tiles, n_parts),
-            [pre_words, lam_v], [self._real(n_parts, 32 * n_words, cut.rec)],
-            n_rows=n_rows, part_rows=part_rows, n_pad=cut.n_pad,
-            WORDS=n_words, PRE=pre, BLOCK=block, STEPS=steps, REC=cut.rec,
+            product_kernels.products, rows.grid,
+            [pre_words, lam_v], [self._real(rows.n_parts, 32 * n_words, cut.rec)],
+            n_rows=n_rows, part_rows=rows.part_rows, n_pad=cut.n_pad,
+            WORDS=n_words, PRE=rows.pre, BLOCK=rows.block, STEPS=rows.steps, REC=cut.rec,
             PRECISION=self._precision, num_stages=2,
         )  # fmt: skip
         return parts
@@ -286,13 +288,6 @@ class Launches:
     def _precision(self) -> str:
         """Of products on tensor cores: no less than the dtype's."""
         return "tf32x3" if self.problem.dtype == np.float32 else "ieee"
-
-    @property
-    def _rows_at_once(self) -> int:
-        """Of a product: as many as shared memory has room for."""
-        if self.problem.dtype == np.float64:
-            return 16
-        return 64 if get_compute_capability(0) in ROOMY else 32
 
     @property
     def _words(self) -> dict[str, int]:

@@ -9,8 +9,7 @@ from implementations.interface import Setting
 from implementations.jax.dynamics import Weights
 from implementations.jax.launches import Launches, Prepared, Trials
 from implementations.jax.loss import Figures
-
-TRACE_BYTES = 2 * 2**30  # trials are done in groups whose traces take no more than this
+from implementations.triton.sizes import TRACE_BYTES
 
 
 @partial(jax.jit, static_argnums=0)

@@ -72,6 +72,13 @@ class Batch:
                 f"of any multiple of {devices} trials, the number of devices",
             )
 
+    def spike_words(self) -> np.ndarray:
+        """(batch, time, words) uint32 for kernels that read bits: input i is bit i % 32 of word i // 32."""
+        bits = np.packbits(self.spikes, axis=2, bitorder="little")
+        words = np.zeros((*bits.shape[:2], -(-bits.shape[2] // 4) * 4), np.uint8)
+        words[:, :, : bits.shape[2]] = bits
+        return words.view("<u4")
+
     def targets_within(self, objective: Objective, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
         """The targets for kernels that take either kind: classes (batch,) and curves (batch, window, n_out).
 

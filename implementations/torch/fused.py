@@ -101,12 +101,9 @@ class Fused:
     def load(self, batch: Batch) -> Packed:
         """Bits, copied from pinned memory without waiting."""
         setting = self._setting
-        bits = np.packbits(batch.spikes, axis=-1, bitorder="little")
-        words = np.zeros((*bits.shape[:2], -(-bits.shape[2] // 4) * 4), np.uint8)
-        words[..., : bits.shape[2]] = bits
         classes, curves = batch.targets_within(setting.objective, setting.dtype)
         to = self._to_device
-        return Packed(to(words.view("<i4")), to(classes), to(curves), setting)
+        return Packed(to(batch.spike_words().view(np.int32)), to(classes), to(curves), setting)
 
     def gradients(self, loaded: Packed) -> tuple[dict[str, torch.Tensor], Metrics]:
         """By name, and the metrics; all still on the device."""

@@ -16,13 +16,19 @@ from torch import Tensor
 from implementations.triton import bptt as bptt_kernels
 from implementations.triton import dynamics, loss, online, products, weights
 from implementations.triton import eprop as eprop_kernels
-from implementations.triton.sizes import ON_CHIP, Sizes, cdiv, power_of_two, sizes
-
-TRACE_BYTES = 2 * 2**30  # trials are done in groups whose traces take no more than this
-CHUNK = 256  # steps between which traces are in memory
-SHARED_BYTES = 144 * 1024  # of a program of `products` with 64 rows of float32; half of it with 32
-BPTT_WARPS = {torch.float32: 4, torch.float64: 8}  # 128 registers of each thread are weights
-STEPS_AHEAD = 16  # of psi, asked for together: what is under way has to cover the latency of memory
+from implementations.triton.sizes import (
+    BPTT_WARPS,
+    CHUNK,
+    ON_CHIP,
+    ROOMY_BYTES,
+    STEPS_AHEAD,
+    TRACE_BYTES,
+    Sizes,
+    cdiv,
+    power_of_two,
+    product_cut,
+    sizes,
+)
 
 
 def _launch(kernel: Any, grid: tuple[int, ...], *arguments: Any, **options: Any) -> None:
@@ -200,39 +206,32 @@ def _out_gradient(call: _Call, out: _Forward) -> Tensor:
     return zbar.T @ out.ell.view(-1, call.n_out)
 
 
+def _name(tensor: Tensor) -> str:
+    """Of its dtype."""
+    return str(tensor.dtype).removeprefix("torch.")
+
+
 def _precision(tensor: Tensor) -> str:
     """Of products on tensor cores: no less than the dtype's."""
     return "tf32x3" if tensor.dtype == torch.float32 else "ieee"
 
 
-def _rows_at_once(lam_v: Tensor) -> int:
-    """Of a product: as many as shared memory has room for."""
-    if lam_v.dtype == torch.float64:
-        return 16
-    if lam_v.device.type == "cuda":
-        room = torch.cuda.get_device_properties(lam_v.device).shared_memory_per_block_optin
-        if room < SHARED_BYTES:
-            return 32
-    return 64
+def _roomy(device: torch.device) -> bool:
+    if device.type != "cuda":
+        return True
+    return torch.cuda.get_device_properties(device).shared_memory_per_block_optin >= ROOMY_BYTES
 
 
 def _products(call: _Call, pre_words: Tensor, lam_v: Tensor) -> Tensor:
     """(n_parts, 32 words, REC)."""
-    cut = call.cut
-    n_words = cut.in_words + cut.rec_words
-    n_rows = call.n_batch * call.n_steps
-    pre, block, steps = 64, min(128, cut.rec), _rows_at_once(lam_v)
-    tiles = cdiv(32 * n_words, pre) * cdiv(cut.rec, block)
-    # two programs for each of some 132 processors, and no more parts than there is work for
-    n_parts = max(1, min(264 // tiles, cdiv(n_rows, 4 * steps)))
-    part_rows = cdiv(cdiv(n_rows, n_parts), steps) * steps
-    n_parts = cdiv(n_rows, part_rows)
-    parts = call.empty(n_parts, 32 * n_words, cut.rec)
+    cut, n_words, n_rows = call.cut, call.cut.in_words + call.cut.rec_words, call.n_batch * call.n_steps
+    rows = product_cut(cut, n_rows, _name(lam_v), _roomy(lam_v.device))
+    parts = call.empty(rows.n_parts, 32 * n_words, cut.rec)
     _launch(
-        products.products, (cdiv(32 * n_words, pre), cdiv(cut.rec, block), n_parts),
-        pre_words, lam_v, parts, n_rows, part_rows, cut.n_pad,
-        WORDS=n_words, PRE=pre, BLOCK=block, STEPS=steps, REC=cut.rec, PRECISION=_precision(lam_v),
-        num_warps=4, num_stages=2,
+        products.products, rows.grid,
+        pre_words, lam_v, parts, n_rows, rows.part_rows, cut.n_pad,
+        WORDS=n_words, PRE=rows.pre, BLOCK=rows.block, STEPS=rows.steps, REC=cut.rec,
+        PRECISION=_precision(lam_v), num_warps=4, num_stages=2,
     )  # fmt: skip
     return parts
 
@@ -245,7 +244,7 @@ def _through_time(call: _Call, prepared: _Prepared, out: _Forward, c: Tensor) ->
         _launch(
             bptt_kernels.through_time, (call.n_batch,),
             out.psi, *shared, call.n_steps, call.window, cut.n_pad, call.n_out,
-            **call.decays, REC=cut.rec, num_warps=BPTT_WARPS[out.psi.dtype],
+            **call.decays, REC=cut.rec, num_warps=BPTT_WARPS[_name(out.psi)],
         )  # fmt: skip
         return
     source, lam_a = call.empty(2, call.n_batch, cut.rec).zero_()

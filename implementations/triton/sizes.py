@@ -4,6 +4,14 @@ from dataclasses import dataclass
 
 MAX_NEURONS = 1024  # of which a step of the forward pass has 4 per thread, and one row per word in registers
 ON_CHIP = 128  # neurons whose recurrent weights fit into the registers of one program
+BPTT_WARPS = {
+    "float32": 4,
+    "float64": 8,
+}  # dtype -> of such a program: 128 registers of each thread are weights
+STEPS_AHEAD = 16  # of psi, asked for together: what is under way has to cover the latency of memory
+CHUNK = 256  # steps between which the traces of the online form are in memory
+TRACE_BYTES = 2 * 2**30  # its trials are done in groups whose traces take no more than this
+ROOMY_BYTES = 144 * 1024  # of shared memory, which a program of `products` takes with 64 rows of float32
 
 
 @dataclass(frozen=True)
@@ -60,3 +68,34 @@ def sizes(n_in: int, n_rec: int, n_out: int) -> Sizes:
         out=power_of_two(n_out),
         warps=max(1, rec // 128),
     )
+
+
+@dataclass(frozen=True)
+class ProductCut:
+    """How `products` is cut up.
+
+    Attributes:
+        pre, block: presynaptic and postsynaptic neurons of a program.
+        steps: rows, one per trial and step, that it takes at once.
+        n_parts, part_rows: parts of the rows, and rows of each.
+        grid: programs.
+    """
+
+    pre: int
+    block: int
+    steps: int
+    n_parts: int
+    part_rows: int
+    grid: tuple[int, int, int]
+
+
+def product_cut(cut: Sizes, n_rows: int, dtype: str, roomy: bool) -> ProductCut:
+    """For `n_rows` rows; `roomy` says whether a program can have ROOMY_BYTES of shared memory."""
+    pre, block = 64, min(128, cut.rec)
+    steps = (64 if roomy else 32) if dtype == "float32" else 16
+    tiles = cdiv(32 * (cut.in_words + cut.rec_words), pre), cdiv(cut.rec, block)
+    # two programs for each of some 132 processors, and no more parts than there is work for
+    n_parts = max(1, min(264 // (tiles[0] * tiles[1]), cdiv(n_rows, 4 * steps)))
+    part_rows = cdiv(cdiv(n_rows, n_parts), steps) * steps
+    n_parts = cdiv(n_rows, part_rows)
+    return ProductCut(pre, block, steps, n_parts, part_rows, (*tiles, n_parts))

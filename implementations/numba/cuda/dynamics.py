@@ -43,17 +43,8 @@ def check_size(network: Network) -> None:
         )
 
 
-def to_bits(spikes: np.ndarray) -> np.ndarray:
-    """(batch, time, words) uint32 of (batch, time, n) bool: neuron i is bit i % 32 of word i // 32."""
-    n_batch, n_steps, n = spikes.shape
-    wide = np.zeros((n_batch, n_steps, words(n) * 4), np.uint8)
-    packed = np.packbits(spikes, axis=2, bitorder="little")
-    wide[:, :, : packed.shape[2]] = packed
-    return wide.view("<u4")
-
-
 def from_bits(bits: np.ndarray, n: int) -> np.ndarray:
-    """What `to_bits` was given."""
+    """(batch, time, n) bool of (batch, time, words) uint32: neuron i is bit i % 32 of word i // 32."""
     return np.unpackbits(bits.view(np.uint8), axis=2, count=n, bitorder="little").astype(bool)
 
 

@@ -18,7 +18,6 @@ from implementations.numba.cuda.dynamics import (
     from_bits,
     shared_bytes,
     stage_steps,
-    to_bits,
     words,
 )
 from implementations.numba.cuda.online import BLOCK, carry
@@ -93,7 +92,7 @@ class Learner(Interface):
         objective = self._setting.objective
         batch.check_fits(self._setting.network, objective)
         classes, curves = batch.targets_within(objective, self._setting.dtype)
-        bits = to_bits(batch.spikes)
+        bits = batch.spike_words()
         return Loaded(cuda.to_device(bits), cuda.to_device(classes), cuda.to_device(curves), self._setting)
 
     def gradients(self, loaded: Loaded) -> tuple[Gradients, Metrics]:
