@@ -16,7 +16,7 @@ help:
 	@echo "make lint       formatting, lint and types"
 	@echo "make bench      run the whole ASV suite on the last commit, and make its site, .asv/html"
 	@echo "make bench-quick  its most important part, with what is installed in .venv"
-	@echo "make reference  repeat the committed reference run, about half an hour"
+	@echo "make reference  repeat the committed reference run, about an hour and a half"
 	@echo "make gpu-check  on a machine with a card: check and measure every backend there, within 10 minutes"
 	@echo "make clean      delete .venv and what runs here wrote; results/reference stays"
 
