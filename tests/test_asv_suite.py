@@ -59,6 +59,21 @@ def test_exactly_the_intended_benchmarks_are_found(benchmarks: dict[str, Any]):
     assert {name: (found.type, found.unit) for name, found in benchmarks.items()} == INTENDED
 
 
+def test_asv_imports_all_modules_where_only_its_own_packages_are():
+    """Its environments have the extras `all` and `benchmarks`; to find benchmarks it imports everything."""
+    code = """
+import importlib, pkgutil, sys
+for name in ("dask", "distributed", "triton", "jax_triton", "selenium", "pytest"):
+    sys.modules[name] = None
+import benchmarks
+for module in pkgutil.walk_packages(benchmarks.__path__, "benchmarks."):
+    if not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_parameters_are_those_of_the_registry(benchmarks: dict[str, Any]):
     assert tuple(suite.BACKENDS) == impl.BACKENDS
     assert (*suite.LEARNING_RULES, "bptt_detached") == impl.RULES

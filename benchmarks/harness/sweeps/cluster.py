@@ -1,4 +1,9 @@
-"""The Dask cluster of a sweep: one that starts by itself on this machine, or one that runs already."""
+"""The Dask cluster of a sweep: one that starts by itself on this machine, or one that runs already.
+
+Dask is imported where it is used, here and beside: ASV imports all of benchmarks/ in environments without it.
+"""
+
+from __future__ import annotations
 
 import signal
 import threading
@@ -8,12 +13,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from time import monotonic, sleep
-from typing import Any
-
-from distributed import Client, LocalCluster
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.harness.sweeps import worker
 from benchmarks.harness.sweeps.code import difference, fingerprint
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 ALONE = "alone"
 """The resource of a worker that has its machine to itself: `dask worker --resources alone=1`."""
@@ -130,6 +136,8 @@ def _check_alone(found: Mapping[str, Any]) -> None:
 @contextmanager
 def local(workers: int, alone: bool = False) -> Iterator[Cluster]:
     """A cluster of processes on this machine, reachable from it alone, that ends with the block."""
+    from distributed import Client, LocalCluster
+
     with _ignoring_interrupts():
         cluster = LocalCluster(
             n_workers=workers,
@@ -162,6 +170,8 @@ def joined(address: str, patience_s: float, alone: bool = False) -> Iterator[Clu
     Raises:
         ClusterError: nobody answers there, or no worker came.
     """
+    from distributed import Client
+
     try:
         client = Client(address, timeout=_CONNECT_S, set_as_default=False)
     except (OSError, TimeoutError, ValueError, RuntimeError) as error:

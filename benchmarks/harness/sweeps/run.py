@@ -1,5 +1,7 @@
 """A sweep: runs out to the workers, files back as they finish."""
 
+from __future__ import annotations
+
 import json
 import pickle
 import uuid
@@ -9,9 +11,7 @@ from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic, sleep
-from typing import Any
-
-from distributed import Client, Future, as_completed
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.harness.curve_file import DIVERGED, UnusableFile
 from benchmarks.harness.curves import Run
@@ -20,6 +20,9 @@ from benchmarks.harness.sweeps.cluster import ALONE, Cluster, ClusterError
 from benchmarks.harness.sweeps.code import fingerprint
 from benchmarks.harness.sweeps.files import Existing, existing, keep
 from benchmarks.harness.sweeps.worker import Work, topic, train
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
 
 _POLL_S = 0.1
 _LOOK_AT_WORKERS_S = 2.0
@@ -81,6 +84,8 @@ def sweep(
 
     Either way, all that came back is recorded.
     """
+    from distributed import as_completed
+
     client, provenance, number = cluster.client, cluster.provenance(), uuid.uuid4().hex
     try:
         futures = [

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from distributed import get_worker
-
 import implementations as impl
 from benchmarks.harness.curves import Run, record
 from benchmarks.harness.progress import Silent
@@ -49,6 +47,8 @@ def train(expected: Mapping[str, str], pickled: bytes) -> bytes:
     Raises:
         OtherCode: this worker runs other code.
     """
+    from distributed import get_worker
+
     differs = difference(expected, fingerprint())
     if differs is not None:
         raise OtherCode(f"worker {worker_name()} has {differs}")
@@ -79,6 +79,8 @@ def unavailable(backend: str, device: str, rule: str, mode: str) -> str | None:
 
 def worker_name() -> str:
     """The name that the worker was given; a digest where it has none but its address, which stays private."""
+    from distributed import get_worker
+
     worker = get_worker()
     name = str(worker.name)
     if "://" not in name:
