@@ -18,6 +18,7 @@ import jax
 import jax_without_a_card
 
 from implementations.jax import engines, fused
+from implementations.triton import use
 
 SETUP = """
 import numpy as np
@@ -235,7 +236,7 @@ assert assemble({str(tmp_path)!r}) > 8
 def test_without_kernels_a_card_gets_loops(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jax, "devices", jax_without_a_card.devices)
     p = problem(impl.Network(n_in=3, n_regular=2, n_adaptive=2), n_batch=2, n_steps=9, window=4)
-    monkeypatch.setattr(fused, "find_spec", lambda name: None if name == "jax_triton" else name)
+    monkeypatch.setattr(use, "find_spec", lambda name: None if name == "jax_triton" else name)
     with pytest.warns(RuntimeWarning, match=r"jax_triton can't be imported: pip install"):
         learner = p.learner("jax", "eprop_symmetric", device="cuda")
     assert learner.engine == engines.SCANS
@@ -256,7 +257,7 @@ def test_without_kernels_a_card_gets_loops(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_network_too_large_for_the_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jax, "devices", jax_without_a_card.devices)
-    monkeypatch.setattr(fused, "find_spec", lambda name: name)
+    monkeypatch.setattr(use, "find_spec", lambda name: name)
     p = problem(impl.Network(n_in=3, n_regular=600, n_adaptive=425), n_batch=1, n_steps=2, window=1)
     with pytest.warns(RuntimeWarning, match="n_rec is 1025"):
         assert p.learner("jax", "eprop_symmetric", device="cuda").engine == engines.SCANS

@@ -26,6 +26,7 @@ from implementations.interface import Learner, Setting
 from implementations.torch import engines, fused
 from implementations.torch.captured import Captured
 from implementations.torch.operations import Operations
+from implementations.triton import use
 
 CASES = [(rule, mode) for rule in impl.RULES for mode in rules.get(rule).modes]
 BASIC = pytest.mark.parametrize(
@@ -248,7 +249,7 @@ def test_without_the_kernels_it_says_why(missing: str, reason: str, monkeypatch:
     monkeypatch.delenv(fused.SWITCH, raising=False)
     network = NETWORK
     if missing == "triton":
-        monkeypatch.setattr(fused, "find_spec", lambda name: None)
+        monkeypatch.setattr(use, "find_spec", lambda name: None)
     elif missing == "version":
         monkeypatch.setattr("triton.__version__", "3.4.9")
     elif missing == "compiler":

@@ -1,12 +1,12 @@
 """Which engine computes: the one place that says so."""
 
-import warnings
 from typing import Any
 
 from implementations.interface import Setting
 from implementations.jax import fused
 from implementations.jax.fused import Fused
 from implementations.jax.scans import Scans
+from implementations.triton import use
 
 SCANS = "lax.scan"
 TRITON = "Triton kernels"
@@ -28,11 +28,5 @@ def engine(setting: Setting, problem: Setting) -> tuple[str, Any]:
     reason = fused.unusable(setting)
     if reason is None:
         return TRITON, Fused(setting, problem)
-    if not fused.switched_off():
-        warnings.warn(
-            f"{reason}; until then the jax backend takes lax.scan: the same results in many times the time"
-            f" ({fused.SWITCH}=0 asks for that, without this warning)",
-            RuntimeWarning,
-            stacklevel=4,  # whoever asked for a learner
-        )
+    use.warn(reason, fused.SWITCH, "jax", SCANS)
     return SCANS, Scans(setting, problem)

@@ -4,9 +4,7 @@ Environment variables:
     EPROP_BENCH_JAX_TRITON: "0" does without the kernels.
 """
 
-import os
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -16,7 +14,7 @@ from implementations.interface import Activity, Metrics, Setting
 from implementations.jax.calls import CALLS
 from implementations.jax.dynamics import Weights
 from implementations.tasks import Batch
-from implementations.triton.sizes import refused
+from implementations.triton import use
 
 if TYPE_CHECKING:
     from implementations.jax.launches import Trials
@@ -27,17 +25,7 @@ _WIDE = np.dtype("float64")  # sums of losses are, whatever the dtype of the net
 
 def unusable(setting: Setting) -> str | None:
     """Why the kernels are not used for a setting; None where they are."""
-    if switched_off():
-        return f"{SWITCH} is 0"
-    for package in ("triton", "jax_triton"):
-        if find_spec(package) is None:
-            return f"{package} can't be imported: pip install 'eprop-bench[jax-triton]'"
-    return refused(setting.network.n_rec)
-
-
-def switched_off() -> bool:
-    """Whether somebody asked to do without the kernels."""
-    return os.environ.get(SWITCH) == "0"
+    return use.unusable(SWITCH, "jax-triton", ("jax_triton",), setting.network.n_rec)
 
 
 @dataclass(frozen=True, eq=False)

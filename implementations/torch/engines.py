@@ -1,6 +1,5 @@
 """Which engine computes: the one place that says so."""
 
-import warnings
 from typing import Any
 
 from implementations.interface import Setting
@@ -11,6 +10,7 @@ from implementations.torch.fused import Fused
 from implementations.torch.kernels import Kernels
 from implementations.torch.operations import Operations
 from implementations.torch.weights import Tensors
+from implementations.triton import use
 
 OPERATORS = "C++ operators"
 OPERATIONS = "torch operations"
@@ -41,11 +41,5 @@ def engine(
     reason = fused.unusable(setting)
     if reason is None:
         return TRITON, Captured(Fused(setting, weights), record)
-    if not fused.switched_off():
-        warnings.warn(
-            f"{reason}: the torch backend takes torch operations instead, for the same results in more time "
-            f"({fused.SWITCH}=0 asks for that, without this warning)",
-            RuntimeWarning,
-            stacklevel=4,  # whoever asked for a learner
-        )
+    use.warn(reason, fused.SWITCH, "torch", OPERATIONS)
     return GRAPH, Captured(Operations(setting, weights), record)

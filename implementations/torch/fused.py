@@ -10,7 +10,6 @@ import shutil
 import sys
 import sysconfig
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +19,9 @@ from implementations.interface import Metrics, Setting
 from implementations.optimizer import TRAINED
 from implementations.tasks import Batch
 from implementations.torch.weights import Tensors
-from implementations.triton.sizes import refused
+from implementations.triton import use
 
 SWITCH = "EPROP_BENCH_TORCH_TRITON"
-OLDEST = (3, 5)  # of the versions of Triton that compile all kernels; PyTorch 2.9 brings it
 # where Triton looks for headers: Debian's own scheme names a folder that has none
 _SCHEME = sysconfig.get_default_scheme().replace("posix_local", "posix_prefix")
 
@@ -36,24 +34,14 @@ def compilations() -> int:
 
 def unusable(setting: Setting) -> str | None:
     """Why the kernels are not used for a setting; None where they are."""
-    if switched_off():
-        return f"{SWITCH} is 0"
-    if find_spec("triton") is None:
-        return "triton can't be imported: pip install 'eprop-bench[triton]'"
-    import triton
-
-    if tuple(map(int, triton.__version__.split(".")[:2])) < OLDEST:
-        return f"triton is {triton.__version__}: install {'.'.join(map(str, OLDEST))} or newer"
+    reason = use.unusable(SWITCH, "triton", (), setting.network.n_rec)
+    if reason is not None:
+        return reason
     if not (os.environ.get("CC") or shutil.which("gcc") or shutil.which("clang")):
         return "triton has no C compiler to build its launchers with: install gcc or clang, or name one in CC"
     if not Path(sysconfig.get_path("include", _SCHEME), "Python.h").exists():
         return "triton has no Python.h to build its launchers with: install python3-dev"
-    return refused(setting.network.n_rec)
-
-
-def switched_off() -> bool:
-    """Whether somebody asked to do without the kernels."""
-    return os.environ.get(SWITCH) == "0"
+    return None
 
 
 @dataclass(frozen=True, eq=False)
