@@ -3,12 +3,12 @@
 import pandas as pd
 
 from benchmarks.harness import conformance
+from benchmarks.harness.problem import SYSTEM
 from benchmarks.harness.records import Records
 from benchmarks.harness.report.metrics import METRICS
 from benchmarks.harness.report.names import Names
 from benchmarks.harness.report.reproduce import GPU_CHECK
 from benchmarks.harness.report.section import Section
-from benchmarks.harness.report.summary import SYSTEM
 from benchmarks.harness.report.tables import Builder, Row, Table
 
 _CASE = ["machine", "backend", "rule", "mode", "dtype", "device"]
