@@ -131,8 +131,8 @@ def test_a_commit_that_changes_nothing_passes(number: int, clone: Path):
     [
         (SLOWER, 1, "Regression: 1 slower"),
         (FATTER, 1, "1 more memory"),
-        (FORGETFUL, 1, "1 learns worse"),
-        (BROKEN, 2, "Broken: 3 fails now"),
+        (FORGETFUL, 1, "2 learns worse"),
+        (BROKEN, 2, "Broken: 4 fails now"),
     ],
     ids=["slower", "fatter", "forgetful", "broken"],
 )
