@@ -59,6 +59,8 @@ def unavailable(
     wanted = None if rule is None else rules.get(rule)
     if mode is not None:
         checks.choice("mode", mode, rules.MODES)
+        if wanted is not None and mode not in wanted.modes:  # before anything is imported
+            return f"{wanted.name} has no mode {mode}, only {' and '.join(wanted.modes)}"
     if find_spec(f"implementations.{backend}") is None:
         return f"the {backend} backend is not part of this version"
     missing = [package for package in found.packages if find_spec(package) is None]
@@ -71,8 +73,6 @@ def unavailable(
         return reason
     if wanted.name not in module.Learner.rules:
         return f"the {backend} backend does not have the rule {wanted.name} in this version"
-    if mode is not None and mode not in wanted.modes:
-        return f"{wanted.name} has no mode {mode}, only {' and '.join(wanted.modes)}"
     return None
 
 

@@ -14,7 +14,7 @@ import pytest
 from asv_runner.discovery import disc_benchmarks
 
 import implementations as impl
-from benchmarks.harness import asv_suite, caches, learning, measuring, suite
+from benchmarks.harness import asv_suite, caches, device, learning, measuring, suite
 from benchmarks.harness.cases import Case
 from benchmarks.harness.problem import NOTEBOOK, PROBLEMS
 from benchmarks.harness.systems import SYSTEMS
@@ -92,16 +92,44 @@ def test_parameters_are_those_of_the_registry(benchmarks: dict[str, Any]):
 
 def test_every_combination_is_a_case_or_has_a_reason():
     for values in product(*StepTime.params):
-        backend, rule, mode, device, *_ = values
-        reason = impl.unavailable(backend, device, rule, mode)
+        backend, rule, mode, where, *_ = values
+        reason = device.no_driver() if where == "cuda" else None
+        reason = reason or impl.unavailable(backend, where, rule, mode)
         if reason is None:
             found = StepTime._case(values)
-            assert (found.backend, found.rule, found.mode, found.device) == (backend, rule, mode, device)
+            assert (found.backend, found.rule, found.mode, found.device) == (backend, rule, mode, where)
             assert (found.problem.task.n_steps, found.problem.network.n_rec) == (2250, 100)
         else:
             with pytest.raises(NotImplementedError) as stop:
                 StepTime._case(values)
             assert str(stop.value) == reason
+
+
+@pytest.mark.parametrize("where", [("online", "cpu"), ("adjoint", "cuda")])
+def test_what_cannot_run_is_found_out_without_importing_a_framework(where: tuple[str, str]):
+    """Half of all cases on a machine without a card, each of which has a process of its own."""
+    code = f"""
+        import sys
+        from types import SimpleNamespace
+        from benchmarks.harness import device
+        from benchmarks.step_time import StepTime
+        def missing(name):
+            raise OSError(name)
+        device.ctypes = SimpleNamespace(CDLL=missing)
+        for backend in StepTime.params[0]:
+            try:
+                StepTime().setup(backend, "bptt", *{where!r}, 2250, 100, 128)
+            except NotImplementedError as error:
+                print(error)
+        print([name for name in ("torch", "jax", "numba", "brainpy") if name in sys.modules])
+    """
+    out = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], cwd=ROOT, capture_output=True, text=True
+    )
+    *reasons, imported = out.stdout.splitlines()
+    assert len(reasons) == len(impl.BACKENDS), out.stderr
+    assert all("online" in reason or "no CUDA driver" in reason for reason in reasons)
+    assert imported == "[]"
 
 
 def test_the_labels_of_the_other_task_are_its_sizes():

@@ -137,9 +137,11 @@ for rule, mode in (("bptt", "adjoint"), ("bptt_detached", "adjoint"), ("eprop_sy
 @pytest.mark.slow
 def test_traces_in_groups_of_trials_and_chunks_of_steps() -> None:
     interpret("""
+from implementations.triton import sizes
 launches.CHUNK = 5
 for group, loss in ((2, "cross_entropy"), (3, "squared_error")):
-    passes.TRACE_BYTES = group * 4 * 64 * 32 * 8 + 1
+    sizes.TRACE_BYTES = group * 4 * 64 * 32 * 8 + 1
+    assert sizes.trial_group(sizes.sizes(5, 7, 3), 2, 8, 7) == group
     check(problem(loss, n_batch=7, n_steps=11), "eprop_symmetric", "online")
 """)
 

@@ -121,7 +121,7 @@ def begun_and_not_back(client: Client, results: Path) -> set[str]:
 
 
 def stopped_on_the_way(w0: subprocess.Popen[bytes], client: Client, results: Path) -> bool:
-    """Stop w0, so that what it began can't come back any more; it goes on if there is no such run just then."""
+    """Stop w0, so that what it began can't come back any more; it goes on if nothing is on its way."""
     os.kill(w0.pid, signal.SIGSTOP)
     sleep(0.3)  # for what it sent before to be recorded
     if begun_and_not_back(client, results):
@@ -170,7 +170,7 @@ def test_a_killed_workers_runs_go_to_another_and_each_is_recorded_once_as_traine
             known: Any = client.scheduler_info(n_workers=-1)
             (victim,) = [address for address, worker in known["workers"].items() if worker["name"] == "w0"]
             assigned: Any = client.processing()
-            on_the_way = begun_and_not_back(client, results)  # one that it trains, or is through and still held there
+            on_the_way = begun_and_not_back(client, results)  # trained there, or through and held there
             lost = on_the_way | {str(key).removeprefix("train-") for key in assigned[victim]}
             os.kill(started.workers[0].pid, signal.SIGKILL)
         out, err = process.communicate(timeout=PATIENCE_S)

@@ -157,9 +157,11 @@ check(p, "bptt_detached", dtype="float32", bound=1e-5)
 @pytest.mark.slow
 def test_online_over_several_chunks_and_groups_of_trials() -> None:
     interpret("""
-operators.CHUNK, operators.TRACE_BYTES = 8, 1  # one trial at a time
+from implementations.triton import sizes
+operators.CHUNK, sizes.TRACE_BYTES = 8, 1  # one trial at a time
 check(problem(n_batch=3, n_steps=21, window=11), "eprop_symmetric", "online")
-operators.TRACE_BYTES = 2 * 4 * 64 * 32 * 8  # two of them
+sizes.TRACE_BYTES = 2 * 4 * 64 * 32 * 8  # two of them
+assert sizes.trial_group(sizes.sizes(5, 9, 3), 2, 8, 3) == 2
 check(problem("squared_error", n_batch=3, n_steps=21, window=3), "eprop_random", "online")
 """)
 

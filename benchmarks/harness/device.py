@@ -4,6 +4,7 @@ Whatever needs a card is in here, behind functions that take none of it for gran
 A figure that a framework has no way to measure is None, with a reason: never a guess.
 """
 
+import ctypes
 import math
 import os
 import shutil
@@ -28,6 +29,18 @@ DEFAULT_L2_BYTES = 50 * 2**20
 """The L2 cache of an H100; that of an A100 is smaller."""
 
 _MOST_SETS = 16
+
+
+@cache
+def no_driver() -> str | None:
+    """Why there is no CUDA device for certain, without importing a framework; None where there may be one."""
+    if sys.platform != "linux":
+        return None
+    try:
+        ctypes.CDLL("libcuda.so.1")  # which every framework loads by this name
+    except OSError:
+        return "there is no CUDA driver on this machine (libcuda.so.1 can't be loaded)"
+    return None
 
 
 class Clock(Protocol):

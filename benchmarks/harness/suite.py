@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
-from benchmarks.harness import caches
+from benchmarks.harness import caches, device
 from benchmarks.harness.cases import BATCH, MEMORY_BATCH, Case
 from benchmarks.harness.measuring import Prepared
 from benchmarks.harness.problem import PROBLEMS
@@ -117,6 +117,10 @@ class Parametrised:
     @classmethod
     def _case(cls, values: Sequence[Any], **common: Any) -> Case:
         named = dict(zip(cls.param_names, values, strict=True))
+        # Before frameworks are imported: half of the cases end here on a machine without a card, each in a
+        # process of its own.
+        if named.get("device") == "cuda" and (reason := device.no_driver()) is not None:
+            raise NotImplementedError(reason)
         n_steps, n_rec = named.pop("n_steps", N_STEPS), named.pop("n_rec", N_REC)
         if "task" not in named:  # evidence accumulation, in the size that is asked for
             named["delay_ms"] = n_steps - (N_STEPS - Case.delay_ms)

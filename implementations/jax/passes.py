@@ -9,7 +9,7 @@ from implementations.interface import Setting
 from implementations.jax.dynamics import Weights
 from implementations.jax.launches import Launches, Prepared, Trials
 from implementations.jax.loss import Figures
-from implementations.triton.sizes import TRACE_BYTES
+from implementations.triton.sizes import trial_group
 
 
 @partial(jax.jit, static_argnums=0)
@@ -35,7 +35,7 @@ def online(
     prepared = launches.prepare(weights, feedback)
     n_rec, n_out, dtype = problem.network.n_rec, problem.network.n_out, problem.dtype
     n_pre, rec = 32 * launches.n_words, launches.cut.rec
-    size = max(1, min(TRACE_BYTES // (4 * n_pre * rec * dtype.itemsize), launches.n_batch))
+    size = trial_group(launches.cut, launches.n_words, dtype.itemsize, launches.n_batch)
     totals = jnp.zeros((2, n_pre, rec), dtype), jnp.zeros((n_rec, n_out), dtype)
     whole = launches.n_batch // size * size
     totals, found = _groups(launches, prepared, trials, totals, range(0, whole, size))

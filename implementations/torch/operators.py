@@ -22,12 +22,12 @@ from implementations.triton.sizes import (
     ON_CHIP,
     ROOMY_BYTES,
     STEPS_AHEAD,
-    TRACE_BYTES,
     Sizes,
     cdiv,
     power_of_two,
     product_cut,
     sizes,
+    trial_group,
 )
 
 
@@ -297,8 +297,7 @@ def carried(batch: list[Tensor], weights: list[Tensor], constants: list[float], 
     n_words = cut.in_words + cut.rec_words
     pre, block = 16, min(128, cut.rec)
     n_blocks = cut.rec // block
-    trace_bytes = 4 * 32 * n_words * cut.rec * call.weights[0].element_size()
-    size = max(1, min(TRACE_BYTES // trace_bytes, call.n_batch))
+    size = trial_group(cut, n_words, call.weights[0].element_size(), call.n_batch)
     spikes = call.empty(call.n_batch, cut.rec, dtype=torch.int32)
     losses = call.empty(call.n_batch, dtype=torch.float64).zero_()
     y_sum = call.empty(call.n_batch, call.n_out, dtype=torch.float64).zero_()

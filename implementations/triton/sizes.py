@@ -70,6 +70,11 @@ def sizes(n_in: int, n_rec: int, n_out: int) -> Sizes:
     )
 
 
+def trial_group(cut: Sizes, n_words: int, itemsize: int, n_batch: int) -> int:
+    """Trials that the online form takes at once: each has 4 traces of 32 `n_words` x `cut.rec` synapses."""
+    return max(1, min(TRACE_BYTES // (4 * 32 * n_words * cut.rec * itemsize), n_batch))
+
+
 @dataclass(frozen=True)
 class ProductCut:
     """How `products` is cut up.

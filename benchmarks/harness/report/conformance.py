@@ -64,7 +64,7 @@ class Conformance:
     def _table(self, rows: pd.DataFrame) -> Table:
         table = Builder(rows, "Deviations from NumPy in float64, of each case the newest comparison.")
         self._names.case(table)
-        table.text("dtype", "dtype").text("engine", lambda row: str(row["engine"] or "–"))
+        table.text("dtype", "dtype").text("engine", "engine")
         table.figure("spikes", "spikes").figure("deviation", "loss", heading="loss")
         for name in ("w_in", "w_rec", "w_out"):
             table.figure("deviation", name, heading=f"d{name.replace('w_', 'W ')}")

@@ -53,11 +53,11 @@ class Provenance:
             rows, "Where the records were made. Figures of different machines are never compared."
         )
         table.text("machine", lambda row: f"{self._names.letters[row['machine']]} ({row['machine'][:8]})")
-        table.text("processor", _or_dash("processor"), long=True)
-        table.text("cores", _or_dash("cores")).text("memory", _gibibytes)
+        table.text("processor", "processor", long=True)
+        table.text("cores", "cores").text("memory", _gibibytes)
         if rows["accelerators"].map(len).any():
             table.text("accelerators", lambda row: ", ".join(map(str, row["accelerators"])) or "–")
-        return table.text("system", _or_dash("system")).build()
+        return table.text("system", "system").build()
 
     def _software(self, rows: pd.DataFrame) -> Table:
         """One row for all commits that were measured with the same versions."""
@@ -113,10 +113,6 @@ def _commit(row: Mapping[Hashable, Any]) -> str:
 def _joined(texts: pd.Series) -> str:
     """Each part once, in the order of their first appearance."""
     return ", ".join(dict.fromkeys(part for text in texts for part in str(text).split(", ")))
-
-
-def _or_dash(name: str) -> Any:
-    return lambda row: "–" if pd.isna(row[name]) else str(row[name])
 
 
 def _gibibytes(row: Mapping[Hashable, Any]) -> str:

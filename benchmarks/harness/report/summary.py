@@ -16,7 +16,8 @@ from benchmarks.harness.records import COSTS, SAMPLES, TRACKED, Records
 from implementations import rules
 from implementations.tasks import MEASURES
 
-WORKLOAD = ["dtype", "batch", "n_steps", "n_rec"]
+SIZE = ["batch", "n_steps", "n_rec"]
+WORKLOAD = ["dtype", *SIZE]
 """What makes two measurements do work of the same size; only such rows are compared."""
 
 RUNNER = ["system", "backend", "rule", "mode", "device", "threads"]

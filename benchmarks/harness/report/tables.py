@@ -55,8 +55,8 @@ class Builder:
     cells: list[list[Cell]] = field(default_factory=list)
 
     def text(self, heading: str, of: str | Callable[[Row], str], *, long: bool = False) -> "Builder":
-        """A column of texts: a column of the frame, or a function of its rows."""
-        get = of if callable(of) else lambda row: str(row[of])
+        """A column of texts: a column of the frame (a dash where it has none), or a function of its rows."""
+        get = of if callable(of) else lambda row: "–" if pd.isna(row[of]) else str(row[of])
         self.columns.append(Column(heading, long=long))
         self.cells.append([Cell(get(row)) for row in self._records()])
         return self
