@@ -25,9 +25,11 @@ class PatternStepTime(Timed, parameters=PATTERN):
 
 
 class NotebookStepTime(Timed, parameters=NOTEBOOK):
-    """The same of the notebook's own network and step, which the others are compared with."""
+    """The same of the notebook's own network and step, which the others are compared with.
 
-    rounds = ROUNDS
+    In one process: to compile the notebook takes longer than all its samples, and nobody changes it.
+    """
+
     repeat = REPEAT
 
     def time_step(self, *_: Any) -> None:

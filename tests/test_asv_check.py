@@ -1,5 +1,6 @@
 """`python -m benchmarks check` and `bench`: what is wrong is said before any work, and with status 3."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,8 @@ from click.testing import CliRunner, Result
 
 from benchmarks.__main__ import main
 from benchmarks.harness import asv_suite, gate
+from benchmarks.harness.gate import ROUNDS
 from benchmarks.harness.interruption import Interrupted
-from benchmarks.harness.suite import ROUNDS
 
 COMMITS = {"main": "a" * 40, "change": "b" * 40}
 
@@ -103,7 +104,12 @@ def measured(monkeypatch: pytest.MonkeyPatch, *sides: tuple[pd.DataFrame, pd.Dat
     """Let ASV store these, one pair a run; returns the arguments that it gets."""
     calls: list[list[str]] = []
     stored = iter([side for pair in sides for side in pair])
-    monkeypatch.setattr(asv_suite, "run", lambda arguments, *_, **__: calls.append(list(arguments)) or 0)
+
+    def run(arguments: Sequence[str], *_: Any, variables: Mapping[str, str], **__: Any) -> int:
+        calls.append([*arguments, *(f"{name}={value}" for name, value in variables.items())])
+        return 0
+
+    monkeypatch.setattr(asv_suite, "run", run)
     monkeypatch.setattr(asv_suite, "stored", lambda *_: next(stored))
     monkeypatch.setattr(asv_suite, "config_for", lambda *_: asv_suite.CONFIG)
     return calls
@@ -137,14 +143,14 @@ def test_status_and_summaries(
     assert [call[:3] for call in calls] == [["continuous", "a" * 40, "b" * 40]] * len(pairs)
     assert "--interleave-rounds" in calls[0]
     if len(calls) == 2:  # what seemed worse alone is measured again
-        assert calls[1][-2:] == ["--bench", r"^step\('a'\)$"]
+        assert calls[1][-3:] == ["--bench", r"^step\('a'\)$", f"EPROP_BENCH_ROUNDS={ROUNDS}"]
 
 
 def test_no_confirm_measures_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     calls = measured(monkeypatch, (frame(0.1), frame(0.2)))
     result = check(tmp_path, "main", "change", "--no-confirm", "--rounds", "5", "--samples", "3")
     assert (result.exit_code, len(calls)) == (1, 1)
-    assert {"--attribute=rounds=5", "--attribute=repeat=3"} < set(calls[0])
+    assert {"EPROP_BENCH_ROUNDS=5", "--attribute=repeat=3"} < set(calls[0])
 
 
 def test_an_interrupted_check_says_where_its_rounds_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -90,6 +90,21 @@ def test_parameters_are_those_of_the_registry(benchmarks: dict[str, Any]):
     assert set(suite.NOTEBOOK["rule"]) == set(notebook.rules)
 
 
+@pytest.mark.parametrize(("asked", "rounds"), [({}, 2), ({"EPROP_BENCH_ROUNDS": "4"}, 4)])
+def test_the_gate_has_its_times_measured_in_more_processes(asked: dict[str, str], rounds: int):
+    code = """
+        from benchmarks.accuracy import Accuracy
+        from benchmarks.forward_time import ForwardTime
+        from benchmarks.scaling import LengthTime
+        from benchmarks.step_time import StepTime
+        print([getattr(found, "rounds", 1) for found in (StepTime, ForwardTime, LengthTime, Accuracy)])
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    variables = {name: value for name, value in os.environ.items() if name != "EPROP_BENCH_ROUNDS"}
+    out = subprocess.run(command, cwd=ROOT, env=variables | asked, capture_output=True, text=True)
+    assert out.stdout.strip() == f"[{rounds}, {rounds}, 1, 1]", out.stderr
+
+
 def test_every_combination_is_a_case_or_has_a_reason():
     for values in product(*StepTime.params):
         backend, rule, mode, where, *_ = values

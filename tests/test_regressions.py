@@ -10,9 +10,10 @@ import pytest
 import implementations as impl
 from benchmarks.harness import regression_summary, regressions
 from benchmarks.harness.asv_suite import COLUMNS
+from benchmarks.harness.gate import ROUNDS
 from benchmarks.harness.regression_summary import Comparison
 from benchmarks.harness.regressions import Thresholds, confirmed, exit_status, judge
-from benchmarks.harness.suite import REPEAT, ROUNDS
+from benchmarks.harness.suite import REPEAT
 
 PER_ROUND = REPEAT[0]
 

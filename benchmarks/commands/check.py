@@ -76,7 +76,13 @@ def _as_misuse() -> Iterator[None]:
     show_default=True,
     help="Learning is worse when the test error, between 0 and 1, grows by more than this.",
 )
-@click.option("--rounds", type=int, help="Interleaved processes per case and commit. [default: 4]")
+@click.option(
+    "--rounds",
+    type=int,
+    default=gate.ROUNDS,
+    show_default=True,
+    help="Interleaved processes per timed case and commit.",
+)
 @click.option("--samples", type=int, help="Samples per process. [default: 4 to 8, as many as a second holds]")
 @click.option(
     "--confirm/--no-confirm",

@@ -9,11 +9,12 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
 from threading import Thread
+from types import MappingProxyType
 from typing import IO, Any
 
 import pandas as pd
@@ -95,7 +96,12 @@ def alone() -> Iterator[None]:
         lock.release()
 
 
-def run(arguments: Sequence[str], config: Path = CONFIG, log: Path | None = None) -> int:
+def run(
+    arguments: Sequence[str],
+    config: Path = CONFIG,
+    log: Path | None = None,
+    variables: Mapping[str, str] = MappingProxyType({}),
+) -> int:
     """Run ASV; returns its exit status.
 
     Args:
@@ -103,6 +109,7 @@ def run(arguments: Sequence[str], config: Path = CONFIG, log: Path | None = None
         config: ASV's configuration.
         log: all that ASV prints goes there, and progress alone to this process's output: without the tables
             and the verdict at its end. By default everything goes to the output.
+        variables: of the environment, for the benchmarks to read.
 
     Raises:
         Interrupted: Ctrl-C or SIGTERM came, and ASV has ended; whole rounds that it had done are stored.
@@ -114,7 +121,7 @@ def run(arguments: Sequence[str], config: Path = CONFIG, log: Path | None = None
     process = subprocess.Popen(
         command,
         cwd=ROOT,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        env={**os.environ, "PYTHONUNBUFFERED": "1", **variables},
         start_new_session=True,
         preexec_fn=_heed_interrupts,
         text=True,

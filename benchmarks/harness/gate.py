@@ -16,8 +16,11 @@ from benchmarks.harness.asv_suite import MEASURED, QUICK, ROOT, git, uncommitted
 from benchmarks.harness.environment import environment
 from benchmarks.harness.regression_summary import Comparison
 from benchmarks.harness.regressions import REGRESSIONS, Thresholds
-from benchmarks.harness.suite import REPEAT, ROUNDS
+from benchmarks.harness.suite import REPEAT
 from implementations import checks
+
+ROUNDS = 4
+"""Fresh processes per case and side: with `suite.REPEAT`, samples enough (tests/test_regressions.py)."""
 
 
 class CannotCompare(Exception):
@@ -31,7 +34,7 @@ class Plan:
     Attributes:
         base, head: git revisions.
         patterns: regular expressions, matched against a benchmark's name and parameters as ASV writes them.
-        rounds: interleaved processes per case and side; None for what each benchmark says, `suite.ROUNDS`.
+        rounds: interleaved processes per case of a time and side.
         samples: per process; None for what each benchmark says, `suite.REPEAT`.
         confirm: measure a second time what seems worse.
 
@@ -42,14 +45,13 @@ class Plan:
     base: str
     head: str
     patterns: tuple[str, ...] = QUICK
-    rounds: int | None = None
+    rounds: int = ROUNDS
     samples: int | None = None
     confirm: bool = True
     thresholds: Thresholds = field(default_factory=Thresholds)
 
     def __post_init__(self) -> None:
-        if self.rounds is not None:
-            checks.integer("rounds", self.rounds, ROUNDS)
+        checks.integer("rounds", self.rounds, ROUNDS)
         if self.samples is not None:
             checks.integer("samples", self.samples, 1)
         if self._least_samples < self.thresholds.samples:
@@ -57,13 +59,12 @@ class Plan:
 
     @property
     def _least_samples(self) -> int:
-        return (self.rounds or ROUNDS) * (self.samples or REPEAT[0])
+        return self.rounds * (self.samples or REPEAT[0])
 
     @property
     def attributes(self) -> list[str]:
         """As options of ASV."""
-        given = {"rounds": self.rounds, "repeat": self.samples}
-        return [f"--attribute={name}={value}" for name, value in given.items() if value is not None]
+        return [] if self.samples is None else [f"--attribute=repeat={self.samples}"]
 
 
 def prepare(plan: Plan) -> tuple[str, str]:
@@ -123,7 +124,7 @@ def compare(plan: Plan, commits: tuple[str, str], folder: Path) -> Comparison:
         head=plan.head,
         head_commit=commits[1],
         machine=f"{found['processor']}, {found['cores']} cores",
-        rounds=plan.rounds or ROUNDS,
+        rounds=plan.rounds,
         thresholds=plan.thresholds,
         verdicts=verdicts,
         unconfirmed=len(worse) - int(verdicts["verdict"].isin(REGRESSIONS).sum()),
@@ -151,6 +152,7 @@ def _measure(
             ],
             asv_suite.config_for(results, Path(folder)),
             log=results.with_suffix(".log"),
+            variables={"EPROP_BENCH_ROUNDS": str(plan.rounds)},
         )
     return [asv_suite.stored(results, machine, commit) for commit in commits]
 
