@@ -3,10 +3,10 @@
 from typing import Any
 
 from benchmarks.harness import measuring
-from benchmarks.harness.suite import CASE, NOTEBOOK, SCALED, Metered
+from benchmarks.harness.suite import CASE, COSTLY_RULES, NOTEBOOK, SCALED, Metered
 
 
-class PeakMemory(Metered, parameters=CASE):
+class PeakMemory(Metered, parameters={**CASE, "rule": COSTLY_RULES}):
     """Growth of the process in one step, above its state with the trials loaded and all code compiled."""
 
     unit = "bytes"
@@ -26,7 +26,7 @@ class NotebookPeakMemory(Metered, parameters=NOTEBOOK):
         return measuring.peak_bytes(self.case)
 
 
-class DevicePeakMemory(Metered, parameters={**CASE, "device": ["cuda"]}):
+class DevicePeakMemory(Metered, parameters={**CASE, "rule": COSTLY_RULES, "device": ["cuda"]}):
     """Growth of what the framework's allocator holds on the device in one step."""
 
     unit = "bytes"

@@ -3,17 +3,16 @@
 from typing import Any
 
 from benchmarks.harness import measuring
-from benchmarks.harness.cases import BATCH, MEMORY_DELAYS_MS, SCALED_BATCHES, SCALED_NEURONS, Case
-from benchmarks.harness.suite import N_REC, N_STEPS, SCALED, Metered, Timed
+from benchmarks.harness.cases import MEMORY_BATCH, MEMORY_DELAYS_MS, SCALED_BATCHES, SCALED_NEURONS, Case
+from benchmarks.harness.suite import N_STEPS, SCALED, Metered, Timed
 
-# The sizes are those of `python -m benchmarks measure`, and cases.py says why these; without the smallest,
-# which cost little but a process each, of which there are many here. Each once: all lines start from the
-# published network and length at MEMORY_BATCH trials, which is in BatchTime, and what has BATCH of them is in
-# StepTime and PeakMemory.
-_LENGTHS = [N_STEPS - Case.delay_ms + delay_ms for delay_ms in MEMORY_DELAYS_MS]
-_BY_LENGTH = {**SCALED, "n_steps": [n_steps for n_steps in _LENGTHS if n_steps > N_STEPS]}
-_BY_SIZE = {**SCALED, "n_rec": [n_rec for n_rec in SCALED_NEURONS if n_rec > N_REC]}
-_BY_BATCH = {**SCALED, "batch": [batch for batch in SCALED_BATCHES[1:] if batch != BATCH]}
+# The largest sizes of `python -m benchmarks measure`, which draws the lines; cases.py says why these. How cost
+# scales shows at their ends: the other end of each is the published network and length, at MEMORY_BATCH trials
+# in BatchTime and BatchMemory, at BATCH in StepTime and PeakMemory. What lies between would cost minutes, as
+# each case is a process that imports and compiles.
+_BY_LENGTH = {**SCALED, "n_steps": [N_STEPS - Case.delay_ms + max(MEMORY_DELAYS_MS)]}
+_BY_SIZE = {**SCALED, "n_rec": [max(SCALED_NEURONS)]}
+_BY_BATCH = {**SCALED, "batch": [MEMORY_BATCH, max(SCALED_BATCHES)]}
 _ON_HOST = {"device": ["cpu"]}
 
 

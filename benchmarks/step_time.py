@@ -25,10 +25,7 @@ class PatternStepTime(Timed, parameters=PATTERN):
 
 
 class NotebookStepTime(Timed, parameters=NOTEBOOK):
-    """The same of the notebook's own network and step, which the others are compared with.
-
-    In one process: to compile the notebook takes longer than all its samples, and nobody changes it.
-    """
+    """The same of the notebook's own network and step, which the others are compared with."""
 
     repeat = REPEAT
 

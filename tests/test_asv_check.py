@@ -188,6 +188,6 @@ def test_bench_runs_and_publishes(monkeypatch: pytest.MonkeyPatch):
     assert CliRunner().invoke(main, ["bench", "--quick", "--installed"]).exit_code == 0
     run, publish = calls
     assert run[0] == "run"
-    assert {"--python=same", "--set-commit-hash", "--record-samples", "--attribute=rounds=1"} < set(run)
+    assert {"--python=same", "--set-commit-hash", "--record-samples"} < set(run)
     assert run.count("--bench") == len(asv_suite.QUICK)
     assert publish[0] == "publish"

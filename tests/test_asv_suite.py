@@ -90,7 +90,7 @@ def test_parameters_are_those_of_the_registry(benchmarks: dict[str, Any]):
     assert set(suite.NOTEBOOK["rule"]) == set(notebook.rules)
 
 
-@pytest.mark.parametrize(("asked", "rounds"), [({}, 2), ({"EPROP_BENCH_ROUNDS": "4"}, 4)])
+@pytest.mark.parametrize(("asked", "rounds"), [({}, 1), ({"EPROP_BENCH_ROUNDS": "4"}, 4)])
 def test_the_gate_has_its_times_measured_in_more_processes(asked: dict[str, str], rounds: int):
     code = """
         from benchmarks.accuracy import Accuracy

@@ -13,7 +13,7 @@ from benchmarks.harness.interruption import Interrupted
     is_flag=True,
     help="Measure HEAD with what is installed here, instead of an environment that ASV makes.",
 )
-@click.option("--quick", is_flag=True, help="What `check` compares, in one process per case: minutes.")
+@click.option("--quick", is_flag=True, help="What `check` compares, which takes minutes.")
 @click.option(
     "--bench",
     "patterns",
@@ -36,8 +36,6 @@ def command(commits: str, installed: bool, quick: bool, patterns: tuple[str, ...
         raise click.UsageError(f"--installed would take these changes for part of HEAD: {', '.join(changes)}")
     arguments = ["run", "--record-samples", "--show-stderr", "--machine", asv_suite.register_machine()]
     arguments += ["--python=same", "--set-commit-hash", "HEAD"] if installed else [commits]
-    if quick:
-        arguments.append("--attribute=rounds=1")
     for pattern in asv_suite.QUICK if quick else patterns:
         arguments += ["--bench", pattern]
     try:

@@ -20,7 +20,8 @@ from benchmarks.harness.suite import REPEAT
 from implementations import checks
 
 ROUNDS = 4
-"""Fresh processes per case and side: with `suite.REPEAT`, samples enough (tests/test_regressions.py)."""
+"""Fresh processes per case and side, measured in turns, so that what one process happens to get (its place in
+memory, a busy neighbour) does not pass for a change; with `suite.REPEAT`, samples enough."""
 
 
 class CannotCompare(Exception):
