@@ -7,9 +7,9 @@ from benchmarks.harness.cases import MEMORY_BATCH, MEMORY_DELAYS_MS, SCALED_BATC
 from benchmarks.harness.suite import N_STEPS, SCALED, Metered, Timed
 
 # The largest sizes of `python -m benchmarks measure`, which draws the lines; cases.py says why these. How
-# cost scales shows at their ends: the other end of each is the published network and length, with MEMORY_BATCH
-# trials in BatchTime and BatchMemory, with BATCH in StepTime and PeakMemory. What lies between would cost
-# minutes, as each case is a process that imports and compiles.
+# cost scales shows at their ends: the other end of each is the published network and length, with
+# MEMORY_BATCH trials in BatchTime and BatchMemory, with BATCH in StepTime and PeakMemory. What lies between
+# would cost minutes, as each case is a process that imports and compiles.
 _BY_LENGTH = {**SCALED, "n_steps": [N_STEPS - Case.delay_ms + max(MEMORY_DELAYS_MS)]}
 _BY_SIZE = {**SCALED, "n_rec": [max(SCALED_NEURONS)]}
 _BY_BATCH = {**SCALED, "batch": [MEMORY_BATCH, max(SCALED_BATCHES)]}
