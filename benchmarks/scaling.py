@@ -4,14 +4,14 @@ from typing import Any
 
 from benchmarks.harness import measuring
 from benchmarks.harness.cases import MEMORY_BATCH, MEMORY_DELAYS_MS, SCALED_BATCHES, SCALED_NEURONS, Case
-from benchmarks.harness.suite import N_STEPS, SCALED, Metered, Timed
+from benchmarks.harness.suite import N_REC, N_STEPS, SCALED, Metered, Timed
 
-# The largest sizes of `python -m benchmarks measure`, which draws the lines; cases.py says why these. How
-# cost scales shows at their ends: the other end of each is the published network and length, with
-# MEMORY_BATCH trials in BatchTime and BatchMemory, with BATCH in StepTime and PeakMemory. What lies between
-# would cost minutes, as each case is a process that imports and compiles.
+# Sizes of `python -m benchmarks measure`; cases.py says why these. How cost scales shows at the ends of the
+# lines; what lies between would cost minutes, as each case is a process that imports and compiles. The
+# published network and length, where all lines begin, has MEMORY_BATCH trials in BatchTime and BatchMemory,
+# and BATCH of them in StepTime and PeakMemory: three points of neurons and of batches.
 _BY_LENGTH = {**SCALED, "n_steps": [N_STEPS - Case.delay_ms + max(MEMORY_DELAYS_MS)]}
-_BY_SIZE = {**SCALED, "n_rec": [max(SCALED_NEURONS)]}
+_BY_SIZE = {**SCALED, "n_rec": [n_rec for n_rec in SCALED_NEURONS if n_rec > N_REC]}
 _BY_BATCH = {**SCALED, "batch": [MEMORY_BATCH, max(SCALED_BATCHES)]}
 _ON_HOST = {"device": ["cpu"]}
 

@@ -1,8 +1,9 @@
 """Writes what `asv run` stores, by ASV's own code."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 from asv.results import Results
@@ -37,10 +38,12 @@ def asv_results(
     machine: str = "testbox",
     figures: dict[str, list[tuple[float | None, list[float] | None]]] | None = None,
     date: int = 1_767_225_600_000,
+    parameters_of: Mapping[str, dict[str, list[Any]]] = MappingProxyType({}),
 ) -> Path:
     """asv/benchmarks.json and one file of results: a benchmark's name -> (value, samples) per case.
 
     A value of NaN is n/a, None a failure; where there are samples, the value is their median.
+    `parameters_of`: a benchmark's name -> its parameters, where they are not `PARAMETERS`.
     """
     if figures is None:
         figures = {
@@ -49,7 +52,7 @@ def asv_results(
             ],
             "peak_memory.PeakMemory.track_peak_bytes": [(1e6, None), (2e6, None), (3e6, None), (4e6, None)],
         }  # fmt: skip
-    known = {name: benchmark(name) for name in figures}
+    known = {name: benchmark(name, parameters_of.get(name)) for name in figures}
     parameters = {
         "machine": machine,
         "cpu": "A cpu",

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from asv_files import COMMIT, NA, asv_results
+from asv_files import COMMIT, NA, PARAMETERS, asv_results
 from record_files import everything, measurement, write
 
 from benchmarks.harness import records, report
@@ -110,6 +110,28 @@ def test_asv_alone_makes_a_report(tmp_path: Path):
     assert "| 0123456789 | A | virtualenv-py3.11 |" in text
     assert "| 6 | 1 | 1 |" in text  # figures, n/a, failed
     assert "asv run --record-samples 0123456789^!" in text
+
+
+def test_the_notebook_and_what_has_no_size_are_in_one_report(tmp_path: Path):
+    step, notebook = "step_time.StepTime.time_step", "step_time.NotebookStepTime.time_step"
+    accuracy = "accuracy.Accuracy.track_test_error"
+    runner = {name: PARAMETERS[name] for name in ("backend", "rule", "mode", "device")}
+    asv_results(
+        tmp_path,
+        figures={
+            step: [(0.2, [0.1, 0.2, 0.3])] * 4,
+            notebook: [(0.6, [0.6, 0.6, 0.6])] * 2,
+            accuracy: [(0.05, None)] * 4,
+        },
+        parameters_of={
+            notebook: {"system": ["notebook"], **PARAMETERS, "backend": ["brainpy"]},
+            accuracy: runner,
+        },
+    )
+    costs = summary.costs(records.read(tmp_path))
+    assert len(costs) == 4 + 2
+    assert costs["speedup"].dropna().round(6).tolist() == [3.0] * 4
+    report.build(tmp_path, tmp_path / "report")
 
 
 def test_files_that_are_not_asvs_are_named(tmp_path: Path):
