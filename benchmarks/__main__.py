@@ -4,7 +4,7 @@ from importlib import import_module
 
 import click
 
-# Name -> what it does. Each is a module of benchmarks/commands with a click command named `command`, imported
+# Name -> what it does. Each is a module of benchmarks/cli with a click command named `command`, imported
 # only when it is called, so that `--help` does not wait for pandas and matplotlib.
 _COMMANDS = {
     "list": "Show which backend, device and rule can run here, and why others can't.",
@@ -32,7 +32,7 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        return import_module(f"benchmarks.commands.{cmd_name.replace('-', '_')}").command
+        return import_module(f"benchmarks.cli.{cmd_name.replace('-', '_')}").command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from benchmarks.harness import learning
-from benchmarks.harness.suite import BACKENDS, DEVICES, LEARNING_RULES, Metered
+from benchmarks.define import easy as learning
+from benchmarks.define.asv import BACKENDS, DEVICES, LEARNING_RULES, Metered
 
 
 class Accuracy(
     Metered, parameters={"backend": BACKENDS, "rule": LEARNING_RULES, "mode": ["adjoint"], "device": DEVICES}
 ):
-    """Small network, short trials, one cue: harness/learning.py has the setting."""
+    """Small network, short trials, one cue: define/easy.py has the setting."""
 
     memory = False
     unit = "wrong/trials"

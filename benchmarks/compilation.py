@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from benchmarks.harness import caches, measuring
-from benchmarks.harness.suite import CASE, COSTLY_RULES, Metered
+from benchmarks.define.asv import CASE, COSTLY_RULES, Metered
+from benchmarks.run import caches
+from benchmarks.run import measure as measuring
 
 
 class Compilation(Metered, parameters={**CASE, "rule": COSTLY_RULES}):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from benchmarks.harness.suite import CASE, REPEAT, ROUNDS, Timed
+from benchmarks.define.asv import CASE, REPEAT, ROUNDS, Timed
 
 
 class ForwardTime(Timed, parameters={**CASE, "rule": ["eprop_symmetric"], "mode": ["adjoint"]}):

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from benchmarks.harness import measuring
-from benchmarks.harness.suite import CASE, COSTLY_RULES, NOTEBOOK, SCALED, Metered
+from benchmarks.define.asv import CASE, COSTLY_RULES, NOTEBOOK, SCALED, Metered
+from benchmarks.run import measure as measuring
 
 
 class PeakMemory(Metered, parameters={**CASE, "rule": COSTLY_RULES}):

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from benchmarks.harness import measuring
-from benchmarks.harness.cases import MEMORY_BATCH, MEMORY_DELAYS_MS, SCALED_BATCHES, SCALED_NEURONS, Case
-from benchmarks.harness.suite import N_REC, N_STEPS, SCALED, Metered, Timed
+from benchmarks.define.asv import N_REC, N_STEPS, SCALED, Metered, Timed
+from benchmarks.define.cases import MEMORY_BATCH, MEMORY_DELAYS_MS, SCALED_BATCHES, SCALED_NEURONS, Case
+from benchmarks.run import measure as measuring
 
 # Sizes of `python -m benchmarks measure`; cases.py says why these. How cost scales shows at the ends of the
 # lines; what lies between would cost minutes, as each case is a process that imports and compiles. The

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from benchmarks.harness.suite import CASE, NOTEBOOK, PATTERN, REPEAT, ROUNDS, Timed
+from benchmarks.define.asv import CASE, NOTEBOOK, PATTERN, REPEAT, ROUNDS, Timed
 
 
 class StepTime(Timed, parameters=CASE):

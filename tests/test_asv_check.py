@@ -9,9 +9,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from benchmarks.__main__ import main
-from benchmarks.harness import asv_suite, gate
-from benchmarks.harness.gate import ROUNDS
-from benchmarks.harness.interruption import Interrupted
+from benchmarks.run import asv as asv_suite
+from benchmarks.run import gate
+from benchmarks.run.gate import ROUNDS
+from benchmarks.run.interruption import Interrupted
 
 COMMITS = {"main": "a" * 40, "change": "b" * 40}
 

@@ -14,10 +14,14 @@ import pytest
 from asv_runner.discovery import disc_benchmarks
 
 import implementations as impl
-from benchmarks.harness import asv_suite, caches, device, learning, measuring, suite
-from benchmarks.harness.cases import Case
-from benchmarks.harness.problem import NOTEBOOK, PROBLEMS
-from benchmarks.harness.systems import SYSTEMS
+from benchmarks.define import asv as suite
+from benchmarks.define import easy as learning
+from benchmarks.define.cases import Case
+from benchmarks.define.problem import NOTEBOOK, PROBLEMS
+from benchmarks.define.systems import SYSTEMS
+from benchmarks.run import asv as asv_suite
+from benchmarks.run import caches, device
+from benchmarks.run import measure as measuring
 from benchmarks.step_time import PatternStepTime, StepTime
 from implementations.registry import DEVICES
 from implementations.rules import MODES
@@ -126,7 +130,7 @@ def test_what_cannot_run_is_found_out_without_importing_a_framework(where: tuple
     code = f"""
         import sys
         from types import SimpleNamespace
-        from benchmarks.harness import device
+        from benchmarks.run import device
         from benchmarks.step_time import StepTime
         def missing(name):
             raise OSError(name)
@@ -212,8 +216,8 @@ def test_compilation_is_measured_with_nothing_compiled_before(tmp_path: Path):
     code = """
         import sys
         from benchmarks.compilation import Compilation
-        from benchmarks.harness import measuring
-        from benchmarks.harness.cases import Case
+        from benchmarks.run import measure as measuring
+        from benchmarks.define.cases import Case
         if sys.argv[1] == "cold":
             benchmark = Compilation()
             benchmark.setup("numba", "eprop_symmetric", "adjoint", "cpu", 1200, 100, 2)
@@ -243,7 +247,7 @@ def test_what_was_compiled_is_forgotten_in_time_or_not_at_all(monkeypatch: pytes
     code = """
         import os
         from pathlib import Path
-        from benchmarks.harness import caches
+        from benchmarks.run import caches
         caches.forget()
         folder = Path(os.environ["NUMBA_CACHE_DIR"])
         folder.mkdir()

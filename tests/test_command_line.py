@@ -18,9 +18,9 @@ from filelock import FileLock
 
 import implementations as impl
 from benchmarks.__main__ import main
-from benchmarks.harness.problem import PROBLEMS
-from benchmarks.harness.records import read
-from benchmarks.harness.report import reproduce
+from benchmarks.define.problem import PROBLEMS
+from benchmarks.show.sections import reproduce
+from benchmarks.store.read import read
 from implementations.rules import get
 
 ROOT = Path(__file__).parents[1]

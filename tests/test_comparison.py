@@ -12,9 +12,12 @@ from record_files import SETTINGS, curve, write
 from scipy.stats import wilcoxon
 
 from benchmarks.__main__ import main
-from benchmarks.harness import records, report
-from benchmarks.harness.comparison import compared, runs, statistics
-from benchmarks.harness.problem import PROBLEMS
+from benchmarks.define import runs
+from benchmarks.define.problem import PROBLEMS
+from benchmarks.judge import learning as compared
+from benchmarks.judge import statistics
+from benchmarks.show import page as report
+from benchmarks.store import read as records
 
 TINY = shlex.split(
     "--backend numpy --rule bptt,eprop_symmetric --n-in 8 --n-regular 4 --n-adaptive 4 --n-cues 1 "

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from benchmarks.harness import device, measuring, memory
-from benchmarks.harness.cases import Case
-from benchmarks.harness.systems import SYSTEMS
+from benchmarks.define.cases import Case
+from benchmarks.define.systems import SYSTEMS
+from benchmarks.run import device, memory
+from benchmarks.run import measure as measuring
 
 SMALL = Case("numpy", "eprop_symmetric", "adjoint", batch=3, delay_ms=200, min_samples=4, seconds=0.0)
 

@@ -13,9 +13,14 @@ import pytest
 from click.testing import CliRunner
 
 import implementations as impl
-from benchmarks.commands import gpu_check
-from benchmarks.harness import conformance, fresh, gpu_plan, gpu_summary, records, timings
-from benchmarks.harness.gpu_plan import Item
+from benchmarks.cli import gpu_check
+from benchmarks.define import gpu_plan
+from benchmarks.define.gpu_plan import Item
+from benchmarks.judge import card as gpu_summary
+from benchmarks.run import conformance
+from benchmarks.run import interleave as timings
+from benchmarks.run import process as fresh
+from benchmarks.store import read as records
 
 ROOT = Path(__file__).parents[1]
 
@@ -239,7 +244,7 @@ def test_conformance_in_the_simulator(tmp_path: Path) -> None:
     code = """
 import sys
 from pathlib import Path
-from benchmarks.harness import conformance
+from benchmarks.run import conformance
 wanted = [conformance.Case("numba", "eprop_symmetric", "adjoint", "float64", "cuda", seed=7)]
 found = list(conformance.compare_all(wanted, Path(sys.argv[1]), lambda: 100.0))
 assert all(map(conformance.holds, found)), found

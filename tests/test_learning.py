@@ -5,7 +5,7 @@ import statistics
 import pytest
 
 import implementations as impl
-from benchmarks.harness import learning
+from benchmarks.define import easy as learning
 from implementations.training import Plan, Point, Training, initial_parameters
 
 

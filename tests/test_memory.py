@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from benchmarks.harness import memory
+from benchmarks.run import memory
 
 ROOT = Path(__file__).parents[1]
 MIB = 2**20
@@ -30,7 +30,7 @@ def test_an_array_shows_up_as_its_size(mib: int):
     growth = measured(
         f"""
         import numpy as np
-        from benchmarks.harness import memory
+        from benchmarks.run import memory
         print(memory.peak_growth_bytes(lambda: np.ones({mib} * 2**17).sum()))
         """
     )
@@ -41,7 +41,7 @@ def test_what_was_freed_before_and_memory_of_the_past_do_not_count():
     growth = measured(
         """
         import numpy as np
-        from benchmarks.harness import memory
+        from benchmarks.run import memory
         np.ones(2**27).sum()  # 1 GiB, gone
         kept = np.ones(2**25)  # 256 MiB, there before
         print(memory.peak_growth_bytes(lambda: np.ones(2**23).sum()))
@@ -53,7 +53,7 @@ def test_what_was_freed_before_and_memory_of_the_past_do_not_count():
 def test_two_at_a_time_count_twice_and_one_after_the_other_once():
     code = """
         import numpy as np
-        from benchmarks.harness import memory
+        from benchmarks.run import memory
 
         def both():
             a, b = np.ones(2**23), np.ones(2**23)
@@ -73,7 +73,7 @@ def test_imports_do_not_count():
     growth = measured(
         """
         import numba, numpy, pandas, scipy.stats
-        from benchmarks.harness import memory
+        from benchmarks.run import memory
         print(memory.peak_growth_bytes(lambda: None))
         """
     )
@@ -85,7 +85,7 @@ def test_a_large_parent_process_does_not_count():
     growth = measured(
         """
         import numpy as np
-        from benchmarks.harness import memory
+        from benchmarks.run import memory
         print(memory.peak_growth_bytes(lambda: np.ones(2**22).sum()))
         """
     )

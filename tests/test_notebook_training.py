@@ -12,9 +12,10 @@ from click.testing import CliRunner, Result
 
 import implementations as impl
 from benchmarks.__main__ import main
-from benchmarks.harness import measuring, records
-from benchmarks.harness import notebook as run_of_notebook
-from benchmarks.harness.cases import Case
+from benchmarks.define.cases import Case
+from benchmarks.run import measure as measuring
+from benchmarks.run import notebook as run_of_notebook
+from benchmarks.store import read as records
 from implementations import notebook
 
 if notebook.unavailable() is not None:
@@ -388,7 +389,7 @@ def test_measure_refuses_what_the_notebook_is_not(arguments: str, text: str, tmp
 def test_measure_leaves_it_out_where_the_size_is_another(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     measured: list[Case] = []
     monkeypatch.setattr(
-        "benchmarks.commands.measure.timings.measure_all",
+        "benchmarks.cli.measure.timings.measure_all",
         lambda cases, *_: measured.extend(cases) or iter(()),
     )
     for size, systems in (("4", {"benchmark"}), ("128", {"benchmark", "notebook"})):

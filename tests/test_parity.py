@@ -11,7 +11,8 @@ from test_oracle import PUBLISHED_CASES
 
 import implementations as impl
 from benchmarks.__main__ import main
-from benchmarks.harness import parity, records
+from benchmarks.run import parity
+from benchmarks.store import read as records
 
 
 def test_a_command_records_what_it_shows(tmp_path: Path):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.harness.published import published_log
+from benchmarks.store.published import published_log
 
 
 def test_the_log_is_whole():

@@ -10,9 +10,9 @@ from click.testing import CliRunner
 from matplotlib.figure import Figure
 
 import implementations as impl
-from benchmarks.commands.raster import command
-from benchmarks.harness import raster
-from benchmarks.harness.raster_panels import AnswerPanels, PatternPanels
+from benchmarks.cli.raster import command
+from benchmarks.show.figures import raster
+from benchmarks.show.figures.raster_panels import AnswerPanels, PatternPanels
 
 TASK = impl.EvidenceAccumulation(n_in=8, n_cues=1, cue_ms=15, interval_ms=20, delay_ms=30, recall_ms=15)
 PANELS = AnswerPanels(TASK)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.harness import readme
+from benchmarks.show import readme
 
 _ROOT = Path(__file__).resolve().parents[1]
 

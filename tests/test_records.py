@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from record_files import curve, environment, measurement, write
 
-from benchmarks.harness import records
+from benchmarks.store import read as records
 
 
 def problems(found: records.Records) -> dict[str, list[str]]:

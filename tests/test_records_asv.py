@@ -7,8 +7,9 @@ import pytest
 from asv_files import COMMIT, NA, PARAMETERS, asv_results
 from record_files import everything, measurement, write
 
-from benchmarks.harness import records, report
-from benchmarks.harness.report import summary
+from benchmarks.judge import costs as summary
+from benchmarks.show import page as report
+from benchmarks.store import read as records
 
 OTHER = "fedcba9876543210fedcba9876543210fedcba98"
 
@@ -69,7 +70,7 @@ def test_the_columns_are_those_of_the_suite():
     """A benchmark that is added to the suite has to be added here too."""
     import importlib
 
-    from benchmarks.harness.records.asv import _COLUMNS
+    from benchmarks.store.readers.asv import _COLUMNS
 
     found = set()
     for module in ("step_time", "forward_time", "scaling", "peak_memory", "compilation", "accuracy"):

@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from record_files import curve, everything, measurement, parity, write
 
-from benchmarks.harness import records, report
-from benchmarks.harness.records import export
+from benchmarks.show import page as report
+from benchmarks.store import export
+from benchmarks.store import read as records
 
 
 @functools.cache

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from record_files import everything, measurement, write
 
 from benchmarks.__main__ import main
-from benchmarks.harness import records
+from benchmarks.store import read as records
 
 TABLES = {
     *(

@@ -8,12 +8,13 @@ import pandas as pd
 import pytest
 
 import implementations as impl
-from benchmarks.harness import regression_summary, regressions
-from benchmarks.harness.asv_suite import COLUMNS
-from benchmarks.harness.gate import ROUNDS
-from benchmarks.harness.regression_summary import Comparison
-from benchmarks.harness.regressions import Thresholds, confirmed, exit_status, judge
-from benchmarks.harness.suite import REPEAT
+from benchmarks.define.asv import REPEAT
+from benchmarks.judge import gate as regressions
+from benchmarks.judge.gate import Thresholds, confirmed, exit_status, judge
+from benchmarks.run.asv import COLUMNS
+from benchmarks.run.gate import ROUNDS
+from benchmarks.show import gate as regression_summary
+from benchmarks.show.gate import Comparison
 
 PER_ROUND = REPEAT[0]
 

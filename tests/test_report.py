@@ -12,11 +12,14 @@ import pytest
 from click.testing import CliRunner
 from record_files import SETTINGS, curve, everything, measurement, memory, parity, write
 
-from benchmarks.commands.report import command
-from benchmarks.harness import records, report
-from benchmarks.harness.comparison.statistics import interval
-from benchmarks.harness.report import datatables, summary, trial
-from benchmarks.harness.report.metrics import METRICS, significant
+from benchmarks.cli.report import command
+from benchmarks.judge import costs as summary
+from benchmarks.judge.statistics import interval
+from benchmarks.show import page as report
+from benchmarks.show.metrics import METRICS, significant
+from benchmarks.show.page import datatables
+from benchmarks.show.sections import trial
+from benchmarks.store import read as records
 
 VOID = {"meta", "link", "br", "hr", "img", "input"}
 

@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 from record_files import environment, measurement, memory, write
 
-from benchmarks.harness import gpu_plan, records
-from benchmarks.harness.report.cards import Cards
-from benchmarks.harness.report.conformance import Conformance
-from benchmarks.harness.report.names import Names
-from benchmarks.harness.report.section import Section
-from benchmarks.harness.report.tables import Table
+from benchmarks.define import gpu_plan
+from benchmarks.show.names import Names
+from benchmarks.show.sections.cards import Cards
+from benchmarks.show.sections.conformance import Conformance
+from benchmarks.show.sections.section import Section
+from benchmarks.show.tables import Table
+from benchmarks.store import read as records
 
 CARD = {**environment("gpu00001"), "cards": [{"name": "NVIDIA H100 PCIe", "driver": "550", "mig": None}]}
 FLOORS = {"memory": 1e-4, "arithmetic": 2e-4, "latency": 5e-4}

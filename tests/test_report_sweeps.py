@@ -9,13 +9,14 @@ from click.testing import CliRunner
 from record_files import SETTINGS, curve, write
 
 from benchmarks.__main__ import main
-from benchmarks.commands.figure import command as figure_command
-from benchmarks.harness import records
-from benchmarks.harness.comparison import compared, sweeps
-from benchmarks.harness.report import reproduce
-from benchmarks.harness.report.learning import Learning
-from benchmarks.harness.report.names import Names
-from benchmarks.harness.report.settings import Settings
+from benchmarks.cli.figure import command as figure_command
+from benchmarks.judge import learning as compared
+from benchmarks.judge import sweeps
+from benchmarks.show.names import Names
+from benchmarks.show.sections import reproduce
+from benchmarks.show.sections.learning import Learning
+from benchmarks.show.sections.settings import Settings
+from benchmarks.store import read as records
 
 CLUSTER = {"scheduler": "joined", "protocol": "tls", "workers": 6, "dask": "2026.8.0", "timing": "shared"}
 RATES = (0.005, 0.01, 0.02)

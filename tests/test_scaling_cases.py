@@ -3,7 +3,7 @@
 from click.testing import CliRunner
 
 from benchmarks.__main__ import main
-from benchmarks.harness.cases import (
+from benchmarks.define.cases import (
     BATCH,
     MEMORY_BATCH,
     SCALED_BATCHES,

@@ -11,15 +11,15 @@ from distributed import Client, LocalCluster
 
 import implementations as impl
 from benchmarks.__main__ import main
-from benchmarks.harness import knobs
-from benchmarks.harness.curves import Run, record
-from benchmarks.harness.interruption import Request
-from benchmarks.harness.problem import evidence_accumulation
-from benchmarks.harness.progress import Silent
-from benchmarks.harness.sweeps.cluster import Cluster, ClusterError
-from benchmarks.harness.sweeps.code import difference, fingerprint
-from benchmarks.harness.sweeps.files import curve_path
-from benchmarks.harness.sweeps.run import Summary, look, sweep
+from benchmarks.define import settings as knobs
+from benchmarks.define.problem import evidence_accumulation
+from benchmarks.run.interruption import Request
+from benchmarks.run.progress import Silent
+from benchmarks.run.sweep.cluster import Cluster, ClusterError
+from benchmarks.run.sweep.code import difference, fingerprint
+from benchmarks.run.sweep.files import curve_path
+from benchmarks.run.sweep.run import Summary, look, sweep
+from benchmarks.run.train import Run, record
 from implementations.training import Plan
 
 TASK = impl.EvidenceAccumulation(n_in=8, n_cues=1, cue_ms=15, interval_ms=20, delay_ms=30, recall_ms=15)
@@ -77,7 +77,7 @@ def test_a_sweep_records_what_training_here_records_and_a_divergence_as_such(
 
 
 def test_a_signal_ends_a_sweep_with_its_exit_status(cluster: Cluster, tmp_path: Path):
-    from benchmarks.harness.interruption import Interrupted
+    from benchmarks.run.interruption import Interrupted
 
     summary = Summary()
     with pytest.raises(Interrupted, match="0 of 6 runs") as stop:

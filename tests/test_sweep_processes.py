@@ -16,12 +16,13 @@ import pytest
 from distributed import Client
 
 import implementations as impl
-from benchmarks.harness import knobs, records
-from benchmarks.harness.curves import Run, record
-from benchmarks.harness.problem import evidence_accumulation
-from benchmarks.harness.progress import Silent
-from benchmarks.harness.sweeps.files import curve_path
-from benchmarks.harness.sweeps.run import attempts
+from benchmarks.define import settings as knobs
+from benchmarks.define.problem import evidence_accumulation
+from benchmarks.run.progress import Silent
+from benchmarks.run.sweep.files import curve_path
+from benchmarks.run.sweep.run import attempts
+from benchmarks.run.train import Run, record
+from benchmarks.store import read as records
 from implementations.training import Plan
 
 pytestmark = pytest.mark.slow

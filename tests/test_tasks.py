@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import implementations as impl
-from benchmarks.harness.problem import PROBLEMS
+from benchmarks.define.problem import PROBLEMS
 from implementations.tasks import NMSE
 
 N_TRIALS = 400

@@ -1,0 +1,187 @@
+"""Backends and rules as options name them: lists, and `all` for what can run here."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+import implementations as impl
+from benchmarks.define.systems import SYSTEMS
+from implementations.rules import MODES, get
+
+ALL = "all"
+
+
+class Names(click.ParamType):
+    """Names out of a list, separated by commas, or `all`."""
+
+    def __init__(self, singular: str, allowed: tuple[str, ...]) -> None:
+        self.name = singular
+        self._allowed = allowed
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        """What `--help` shows as the value."""
+        return "NAMES"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        """The names, each of which is allowed."""
+        names = tuple(name.strip() for name in str(value).split(","))
+        for name in names:
+            if name != ALL and name not in self._allowed:
+                allowed = ", ".join((*self._allowed, ALL))
+                self.fail(f"{name!r} is no {self.name}; it may be {allowed}", param, ctx)
+        return names
+
+
+def backend_option(command: Any) -> Any:
+    """Add `--backend NAMES`, a tuple of tuples of names called `backends`."""
+    return click.option(
+        "--backend",
+        "backends",
+        type=Names("backend", impl.BACKENDS),
+        multiple=True,
+        default=(ALL,),
+        help=f"Backends, separated by commas: {', '.join(impl.BACKENDS)}, or all (default): what can run.",
+    )(command)
+
+
+def rule_option(command: Any) -> Any:
+    """Add `--rule NAMES`, a tuple of tuples of names called `rules`."""
+    return click.option(
+        "--rule",
+        "rules",
+        type=Names("rule", impl.RULES),
+        multiple=True,
+        default=(ALL,),
+        help=f"Rules, separated by commas: {', '.join(impl.RULES)}, or all (default), what can run here.",
+    )(command)
+
+
+def mode_option(command: Any) -> Any:
+    """Add `--mode NAME`, one of `rules.MODES`."""
+    return click.option(
+        "--mode", type=click.Choice(MODES), default=MODES[0], show_default=True, help="Form of the rule."
+    )(command)
+
+
+def system_option(command: Any) -> Any:
+    """Add `--system NAME`, one of `systems.SYSTEMS`."""
+    return click.option(
+        "--system",
+        type=click.Choice(tuple(SYSTEMS)),
+        default=next(iter(SYSTEMS)),
+        show_default=True,
+        help="The network of README.md, or the BrainPy notebook as it is.",
+    )(command)
+
+
+def systems_option(command: Any) -> Any:
+    """Add `--system NAMES`, a tuple of tuples of names called `systems`."""
+    return click.option(
+        "--system",
+        "systems",
+        type=Names("system", tuple(SYSTEMS)),
+        multiple=True,
+        default=(ALL,),
+        help=f"Systems, separated by commas: {', '.join(SYSTEMS)}, or all (default): what fits the options.",
+    )(command)
+
+
+def of_system(system: str, kind: str, names: tuple[str, ...], default: tuple[str, ...]) -> tuple[str, ...]:
+    """Which of a system's backends or rules (`kind`) an option asks for.
+
+    Args:
+        system: one of `systems.SYSTEMS`.
+        kind: "backend" or "rule", also the name of the option.
+        names: what `chosen` returned.
+        default: the names where the option is not given.
+    """
+    allowed: tuple[str, ...] = getattr(SYSTEMS[system], f"{kind}s")
+    if not given(f"{kind}s") and not given(kind):
+        return default
+    if ALL in names:
+        return allowed
+    for name in names:
+        if name not in allowed:
+            raise click.BadParameter(
+                f"{name!r} is no {kind} of --system {system}; it may be {', '.join((*allowed, ALL))}",
+                param_hint=f"'--{kind}'",
+            )
+    return names
+
+
+def given(parameter: str) -> bool:
+    """Whether the running command was given a value for this parameter."""
+    source = click.get_current_context().get_parameter_source(parameter)
+    return source not in (None, ParameterSource.DEFAULT, ParameterSource.DEFAULT_MAP)
+
+
+def refuse_other_options(system: str, allowed: Iterable[str]) -> None:
+    """Fail if the running command was given an option that does not apply to a system.
+
+    Args:
+        system: one of `systems.SYSTEMS`.
+        allowed: names of the parameters that do apply.
+    """
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        if given(parameter.name or "") and parameter.name not in (*allowed, "system"):
+            raise click.BadParameter(
+                f"does not apply to --system {system}, which is what it is: leave it out",
+                context,
+                parameter,
+            )
+
+
+def chosen(groups: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    """The names of all uses of an option, each once, or `all` alone."""
+    names = tuple(dict.fromkeys(name for group in groups for name in group))
+    return (ALL,) if ALL in names else names
+
+
+def pairs(
+    backends: tuple[str, ...],
+    rules: tuple[str, ...],
+    device: str,
+    mode: str | None,
+    unavailable: Callable[..., str | None] | None = None,
+    say: Callable[[str], None] = click.echo,
+) -> list[tuple[str, str]]:
+    """Backends with rules that can run here, in `mode` or, where it is None, in any.
+
+    What was asked for by name and can't run is an error. What `all` stands for and can't run is left out,
+    with a line that says why. `unavailable` is asked: by default of this machine.
+    """
+    asked = impl.unavailable if unavailable is None else unavailable
+    found = []
+    left_out: list[str] = []
+    for backend in impl.BACKENDS if backends == (ALL,) else backends:
+        reason = asked(backend, device)
+        if reason is not None:
+            if backends != (ALL,):
+                raise click.BadParameter(
+                    f"{backend!r} with --device {device} can't run here: {reason}", param_hint="'--backend'"
+                )
+            left_out.append(f"leaving out {backend}: {reason}")
+            continue
+        for rule in impl.RULES if rules == (ALL,) else rules:
+            if mode is not None and mode not in get(rule).modes:
+                reason = f"it has no mode {mode}, only {' and '.join(get(rule).modes)}"
+            else:
+                reason = asked(backend, device, rule)
+            if reason is None:
+                found.append((backend, rule))
+            elif rules == (ALL,) or backends == (ALL,):
+                left_out.append(f"leaving out {rule} on {backend}: {reason}")
+            else:
+                raise click.BadParameter(f"{rule!r} can't run here: {reason}", param_hint="'--rule'")
+    if not found:
+        raise click.UsageError(
+            "nothing of what --backend and --rule ask for can run here: " + "; ".join(left_out)
+        )
+    for line in left_out:
+        say(line)
+    return found

@@ -1,0 +1,120 @@
+"""`python -m benchmarks figure`: the published comparison of the rules, trained, tested and drawn."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+import implementations as impl
+from benchmarks.cli.choices import ALL, Names, chosen
+from benchmarks.cli.options import (
+    build_problem,
+    naming_options,
+    problem_options,
+    recipe_options,
+    results_option,
+    with_recipe,
+)
+from benchmarks.cli.recording import exit_if_failed, record_all
+from benchmarks.define import runs
+from benchmarks.judge import learning as compared
+from benchmarks.run.progress import display
+from benchmarks.run.train import Run
+from benchmarks.show import page as report
+from benchmarks.store import read as records
+from implementations.registry import DEVICES
+
+_FASTEST = "fastest"
+
+
+@click.command("figure", context_settings={"max_content_width": 100})
+@click.option(
+    "--backend",
+    type=click.Choice((_FASTEST, *impl.BACKENDS)),
+    default=_FASTEST,
+    show_default=True,
+    help="What trains. fastest: torch where its C++ operators can be built, else numba.",
+)
+@click.option(
+    "--rule",
+    "rules",
+    type=Names("rule", impl.RULES),
+    multiple=True,
+    default=(",".join(runs.RULES),),
+    show_default=True,
+    help="Rules, separated by commas, or all.",
+)
+@click.option("--seeds", type=int, default=runs.SEEDS, show_default=True, help="Run the seeds 0 to N-1.")
+@click.option(
+    "--tuned",
+    is_flag=True,
+    help="Train each rule at the setting that a recorded sweep found best, and at the published one, on seeds"
+    " that no sweep has: 100 to 100+N-1.",
+)
+@recipe_options("steps", "batch", "learning_rate", "evaluate_every")
+@click.option("--device", type=click.Choice(DEVICES), default=DEVICES[0], show_default=True)
+@click.option("--threads", type=int, help="CPU threads. [default: all that the process may use]")
+@problem_options
+@results_option
+def command(backend: str, rules: Any, seeds: int, tuned: bool, results: Path, **values: Any) -> None:
+    """Train every rule on the same seeds, then write the report with their comparison.
+
+    Runs go on to --steps whether or not they meet the stopping criterion, and are then judged on fresh
+    trials, so that final figures compare. They are ordinary training runs under RESULTS/curves: what is
+    recorded is never trained twice, and the same command goes on where it was interrupted.
+    """
+    values = with_recipe(values)
+    if seeds < 1:
+        raise click.BadParameter(f"{seeds} is not what it may be, any integer >= 1", param_hint="'--seeds'")
+    if backend == _FASTEST:
+        try:
+            backend = runs.fastest()
+        except RuntimeError as error:
+            raise click.UsageError(str(error)) from error
+    names = chosen(rules)
+    names = impl.RULES if names == (ALL,) else names
+    for rule in names:
+        reason = impl.unavailable(backend, values["device"], rule)
+        if reason is not None:
+            raise click.BadParameter(f"{rule!r} can't run on {backend}: {reason}", param_hint="'--rule'")
+    with naming_options():
+        planned = runs.of(
+            build_problem(values),
+            backend,
+            names,
+            range(compared.FRESH, compared.FRESH + seeds) if tuned else range(seeds),
+            steps=values["steps"],
+            device=values["device"],
+            threads=values["threads"],
+            optimizer=impl.Adam(learning_rate=values["learning_rate"]),
+            batch=values["batch"],
+            evaluate_every=values["evaluate_every"],
+        )
+        if tuned:
+            planned = _tuned(planned, results)
+        for run in planned[: len(names)]:  # one seed of each: raises where an argument doesn't fit
+            run.learner()
+    failed = record_all(planned, results, display)
+    try:
+        page = report.build(results, results / "report")
+    except report.NothingToReport as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(str(page))
+    exit_if_failed(failed, planned)
+
+
+def _tuned(published: list[Run], results: Path) -> list[Run]:
+    """Each run, and beside it the same at the tuned setting of its rule."""
+    found = records.read(results)
+    rows = compared.judged(found)
+    rows = rows[(rows["task"] == published[0].problem.name) & rows["backend"].eq(published[0].backend)]
+    best = compared.tuned(found, rows) if len(rows) else rows
+    values = {row["rule"]: row["values"] for row in best.to_dict("records")} if len(best) else {}
+    missing = sorted({run.rule for run in published} - set(values))
+    if missing:
+        raise click.UsageError(
+            f"no sweep with two even seeds' settings is recorded under {results} for {', '.join(missing)} on"
+            f" {published[0].backend}: python -m benchmarks sweep --preset knobs makes one"
+        )
+    both = [each for run in published for each in (run, runs.at(run, values[run.rule]))]
+    return list({run.name: run for run in both}.values())

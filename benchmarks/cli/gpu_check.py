@@ -1,0 +1,137 @@
+"""`python -m benchmarks gpu-check`: one command for a machine with a card."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+import implementations as impl
+from benchmarks.cli.options import results_option
+from benchmarks.define import gpu_plan
+from benchmarks.define.gpu_plan import DEVICE, Budget
+from benchmarks.judge import card as gpu_summary
+from benchmarks.run import conformance
+from benchmarks.store.environment import environment
+
+NO_CARD = 3
+_CONFORMANCE_SHARE = 0.5
+_PARITY_S = 60.0
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+@click.command("gpu-check", context_settings={"max_content_width": 100})
+@click.option(
+    "--minutes",
+    type=click.FloatRange(0.1, 60.0),
+    default=9.0,
+    show_default=True,
+    help="Time to keep to; what is left over at its end is named.",
+)
+@click.option("--seed", type=click.IntRange(0), help="Of the random problems. [default: a new one each time]")
+@click.option("--batch", type=click.IntRange(1), help="Trials per step. [default: the published size]")
+@click.option("--delay-ms", type=click.IntRange(1), help="Time from the last cue to the end of a trial.")
+@click.option("--measure/--no-measure", default=True, show_default=True, help="Measure after the checks.")
+@results_option
+def command(
+    minutes: float,
+    seed: int | None,
+    batch: int | None,
+    delay_ms: int | None,
+    measure: bool,
+    results: Path,
+) -> None:
+    """Check what every backend computes on a card, then measure time, memory and scaling.
+
+    The checks are first: fresh random problems in float64 and float32 against NumPy, and the published
+    numbers. Then steps at the published size, each followed by the backend's own loop of framework
+    operations; memory; scaling in batch and neurons; other rules.
+
+    Exit status 0: all as it should be. 1: something is wrong, or misses its target. 3: no backend can use a
+    card here, and why. What is measured is kept when the command is interrupted.
+    """
+    reasons = _reasons()
+    able = [backend for backend, reason in reasons.items() if reason is None]
+    if not able:
+        click.echo("no backend can use a card here:", err=True)
+        for backend, reason in reasons.items():
+            click.echo(f"  {backend}: {reason}", err=True)
+        raise SystemExit(NO_CARD)
+    budget = Budget(60.0 * minutes)
+    seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
+    click.echo(f"seed {seed}; {minutes:g} minutes; {', '.join(able)}")
+    compared: list[dict[str, Any]] = []
+    measured: list[tuple[gpu_plan.Item, Mapping[str, Any] | None]] = []
+    interrupted = False
+    try:
+        _check(able, seed, budget, results, compared)
+        if measure:
+            wanted = gpu_plan.items(able, batch=batch, delay_ms=delay_ms)
+            for item, record in gpu_plan.measure(wanted, results, budget):
+                measured.append((item, record))
+                click.echo(f"{item.name}: {_outcome(record)}")
+    except KeyboardInterrupt:
+        interrupted = True
+        click.echo("interrupted: what is measured is kept", err=True)
+    facts = {
+        "seed": seed,
+        "used_s": time.monotonic() - budget.start,
+        "interrupted": interrupted,
+        "cards": environment().get("cards"),
+        "environment": environment(),
+        "reasons": {backend: reason for backend, reason in reasons.items() if reason is not None},
+    }
+    found = gpu_summary.write(results / "gpu-check", compared, measured, facts)
+    click.echo((results / "gpu-check" / "summary.md").read_text(encoding="utf-8"))
+    if interrupted:
+        raise SystemExit(130)
+    raise SystemExit(gpu_summary.exit_status(found, measured))
+
+
+def _reasons() -> dict[str, str | None]:
+    """Backend -> why it can't use a card; one that breaks is told like one that can't."""
+    found: dict[str, str | None] = {}
+    for backend in impl.BACKENDS:
+        try:
+            found[backend] = impl.unavailable(backend, DEVICE)
+        except Exception as error:
+            found[backend] = f"can't be imported: {type(error).__name__}: {error}"
+    return found
+
+
+def _check(able: list[str], seed: int, budget: Budget, results: Path, compared: list[dict[str, Any]]) -> None:
+    wanted = conformance.cases(able, DEVICE, seed, ("float64", "float32"))
+    share = Budget(budget.left_s() * _CONFORMANCE_SHARE)
+    for record in conformance.compare_all(wanted, results, share.left_s):
+        compared.append(record)
+        if not conformance.holds(record):
+            words = " ".join(str(record[name]) for name in ("backend", "rule", "mode", "dtype", "status"))
+            click.echo(f"conformance: {words}: {record.get('reason') or 'deviates'} (seed {record['seed']})")
+    held = sum(map(conformance.holds, compared))
+    click.echo(f"conformance: {held} of {len(compared)} cases compute what NumPy does")
+    click.echo("published numbers: " + _published(able, results, max(min(share.left_s(), _PARITY_S), 5.0)))
+
+
+def _published(able: list[str], results: Path, limit_s: float) -> str:
+    """Hold the backends against the published numbers too, for at most `limit_s`; says how that went."""
+    command = [sys.executable, "-m", "benchmarks", "parity", "--device", DEVICE, "--backend", ",".join(able)]
+    try:
+        done = subprocess.run(
+            [*command, "--results", str(results.resolve())], cwd=_ROOT, timeout=limit_s, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return "no time left for all of them"
+    return "all cases agree" if done.returncode == 0 else "not all cases agree, see above"
+
+
+def _outcome(record: Mapping[str, Any] | None) -> str:
+    if record is None:
+        return "no time left"
+    if record["status"] != "ok":
+        return f"{record['status']}: {record['reason']}"
+    middle = sorted(record["step_s"])[len(record["step_s"]) // 2]
+    return f"{1e3 * middle:.3g} ms ({record.get('engine')})"

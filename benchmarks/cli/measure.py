@@ -1,0 +1,157 @@
+"""`python -m benchmarks measure`: time and memory of training steps, recorded under results/timings."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from benchmarks.cli import choices
+from benchmarks.cli.choices import ALL, backend_option, chosen, given, rule_option, systems_option
+from benchmarks.cli.options import machine_options, naming_options, results_option
+from benchmarks.define.cases import BATCH, Case, length_cases, scaling_cases, step_cases
+from benchmarks.define.problem import NOTEBOOK, SYSTEM
+from benchmarks.define.systems import SYSTEMS
+from benchmarks.run import interleave as timings
+from implementations import checks
+from implementations.rules import MODES
+
+
+@click.command("measure", context_settings={"max_content_width": 100})
+@systems_option
+@backend_option
+@rule_option
+@click.option(
+    "--mode",
+    "modes",
+    type=click.Choice(MODES),
+    multiple=True,
+    default=MODES,
+    help="Form of the rule; may be given twice. [default: both]",
+)
+@click.option("--batch", type=int, default=BATCH, show_default=True, help="Trials per step.")
+@machine_options
+@click.option("--rounds", type=int, default=3, show_default=True, help="Fresh processes per timed case.")
+@click.option(
+    "--delay-ms",
+    type=int,
+    default=Case.delay_ms,
+    show_default=True,
+    help="Time from the last cue to the end of the trial; the published trial has 2250 steps.",
+)
+@click.option(
+    "--steps/--no-steps", default=True, show_default=True, help="Measure time and memory at the given size."
+)
+@click.option(
+    "--lengths/--no-lengths", default=True, show_default=True, help="Also measure memory in longer trials."
+)
+@click.option(
+    "--scaling/--no-scaling",
+    default=False,
+    show_default=True,
+    help="Also measure time and memory against neurons and batch; takes longer than all the rest.",
+)
+@results_option
+def command(systems: tuple[tuple[str, ...], ...], rounds: int, results: Path, **values: Any) -> None:
+    """Measure the time and memory of training steps.
+
+    Every case runs in processes of its own, interleaved with the others, so that what else the machine does
+    falls on all alike. All that this command measures is one run: figures of two runs are never compared.
+
+    The BrainPy notebook is measured with the rest where its backend and rules are asked for and the size is
+    its own: 128 trials of 2250 steps, float32, all cores. What is timed is its trainer's step, Adam included;
+    drawing trials is timed for no system.
+    """
+    if not (values["steps"] or values["lengths"] or values["scaling"]):
+        raise click.UsageError("nothing to measure: --no-steps and --no-lengths need --scaling")
+    wanted = chosen(systems)
+    with naming_options():
+        checks.integer("rounds", rounds, 1)
+        cases = [
+            case for system in (SYSTEMS if wanted == (ALL,) else wanted) for case in _CASES[system](values)
+        ]
+        cases = list(dict.fromkeys(cases))  # a size may belong to more than one of them
+        for case in cases:
+            _ = case.problem  # raises for a size that is not what it may be
+    if not cases:
+        raise click.UsageError("none of the rules has a mode that --mode asks for")
+    failed = _measure(cases, rounds, results)
+    if failed:
+        click.echo(f"{failed} of {timings.count(cases, rounds)} measurements failed", err=True)
+        raise SystemExit(1)
+
+
+def _benchmark_cases(values: Mapping[str, Any]) -> list[Case]:
+    modes, common = values["modes"], _common(values)
+    pairs = choices.pairs(chosen(values["backends"]), chosen(values["rules"]), common["device"], None)
+    beyond = {name: value for name, value in common.items() if name not in ("batch", "delay_ms")}
+    cases = step_cases(pairs, modes, **common) if values["steps"] else []
+    cases += length_cases(pairs, modes, **beyond) if values["lengths"] else []
+    cases += scaling_cases(pairs, modes, **beyond) if values["scaling"] else []
+    return cases
+
+
+def _notebook_cases(values: Mapping[str, Any]) -> list[Case]:
+    """Steps alone, as the notebook has one size; none where something else is asked for."""
+    system = SYSTEMS[NOTEBOOK]
+    backends, rules = chosen(values["backends"]), chosen(values["rules"])
+    pairs = [
+        (backend, rule)
+        for backend in system.backends
+        for rule in system.rules
+        if {backend, ALL} & set(backends) and {rule, ALL} & set(rules)
+    ]
+    cases = step_cases(pairs, system.modes, **_common(values), system=NOTEBOOK)
+    reasons = [system.unavailable(case) for case in cases]
+    if not set(system.modes) & set(values["modes"]):
+        reasons.append(f"the notebook's mode is {' or '.join(system.modes)}")
+    if not pairs:
+        reasons.append("the notebook has none of the backends and rules that are asked for")
+    if not values["steps"]:
+        reasons.append("the notebook has one size, and --no-steps leaves it out")
+    reason = next((reason for reason in reasons if reason is not None), None)
+    if reason is None:
+        return cases
+    if given("systems"):
+        raise click.UsageError(f"--system {NOTEBOOK} can't be measured: {reason}")
+    if pairs:
+        click.echo(f"leaving out the BrainPy notebook: {reason}")
+    return []
+
+
+_CASES: Mapping[str, Callable[[Mapping[str, Any]], list[Case]]] = {
+    SYSTEM: _benchmark_cases,
+    NOTEBOOK: _notebook_cases,
+}
+
+
+def _common(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that are fields of every case."""
+    return {name: values[name] for name in ("batch", "delay_ms", "dtype", "device", "threads")}
+
+
+def _measure(cases: list[Case], rounds: int, results: Path) -> int:
+    """Measure and show; returns how many measurements failed."""
+    failed = 0
+    console = Console()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task("measuring", total=timings.count(cases, rounds))
+        for record in timings.measure_all(cases, rounds, results):
+            progress.advance(task)
+            progress.console.print(_line(record), markup=False, highlight=False, soft_wrap=True)
+            failed += record["status"] == "failed"
+    return failed
+
+
+def _line(record: dict[str, Any]) -> str:
+    case = " ".join(str(record[name]) for name in ("backend", "rule", "mode", "n_steps", "batch", "n_rec"))
+    if record["system"] != SYSTEM:
+        case = f"{record['system']} {case}"
+    if record["status"] != "ok":
+        return f"{case}: {record['status']}: {record['reason']}"
+    middle = sorted(record["step_s"])[len(record["step_s"]) // 2]
+    memory = f", {record['peak_bytes'] / 2**20:.1f} MiB" if "peak_bytes" in record else ""
+    return f"{case}: {middle * 1e3:.1f} ms per step{memory}"

@@ -1,0 +1,68 @@
+"""`python -m benchmarks parity`: what every backend computes, against the published numbers."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.cli.choices import ALL, backend_option, chosen, rule_option
+from benchmarks.cli.options import results_option
+from benchmarks.run import parity
+from benchmarks.store.read import DEVIATIONS
+from implementations.registry import DEVICES
+
+_WIDTH = 110
+
+
+@click.command("parity", context_settings={"max_content_width": 100})
+@backend_option
+@rule_option
+@click.option(
+    "--device", type=click.Choice(DEVICES), default=DEVICES[0], show_default=True, help="Where to run."
+)
+@results_option
+def command(
+    backends: tuple[tuple[str, ...], ...], rules: tuple[tuple[str, ...], ...], device: str, results: Path
+) -> None:
+    """Compare spikes, loss and gradients with those of the code published with the paper, in float64.
+
+    Exit status 1 if a case fails, or deviates by more than rounding explains.
+    """
+    wanted = [
+        case
+        for case in parity.cases(device)
+        if _among(case.backend, chosen(backends)) and _among(case.rule, chosen(rules))
+    ]
+    found = list(parity.compare_all(wanted, results))
+    console = Console(width=None if Console().is_terminal else _WIDTH, highlight=False)
+    console.print(_table(found))
+    reasons: dict[str, None] = {}
+    for record in found:
+        if record["status"] != "ok":
+            reasons[f"{record['backend']}: {record['status']}: {record['reason']}"] = None
+    for reason in reasons:
+        console.print(reason, markup=False, soft_wrap=True)
+    wrong = [record for record in found if not parity.holds(record) and record["status"] != "unavailable"]
+    if wrong:
+        click.echo(f"{len(wrong)} of {len(found)} cases fail or deviate", err=True)
+        raise SystemExit(1)
+
+
+def _among(name: str, names: tuple[str, ...]) -> bool:
+    return names == (ALL,) or name in names
+
+
+def _table(found: list[dict[str, Any]]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("backend", "rule", "mode", "differing spikes", *DEVIATIONS[1:]):
+        table.add_column(column, justify="left" if column in ("backend", "rule", "mode") else "right")
+    for record in found:
+        case = [record["backend"], record["rule"], record["mode"]]
+        if record["status"] == "ok":
+            table.add_row(*case, str(record["spikes"]), *(f"{record[name]:.1e}" for name in DEVIATIONS[1:]))
+        else:
+            table.add_row(*case, record["status"])
+    return table

@@ -1,0 +1,185 @@
+"""`python -m benchmarks raster`: what a network does in a trial, before or after training."""
+
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from matplotlib.figure import Figure
+
+import implementations as impl
+from benchmarks.cli import choices
+from benchmarks.cli.choices import mode_option, system_option
+from benchmarks.cli.options import (
+    build_problem,
+    machine_options,
+    naming_options,
+    problem_options,
+    recipe_options,
+    with_recipe,
+)
+from benchmarks.define.problem import NOTEBOOK, SYSTEM, TASK_NAME, Problem
+from benchmarks.run.notebook import Log, NotebookRun
+from benchmarks.run.progress import Display, display
+from benchmarks.run.train import Trained
+from benchmarks.show.figures import raster
+from benchmarks.show.figures.raster_panels import PANELS
+from implementations import notebook, rules
+from implementations.notebook.settings import BATCHES_PER_EPOCH, N_DRAWN
+from implementations.training import NonFiniteLoss, Plan, Point, Training, shown_trials
+
+_WEIGHTS = ("w_in", "w_rec", "w_out")
+
+
+@click.command("raster", context_settings={"max_content_width": 100})
+@system_option
+@click.option("--backend", type=click.Choice(impl.BACKENDS), default="numba", show_default=True)
+@click.option("--rule", type=click.Choice(impl.RULES), default="eprop_symmetric", show_default=True)
+@mode_option
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the weights and the trials.")
+@click.option(
+    "--train-steps", type=int, default=0, show_default=True, help="Train for so many steps before drawing."
+)
+@click.option(
+    "--weights",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="An .npz file to start from, of w_in, w_rec, w_out and perhaps feedback; or a run's checkpoint.",
+)
+@click.option("--trials", type=int, default=1, show_default=True, help="Trials to draw, side by side.")
+@recipe_options("batch", "learning_rate")
+@machine_options
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("results/report/raster.png"),
+    show_default=True,
+    help="File to write, .png or .svg.",
+)
+@problem_options
+def command(system: str, out: Path, **values: Any) -> None:
+    """Draw what a network does in one trial.
+
+    Inputs, recurrent spikes of regular and adaptive neurons, and the readout over time: of
+    evidence_accumulation with its answer, of pattern_generation beside its target. The same seed draws the
+    same trials for every backend and rule; none of which is trained on, but for those of a frozen task.
+
+    `--system notebook` draws the BrainPy notebook, by bptt unless --rule says otherwise; of the options below
+    only --backend, --rule, --seed, --train-steps, --trials, --device and --out apply to it. Its "regular"
+    neurons adapt too.
+    """
+    if out.suffix not in (".png", ".svg"):
+        raise click.BadParameter(f"{out.name!r} ends in neither .png nor .svg", param_hint="'--out'")
+    for name, least in (("train_steps", 0), ("trials", 1)):
+        value = values[name]
+        if value < least:
+            raise click.BadParameter(
+                f"{value} is not what it may be, any integer >= {least}",
+                param_hint="--" + name.replace("_", "-"),
+            )
+    raster.save(_SYSTEMS[system](**with_recipe(values)), out)
+    click.echo(str(out))
+
+
+def _benchmark(backend: str, rule: str, seed: int, train_steps: int, trials: int, **values: Any) -> Figure:
+    with naming_options():
+        problem = build_problem(values)
+        parameters = problem.initial_parameters(seed)
+        if values["weights"] is not None:
+            parameters = _read(values["weights"], parameters)
+        learner = impl.learner(
+            backend,
+            rule,
+            parameters,
+            network=problem.network,
+            objective=problem.objective,
+            mode=values["mode"],
+            optimizer=impl.Adam(learning_rate=values["learning_rate"]),
+            dtype=values["dtype"],
+            device=values["device"],
+            threads=values["threads"],
+        )
+        # One evaluation, at the end: the curves of a training are what `train` is for.
+        plan = Plan(train_steps, values["batch"], seed, evaluate_every=train_steps) if train_steps else None
+    name = f"{rules.get(rule).title} on {backend}"
+    if plan is not None:
+        _train(Training(learner, problem.task, plan, name), name, plan.steps, display)
+    drawn = _trials(learner, problem, trials, seed)
+    state = _state(train_steps, values["weights"] is not None)
+    panels = PANELS[problem.name](problem.task)
+    return raster.draw(drawn, problem.network, panels, f"{name}, {state}, seed {seed}")
+
+
+def _notebook(rule: str, seed: int, train_steps: int, trials: int, device: str, **values: Any) -> Figure:
+    allowed = ("backend", "rule", "seed", "train_steps", "trials", "device", "out")
+    choices.refuse_other_options(NOTEBOOK, allowed)
+    choices.of_system(NOTEBOOK, "backend", (values["backend"],), ())
+    (rule,) = choices.of_system(NOTEBOOK, "rule", (rule,), (notebook.PUBLISHED_RULE,))
+    if trials > N_DRAWN:
+        raise click.BadParameter(f"the notebook draws {N_DRAWN} trials, not {trials}", param_hint="--trials")
+    if train_steps % BATCHES_PER_EPOCH:
+        raise click.BadParameter(
+            f"{train_steps} is no multiple of {BATCHES_PER_EPOCH}, the steps of an epoch",
+            param_hint="--train-steps",
+        )
+    reason = notebook.unavailable(device)
+    if reason is not None:
+        raise click.UsageError(f"the notebook can't run here: {reason}")
+    with naming_options():
+        # Without training a run of one epoch, which is left at its start.
+        run = NotebookRun(rule, train_steps or BATCHES_PER_EPOCH, seed, device)
+    training = run.training()
+    if train_steps:
+        _train(training, run.title, train_steps, Log)
+    batch, activity = training.draw_trials()
+    drawn = _drawn(batch, activity, trials)
+    title = f"{rules.get(rule).title}, BrainPy notebook, {_state(train_steps, False)}, seed {seed}"
+    return raster.draw(drawn, impl.Network(), PANELS[TASK_NAME](impl.EvidenceAccumulation()), title)
+
+
+_SYSTEMS: Mapping[str, Callable[..., Figure]] = {SYSTEM: _benchmark, NOTEBOOK: _notebook}
+
+
+def _train(training: Trained, title: str, steps: int, show: Callable[[str, int], Display]) -> None:
+    try:
+        with show(title, steps) as shown:
+            training.warm_up()
+            shown.start(0)
+            for event in training.events():
+                shown.point(event) if isinstance(event, Point) else shown.step(event)
+    except NonFiniteLoss as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _trials(learner: impl.Learner, problem: Problem, count: int, seed: int) -> list[raster.Trial]:
+    batch = shown_trials(problem.task, count, seed)
+    return _drawn(batch, learner.simulate(learner.load(batch)), count)
+
+
+def _drawn(batch: impl.Batch, activity: impl.Activity, count: int) -> list[raster.Trial]:
+    """The first `count` trials of a batch, with what a network made of them."""
+    return [
+        raster.Trial(batch.spikes[i], activity.spikes[i], activity.readout[i], batch.targets[i])
+        for i in range(count)
+    ]
+
+
+def _read(path: Path, fresh: impl.Parameters) -> impl.Parameters:
+    """The weights in a file; a feedback that it lacks is that of `fresh`, as a trial does not use it."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            found = {name.removeprefix("learner."): arrays[name] for name in arrays.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise click.BadParameter(f"{path} is no .npz file of arrays", param_hint="'--weights'") from error
+    missing = [name for name in _WEIGHTS if name not in found]
+    if missing:
+        raise click.BadParameter(f"{path} lacks {', '.join(missing)}", param_hint="'--weights'")
+    feedback = found.get("feedback", fresh.feedback)
+    return impl.Parameters(found["w_in"], found["w_rec"], found["w_out"], feedback)
+
+
+def _state(steps: int, read: bool) -> str:
+    if steps:
+        return f"after {steps} {'more ' if read else ''}training steps"
+    return "weights from a file" if read else "untrained"

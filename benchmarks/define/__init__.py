@@ -1,0 +1,1 @@
+"""What can be run and what is measured: data, no files, no processes."""

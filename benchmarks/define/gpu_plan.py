@@ -1,0 +1,115 @@
+"""What `gpu-check` measures on a card, the most important first, and the time that it may take."""
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import implementations as impl
+from benchmarks.define.cases import MEMORY_BATCH, Case
+from benchmarks.run import interleave as timings
+from benchmarks.store.append import RunFile
+from implementations import rules
+
+DEVICE = "cuda"
+
+FALLBACKS: Mapping[str, Mapping[str, str]] = {
+    "torch": {"EPROP_BENCH_TORCH_TRITON": "0"},
+    "jax": {"EPROP_BENCH_JAX_TRITON": "0"},
+}
+"""Backend -> what makes it compute with its own loop of framework operations instead of fused kernels."""
+
+BATCHES = (512, 2048, 4096)
+"""Beside the published batch: from what fills a card with a block per trial to thirty times that."""
+
+NEURONS = (256, 512, 1024)
+"""Beside the published 100: at each of these the weights fit on fewer levels of a card's memory."""
+
+COSTLY = (("eprop_symmetric", "adjoint"), ("bptt", "adjoint"), ("eprop_symmetric", "online"))
+"""Rules and modes that differ in cost; other feedback matrices cost the same."""
+
+
+@dataclass
+class Budget:
+    """Seconds that may be used, from its making on."""
+
+    total_s: float
+    start: float = field(default_factory=lambda: time.monotonic())
+
+    def left_s(self) -> float:
+        """What remains; negative when it is used up."""
+        return self.start + self.total_s - time.monotonic()
+
+
+@dataclass(frozen=True)
+class Item:
+    """One process: a case, and whether the backend is told to use its own loop. `part` is its heading."""
+
+    part: str
+    case: Case
+    fallback: bool = False
+
+    @property
+    def name(self) -> str:
+        """What a line on a terminal says."""
+        case = self.case
+        words = f"{case.backend} {case.rule} {case.mode}"
+        size = f"batch {case.batch}, {case.n_regular + case.n_adaptive} neurons"
+        return f"{self.part}: {words}, {size}" + ", its own loop" * self.fallback
+
+
+def items(backends: Iterable[str], *, batch: int | None = None, delay_ms: int | None = None) -> list[Item]:
+    """All that is measured: steps with their own loops right after them, the other rules, memory, scaling.
+
+    `batch` and `delay_ms` replace the published ones (for a check of the check).
+    """
+    backends = tuple(backends)
+    size: dict[str, Any] = {"device": DEVICE, "min_samples": 10, "seconds": 1.0}
+    size |= {"batch": batch} if batch is not None else {}
+    size |= {"delay_ms": delay_ms} if delay_ms is not None else {}
+    found = []
+    for rule, mode in COSTLY:
+        for backend in backends:
+            case = Case(backend, rule, mode, **size)
+            found.append(Item("step", case))
+            if backend in FALLBACKS:
+                short = {**size, "min_samples": 3, "seconds": 0.0}
+                found.append(Item("step", Case(backend, rule, mode, **short), fallback=True))
+    memory = {**size, "min_samples": 1, "seconds": 0.0, "memory": True}
+    for rule, mode in COSTLY:
+        found += [Item("memory", Case(backend, rule, mode, **memory)) for backend in backends]
+    others = [(rule, mode) for rule in impl.RULES for mode in rules.get(rule).modes]
+    others = [pair for pair in others if pair not in COSTLY]
+    scaled = {**size, "min_samples": 5, "seconds": 0.5}
+    for rule, mode in COSTLY[:2]:
+        for n_batch in BATCHES:
+            case = {**scaled, "batch": n_batch}
+            found += [Item("scaling in batch", Case(backend, rule, mode, **case)) for backend in backends]
+        for n_rec in NEURONS:
+            neurons = {"n_regular": n_rec // 2, "n_adaptive": n_rec - n_rec // 2, "batch": MEMORY_BATCH}
+            case = {**scaled, **neurons}
+            found += [Item("scaling in neurons", Case(backend, rule, mode, **case)) for backend in backends]
+    for rule, mode in others:
+        found += [Item("other rules", Case(backend, rule, mode, **size)) for backend in backends]
+    return found
+
+
+def measure(
+    wanted: Iterable[Item], results: Path, budget: Budget, least_s: float = 10.0
+) -> Iterator[tuple[Item, dict[str, Any] | None]]:
+    """Each with its record, on disk before it is yielded; None for what there was no time left for.
+
+    A process that is not through when the time ends is stopped, and recorded as failed. Records of backends
+    that were told to use their own loop are apart (fallback/), so that no table mixes the two.
+    """
+    files = {True: RunFile(results / "fallback"), False: RunFile(results / "timings")}
+    for item in wanted:
+        left_s = budget.left_s()
+        if left_s < least_s:
+            yield item, None
+            continue
+        switches = FALLBACKS[item.case.backend] if item.fallback else {}
+        outcome = timings.in_fresh_process(item.case, timeout_s=left_s, switches=switches)
+        named = {"kind": "measurement", "round": 0, **item.case.record()}
+        yield item, files[item.fallback].append({**named, **outcome, "switches": dict(switches)})

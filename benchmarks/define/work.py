@@ -1,0 +1,212 @@
+"""A lower bound of the time of a step: what must move and be computed, and how fast a card can at most.
+
+Counted from the equations of README.md, with the spikes that a batch has. Three floors, of which the highest
+counts:
+
+    memory      bytes / bandwidth
+    arithmetic  operations / peak of that precision, without tensor cores, which the exact sums here can't use
+    latency     T dependent time steps, forward and then backward: no card can overlap a step with the next
+
+Every floor is below what is possible: caches are free, every lane is busy, every operation is fused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import implementations as impl
+from implementations import rules
+
+if TYPE_CHECKING:
+    from benchmarks.define.cases import Case
+
+_ITEMSIZE = {"float32": 4, "float64": 8}
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a card can at most, as its maker says.
+
+    Attributes:
+        words: all of which are in its name, as the driver gives it.
+        bytes_per_s: of its memory.
+        flops: per dtype, two for a multiply-add, outside of tensor cores.
+        clock_hz: the highest of its processors.
+    """
+
+    title: str
+    words: tuple[str, ...]
+    bytes_per_s: float
+    flops: dict[str, float]
+    clock_hz: float
+
+
+# The first whose words fit. NVIDIA's data sheets of A100, H100 and H200.
+_HOPPER, _AMPERE = {"float32": 67e12, "float64": 34e12}, {"float32": 19.5e12, "float64": 9.7e12}
+CARDS = (
+    Card("H200", ("H200",), 4.8e12, _HOPPER, 1.98e9),
+    Card("H100 SXM", ("H100", "HBM3"), 3.35e12, _HOPPER, 1.98e9),
+    Card("H100 PCIe", ("H100", "PCIe"), 2.0e12, {"float32": 51e12, "float64": 26e12}, 1.755e9),
+    Card("A100 80 GB SXM", ("A100", "SXM4", "80GB"), 2.039e12, _AMPERE, 1.41e9),
+    Card("A100 80 GB PCIe", ("A100", "80GB", "PCIe"), 1.935e12, _AMPERE, 1.41e9),
+    Card("A100 40 GB", ("A100", "40GB"), 1.555e12, _AMPERE, 1.41e9),
+)
+
+_FMA_CYCLES = 4
+"""From one operation to one that depends on it (Hopper and Ampere)."""
+
+_EXCHANGE_CYCLES = 60
+"""Spikes, or lam_v, from every neuron of a block to every other: one write to shared memory, one barrier, one
+read (about 30 cycles for the read, 30 for write and barrier together: an estimate, on the low side)."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """The size of a case's work.
+
+    Attributes:
+        input_spikes, spikes: of the inputs and of the recurrent neurons, in the whole batch.
+    """
+
+    rule: str
+    mode: str
+    dtype: str
+    batch: int
+    n_steps: int
+    n_in: int
+    n_rec: int
+    n_out: int
+    window: int
+    input_spikes: int
+    spikes: int
+
+    @classmethod
+    def of(cls, case: Case, batch: impl.Batch, spikes: int | None) -> Counts:
+        """Of a case with its trials; without recurrent spikes known (None), as if there were none."""
+        network, objective = case.problem.network, case.problem.objective
+        n_batch, n_steps, n_in = batch.spikes.shape
+        return cls(
+            case.rule,
+            case.mode,
+            case.dtype,
+            n_batch,
+            n_steps,
+            n_in,
+            network.n_rec,
+            network.n_out,
+            objective.window,
+            int(batch.spikes.sum()),
+            spikes or 0,
+        )
+
+    @property
+    def neuron_steps(self) -> int:
+        """Updates of one neuron: batch x time x n_rec."""
+        return self.batch * self.n_steps * self.n_rec
+
+    @property
+    def weights(self) -> int:
+        """W_in, W_rec and W_out."""
+        return (self.n_in + self.n_rec + self.n_out) * self.n_rec
+
+
+def operations(counts: Counts) -> dict[str, float]:
+    """Term -> floating-point operations of a step; a multiply-add is two."""
+    c, rule = counts, rules.get(counts.rule)
+    rows = c.input_spikes + c.spikes  # each spike adds a row of weights, or of a gradient
+    readout = 2.0 * c.batch * c.n_steps * c.n_out + c.spikes * c.n_out  # decay, and a row per spike
+    found = {
+        # a: 2; v: 2 for the decay, 2 for the reset; u: 4; psi: |u|, 1 - |u|, max, product
+        "neurons, forward": 12.0 * c.neuron_steps,
+        "rows of weights": float(rows * c.n_rec),
+        "readout": readout,
+        "loss": 10.0 * c.batch * c.window * c.n_out,  # exponential, sum, quotient, difference, logarithm
+        "Adam": 12.0 * c.weights,
+        "gradient of W_out": 2.0 * c.spikes * c.n_out,
+    }
+    # lbar F^T or ell F^T for each neuron and step at which there is an error: the window, where online, and
+    # all steps where it decays backward
+    if c.mode == "online":
+        pre = (c.n_in + c.n_rec) * c.n_rec
+        # e 3, eps_a 2, ebar 2, sum of L ebar 2, sum of e 1, for each synapse; eps_v 2 for each input to it
+        found["eligibility traces"] = 10.0 * c.batch * c.n_steps * pre
+        found["input traces"] = 2.0 * c.batch * c.n_steps * (c.n_in + c.n_rec)
+        found["learning signal"] = 2.0 * c.batch * c.window * c.n_rec * c.n_out
+    else:
+        # dz: 2 sums; g: 1; lam_a 2; lam_v 2
+        found["neurons, backward"] = 8.0 * c.neuron_steps
+        found["learning signal"] = 2.0 * c.neuron_steps * c.n_out
+        found["rows of gradients"] = float(rows * c.n_rec)
+        if rule.recurrent_gradient:
+            found["lam_v W_rec^T"] = 2.0 * c.neuron_steps * c.n_rec
+            found["reset"] = 2.0 * c.neuron_steps if rule.reset_gradient else 0.0
+    return found
+
+
+def moved_bytes(counts: Counts) -> dict[str, float]:
+    """Term -> bytes between a card's memory and its processors, each read or written once."""
+    c, size = counts, _ITEMSIZE[counts.dtype]
+    found = {
+        "inputs": c.batch * c.n_steps * c.n_in / 8.0,  # a bit each
+        "weights and Adam": 7.0 * size * c.weights,  # weights, two moments: read and written; gradient: read
+        "targets and figures": 8.0 * c.batch,
+    }
+    if c.mode == "adjoint":
+        # What the backward pass needs of the forward one. psi of a neuron and step; a spike is a bit. A
+        # second forward pass from stored states could stand for psi: that trades these bytes for operations.
+        found["psi, written and read"] = 2.0 * size * c.neuron_steps
+        found["spikes, written and read"] = 2.0 * c.neuron_steps / 8.0
+        found["inputs, backward"] = found["inputs"]
+    return found
+
+
+def chain_cycles(counts: Counts) -> float:
+    """Cycles of the longest chain of operations that depend on each other: T steps of a neuron.
+
+    Forward: exchange of spikes, then v, u, comparison (5 operations). Backward, adjoint: dz, g, lam_a (4);
+    with the recurrent gradient an exchange of lam_v, and sums of n_rec products by a tree. Online has no
+    backward pass, and its traces (3 operations a step) run beside the neurons.
+    """
+    forward = _EXCHANGE_CYCLES + 5 * _FMA_CYCLES
+    if counts.mode == "online":
+        return float(counts.n_steps * forward)
+    backward = 4 * _FMA_CYCLES
+    if rules.get(counts.rule).recurrent_gradient:
+        backward += _EXCHANGE_CYCLES + _FMA_CYCLES * max(counts.n_rec - 1, 1).bit_length()
+    return float(counts.n_steps * (forward + backward))
+
+
+def card(name: str | None) -> Card | None:
+    """What the table has of the card with this name; None for a card that it doesn't know."""
+    if name is None:
+        return None
+    words = set(name.replace("-", " ").split())
+    return next((card for card in CARDS if words.issuperset(card.words)), None)
+
+
+def floors(counts: Counts, on: Card) -> dict[str, float]:
+    """Bound -> seconds that a step takes at least."""
+    return {
+        "memory": sum(moved_bytes(counts).values()) / on.bytes_per_s,
+        "arithmetic": sum(operations(counts).values()) / on.flops[counts.dtype],
+        "latency": chain_cycles(counts) / on.clock_hz,
+    }
+
+
+def record(case: Case, counts: Counts, name: str | None) -> dict[str, Any]:
+    """The `roofline` of a record: counts, floors, and the highest of them; without a known card, counts."""
+    found: dict[str, Any] = {
+        "input_spikes": counts.input_spikes,
+        "spikes": counts.spikes,
+        "operations": sum(operations(counts).values()),
+        "bytes": sum(moved_bytes(counts).values()),
+        "chain_cycles": chain_cycles(counts),
+    }
+    on = card(name)
+    if on is None:
+        why = "no card names itself here" if name is None else f"no data sheet of {name!r} in roofline.py"
+        return {**found, "no_floor": why}
+    by = floors(counts, on)
+    bound = max(by, key=lambda key: by[key])
+    return {**found, "card": on.title, "floors_s": by, "floor_s": by[bound], "bound": bound}

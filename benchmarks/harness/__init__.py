@@ -1,1 +1,0 @@
-"""What the commands and the ASV benchmarks share: measuring, recording, reporting."""

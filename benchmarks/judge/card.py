@@ -1,0 +1,198 @@
+"""What `gpu-check` found, in one table and a few verdicts: gpu-check/summary.json and summary.md."""
+
+import json
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.define.cases import BATCH
+from benchmarks.define.gpu_plan import Item
+from benchmarks.run import conformance
+
+LEAST_RATIO = 20.0
+MOST_MS = {("eprop_symmetric", "adjoint"): 3.0, ("bptt", "adjoint"): 5.0}
+"""Milliseconds that the fastest backend may take for a step of the published size."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`passed` is None where there is no figure to judge by."""
+
+    what: str
+    target: str
+    found: str
+    passed: bool | None
+
+
+Measured = Sequence[tuple[Item, Mapping[str, Any] | None]]
+
+
+def verdicts(compared: Sequence[Mapping[str, Any]], measured: Measured) -> list[Verdict]:
+    """Conformance, the time of steps, and how many times as fast as its own loop each backend is."""
+    ran = [record for record in compared if record["status"] != "unavailable"]
+    right = sum(conformance.holds(dict(record)) for record in ran)
+    found = [
+        Verdict("conformance", "all cases", f"{right} of {len(ran)}", right == len(ran) if ran else None)
+    ]
+    rows = [row for row in table(measured) if row["part"] == "step"]
+    for (rule, mode), most in MOST_MS.items():
+        here = [row for row in rows if (row["rule"], row["mode"], row["batch"]) == (rule, mode, BATCH)]
+        times = {row["backend"]: row["step_ms"] for row in here if row["step_ms"] is not None}
+        name = min(times, key=lambda backend: times[backend], default=None)
+        text = "not measured" if name is None else f"{times[name]:.3g} ms ({name})"
+        passed = None if name is None else times[name] <= most
+        found.append(Verdict(f"{rule} {mode}", f"<= {most:g} ms", text, passed))
+    for row in rows:
+        if row["fallback_ms"] is not None and row["step_ms"] is not None:
+            what = f"{row['backend']} {row['rule']} {row['mode']} against its own loop"
+            if row["same_engine"]:
+                found.append(Verdict(what, f">= {LEAST_RATIO:g}x", "both ran the same engine", None))
+                continue
+            ratio = row["fallback_ms"] / row["step_ms"]
+            found.append(Verdict(what, f">= {LEAST_RATIO:g}x", f"{ratio:.3g}x", ratio >= LEAST_RATIO))
+    return found
+
+
+def table(measured: Measured) -> list[dict[str, Any]]:
+    """One row per case: medians, and the backend's own loop beside it where that was measured."""
+    loops = {_key(item): record for item, record in measured if item.fallback and _ok(record)}
+    rows = []
+    for item, record in measured:
+        if item.fallback or record is None:
+            continue
+        loop = loops.get(_key(item)) if item.part == "step" else None
+        floor = (record.get("roofline") or {}).get("floor_s")
+        step_ms = _median_ms(record, "step_s")
+        rows.append(
+            {
+                "part": item.part,
+                **{name: record[name] for name in ("backend", "rule", "mode", "batch", "n_rec", "status")},
+                "reason": record.get("reason"),
+                "engine": record.get("engine"),
+                "step_ms": step_ms,
+                "event_ms": _median_ms(record, "event_s"),
+                "load_ms": _scaled(record.get("load_s"), 1e3),
+                "unload_ms": _scaled(record.get("unload_s"), 1e3),
+                "device_peak_mib": _scaled(record.get("device_peak_bytes"), 2.0**-20),
+                "floor_ms": _scaled(floor, 1e3),
+                "floor_by": (record.get("roofline") or {}).get("bound"),
+                "over_floor": None if floor is None or step_ms is None else step_ms / (1e3 * floor),
+                "fallback_ms": None if loop is None else _median_ms(loop, "step_s"),
+                "same_engine": loop is not None and loop.get("engine") == record.get("engine"),
+            }
+        )
+    return rows
+
+
+def exit_status(found: Sequence[Verdict], measured: Measured) -> int:
+    """1 where anything is wrong or misses its target; what there was no time for is not wrong."""
+    failed = any(record is not None and record["status"] == "failed" for _, record in measured)
+    return 1 if failed or any(verdict.passed is False for verdict in found) else 0
+
+
+def write(
+    folder: Path,
+    compared: Sequence[Mapping[str, Any]],
+    measured: Measured,
+    facts: Mapping[str, Any],
+) -> list[Verdict]:
+    """Write both files; returns the verdicts. `facts`: seed, seconds used, reasons, the environment."""
+    found, rows = verdicts(compared, measured), table(measured)
+    left_out = [item.name for item, record in measured if record is None]
+    wrong = [dict(record) for record in compared if _wrong(record)]
+    folder.mkdir(parents=True, exist_ok=True)
+    content = {
+        **facts,
+        "verdicts": [asdict(verdict) for verdict in found],
+        "measured": rows,
+        "left_out": left_out,
+        "wrong": wrong,
+    }
+    (folder / "summary.json").write_text(json.dumps(content, indent=1, default=str) + "\n", encoding="utf-8")
+    (folder / "summary.md").write_text(_markdown(content, found), encoding="utf-8")
+    return found
+
+
+def _markdown(content: Mapping[str, Any], found: Sequence[Verdict]) -> str:
+    words = {True: "pass", False: "FAIL", None: "n/a"}
+    lines = ["# gpu-check", "", f"Seed {content.get('seed')}, {content.get('used_s', 0.0):.0f} s.", ""]
+    for card in content.get("cards") or []:
+        lines += ["Card: " + ", ".join(f"{name} {value}" for name, value in card.items()) + ".", ""]
+    lines += ["| | target | found | |", "|---|---|---|---|"]
+    lines += [f"| {v.what} | {v.target} | {v.found} | {words[v.passed]} |" for v in found]
+    columns = (
+        "part",
+        "backend",
+        "rule",
+        "mode",
+        "batch",
+        "n_rec",
+        "engine",
+        "step_ms",
+        "event_ms",
+        "load_ms",
+    )
+    columns += ("unload_ms", "device_peak_mib", "floor_ms", "floor_by", "over_floor", "fallback_ms")
+    lines += ["", "| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    lines += ["| " + " | ".join(_text(row[name]) for name in columns) + " |" for row in content["measured"]]
+    for title, texts in (
+        (
+            "Failed",
+            [
+                f"{r['backend']} {r['rule']} {r['mode']}: {r['reason']}"
+                for r in content["measured"]
+                if r["status"] != "ok"
+            ],
+        ),
+        ("Wrong", [_case(record) for record in content["wrong"]]),
+        ("No time left for", content["left_out"]),
+        ("Can't run here", [f"{name}: {text}" for name, text in content.get("reasons", {}).items()]),
+    ):
+        if texts:
+            lines += ["", f"## {title}", "", *(f"- {text}" for text in texts)]
+    return "\n".join(lines) + "\n"
+
+
+def _case(record: Mapping[str, Any]) -> str:
+    names = (
+        "backend",
+        "rule",
+        "mode",
+        "dtype",
+        "seed",
+        "status",
+        "reason",
+        "spikes",
+        "w_in",
+        "w_rec",
+        "w_out",
+    )
+    return ", ".join(f"{name} {record[name]}" for name in names if record.get(name) is not None)
+
+
+def _wrong(record: Mapping[str, Any]) -> bool:
+    return record["status"] != "unavailable" and not conformance.holds(dict(record))
+
+
+def _key(item: Item) -> tuple[str, str, str]:
+    return item.case.backend, item.case.rule, item.case.mode
+
+
+def _ok(record: Mapping[str, Any] | None) -> bool:
+    return record is not None and record["status"] == "ok"
+
+
+def _median_ms(record: Mapping[str, Any], name: str) -> float | None:
+    return 1e3 * statistics.median(record[name]) if record.get(name) else None
+
+
+def _scaled(value: float | None, scale: float) -> float | None:
+    return None if value is None else value * scale
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,317 @@
+"""Records reduced to what the report shows: one row per case, with medians and spreads.
+
+Two rules hold throughout. Figures of a run (its ratios above all) come from that run on that machine alone.
+And a median never stands without its spread and the number of samples behind it.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.define.problem import SYSTEM
+from benchmarks.store.read import COSTS, SAMPLES, TRACKED, Records
+from benchmarks.store.run_log import DIVERGED
+from implementations import rules
+from implementations.tasks import MEASURES
+
+SIZE = ["batch", "n_steps", "n_rec"]
+WORKLOAD = ["dtype", *SIZE]
+"""What makes two measurements do work of the same size; only such rows are compared."""
+
+RUNNER = ["system", "backend", "rule", "mode", "device", "threads"]
+"""What did the work. Other systems than `SYSTEM` compute something else: baselines, shown apart."""
+
+RUN = ["machine", "run"]
+TRAINING = ["experiment", "machine", *RUNNER]
+
+ASV = "asv/"
+"""How the file of a row that ASV measured begins."""
+
+FINAL_STEPS = 100
+"""Final figures are medians over the points of this many last training steps."""
+
+
+@dataclass(frozen=True)
+class TimingRun:
+    """One interleaved run on one machine."""
+
+    machine: str
+    run: str
+    started: str
+
+    def of(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """The rows of `frame` that belong to this run."""
+        return frame[(frame["machine"] == self.machine) & (frame["run"] == self.run)]
+
+
+def timing_runs(measurements: pd.DataFrame) -> list[TimingRun]:
+    """The runs that the rows come from, the newest first."""
+    started = measurements.groupby(RUN)["started"].min()
+    runs = [TimingRun(machine, run, at) for (machine, run), at in started.items()]  # pyright: ignore
+    return sorted(runs, key=lambda run: (run.started, run.run), reverse=True)
+
+
+def of_asv(measurements: pd.DataFrame) -> pd.Series:
+    """Which rows ASV measured."""
+    return measurements["file"].str.startswith(ASV).astype(bool)
+
+
+def costs(records: Records) -> pd.DataFrame:
+    """One row per run, workload and runner, from its samples of all processes together.
+
+    A process that measures memory is warmed up otherwise and not interleaved: where it does not time the
+    first step, its samples don't count as times. What ASV measured is in `commits`; it is here only where
+    `measure` recorded nothing.
+
+    Columns:
+        median_s, q25_s, q75_s, min_s, max_s: seconds per warm training step; NaN for memory alone.
+        samples, processes, memory_processes: how many.
+        first_step_s, build_s, load_s, import_s, peak_bytes, batch_bytes: medians over the processes.
+        ratio_rule: median_s over the least one of the same run, workload, system and rule.
+        ratio_all: the same over all rules.
+        speedup: median_s of the baseline over that of the row, see `_speedup`.
+        commit: of the code that was measured; started: when the run did.
+    """
+    done = records.measurements[records.measurements["status"] == "ok"]
+    done = done[done[SIZE].notna().all(axis=1)]  # how well a rule learns, which ASV tracks too, is no cost
+    own = done[~of_asv(done)]
+    done = done if own.empty else own
+    done = done.assign(started=done.groupby(RUN)["started"].transform("min"))
+    case = [*RUN, *WORKLOAD, *RUNNER]
+    groups = done.groupby(case, dropna=False, sort=False)
+    rows = groups[COSTS].median().join(groups[["commit", "started"]].first())
+    rows = rows.join(groups["peak_bytes"].count().rename("memory_processes"))
+    timed = _timed(done)
+    samples = records.samples[records.samples["step_s"].notna()]
+    steps = samples.merge(timed[["measurement", *case]], on="measurement")
+    steps = steps.groupby(case, dropna=False, sort=False)
+    rows = rows.join(steps["measurement"].nunique().rename("processes"))
+    rows = rows.join(_spread(steps["step_s"])).reset_index()
+    counts = ["processes", "samples"]
+    rows[counts] = rows[counts].fillna(0).astype(int)
+    for column, within in (
+        ("ratio_rule", [*RUN, *WORKLOAD, "system", "rule"]),
+        ("ratio_all", [*RUN, *WORKLOAD, "system"]),
+    ):
+        least = rows.groupby(within, dropna=False)["median_s"].transform("min")
+        # another system computes something else, and is no member of the comparison
+        rows[column] = (rows["median_s"] / least).where(rows["system"] == SYSTEM)
+    return rows.merge(_speedup(rows), left_index=True, right_index=True)
+
+
+def _timed(done: pd.DataFrame) -> pd.DataFrame:
+    """The processes whose samples are times."""
+    return done[done["peak_bytes"].isna() | done["first_step_s"].notna()]
+
+
+def _spread(samples: Any) -> pd.DataFrame:
+    """Median and spread of each group of samples in seconds."""
+    return pd.DataFrame(
+        {
+            "median_s": samples.median(),
+            "q25_s": samples.quantile(0.25),
+            "q75_s": samples.quantile(0.75),
+            "min_s": samples.min(),
+            "max_s": samples.max(),
+            "samples": samples.count(),
+        }
+    )
+
+
+def _speedup(rows: pd.DataFrame) -> pd.DataFrame:
+    """How many times as long as each row of `SYSTEM` a baseline took, in the same run and at the same size.
+
+    The baseline is another system's case of the same rule or, where it has none, of a rule with the same
+    path of the gradient, which is what a step's cost depends on. NaN where there is none.
+    """
+    same = [*RUN, *WORKLOAD]
+    own, others = rows[rows["system"] == SYSTEM], rows[rows["system"] != SYSTEM]
+    speedup = pd.Series(np.nan, index=rows.index, name="speedup")
+    for index in own.index:
+        row = own.loc[index]
+        there = others[(others[same] == row[same]).all(axis=1)]
+        equal = there[there["rule"] == row["rule"]]
+        if equal.empty:
+            equal = there[there["rule"].map(_path) == _path(row["rule"])]
+        speedup.loc[index] = equal["median_s"].min() / row["median_s"]
+    return speedup.to_frame()
+
+
+def _path(rule: str) -> bool | str:
+    """Whether a rule's gradient goes through the recurrence; the name of a rule that the package lacks."""
+    return rules.get(rule).recurrent_gradient if rule in rules.RULES else rule
+
+
+def samples_of(records: Records, rows: pd.DataFrame) -> pd.DataFrame:
+    """The raw samples behind rows of `costs`: its columns that name the case, and step_s."""
+    case = [*RUN, *WORKLOAD, *RUNNER]
+    timed = _timed(records.measurements)
+    named = records.samples.merge(timed[["measurement", *case]], on="measurement")
+    return named.merge(rows[case], on=case)[[*case, "step_s"]]
+
+
+def sweep(rows: pd.DataFrame, size: str, least: int = 2) -> pd.DataFrame:
+    """The rows of those cases that were measured at several sizes (`least`), of which `size` alone differs.
+
+    A line through the rows of a case then shows what `size` does. Where there are several runs, the newest;
+    where there are several of the other sizes, those with the most rows.
+    """
+    others = [name for name in WORKLOAD if name != size]
+    same = [*RUN, *others, *RUNNER]
+    rows = rows[rows.groupby(same, dropna=False)[size].transform("nunique") >= least]
+    parts = [part for _, part in rows.groupby([*RUN, *others], dropna=False)]
+    return max(
+        parts, key=lambda part: (part["started"].max(), len(part), part["n_steps"].max()), default=rows
+    )
+
+
+def growth(rows: pd.DataFrame) -> pd.DataFrame:
+    """Per case of a `sweep` through n_steps: shortest and longest trial, memory at both, bytes per step."""
+    case = [*RUN, "dtype", "batch", "n_rec", *RUNNER]
+    found = []
+    for names, part in rows.groupby(case, dropna=False, sort=False):
+        part = part.sort_values("n_steps")
+        first, last = part.iloc[0], part.iloc[-1]
+        slope = (last["peak_bytes"] - first["peak_bytes"]) / (last["n_steps"] - first["n_steps"])
+        found.append(
+            {
+                **dict(zip(case, names, strict=True)),
+                "shortest": first["n_steps"],
+                "longest": last["n_steps"],
+                "shortest_bytes": first["peak_bytes"],
+                "longest_bytes": last["peak_bytes"],
+                "bytes_per_step": slope,
+            }
+        )
+    return pd.DataFrame(found)
+
+
+def curves(records: Records) -> pd.DataFrame:
+    """All points, each with the columns of its run."""
+    columns = ["file", *TRAINING, "task", "dtype", "batch", "seed"]
+    return records.points.merge(records.runs[columns], on="file")
+
+
+def figure_of(points: pd.DataFrame) -> str:
+    """What measures success in these points: their task's measure, or "test_loss" where they lack it."""
+    columns = [measure.column for measure in MEASURES]
+    return next((column for column in columns if points[column].notna().any()), "test_loss")
+
+
+def finals(records: Records) -> pd.DataFrame:
+    """One row per training run: `final`, the median test figure of its last steps, and the criterion.
+
+    Columns:
+        final: of `figure_of` its experiment.
+        criterion_step, criterion_s: NaN where the criterion was not met.
+    """
+    points = curves(records)
+    rows = records.runs.merge(
+        records.criteria[["file", "step", "train_s"]].rename(
+            columns={"step": "criterion_step", "train_s": "criterion_s"}
+        ),
+        on="file",
+        how="left",
+    )
+    rows["criterion_step"] = rows["criterion_step"].astype(float)
+    rows["criterion_s"] = rows["criterion_s"].astype(float)
+    rows["final"] = np.nan
+    for _, part in points.groupby("experiment"):
+        figure = figure_of(part)
+        last = part[part["step"] > part.groupby("file")["step"].transform("max") - FINAL_STEPS]
+        final = last.groupby("file")[figure].median()
+        here = rows["file"].isin(final.index)
+        rows.loc[here, "final"] = rows.loc[here, "file"].map(final)
+    return rows
+
+
+def training(records: Records) -> pd.DataFrame:
+    """One row per experiment, machine and runner, over its seeds.
+
+    Columns:
+        seeds, unfinished, diverged, shared: how many, and how many of them have no end, ended as the loss
+            became NaN or infinite, and were trained on shared workers.
+        least_steps, most_steps: training steps of the shortest and longest run.
+        final, final_min, final_max: median and range over seeds of the final test figure.
+        met, criterion_share: seeds that met the stopping criterion, and their share.
+        criterion_step, criterion_s: medians over those seeds; with _min and _max.
+        train_s: median training time. It and criterion_s are NaN where any seed has no seconds that compare.
+    """
+    rows = []
+    for names, part in finals(records).groupby(TRAINING, dropna=False, sort=False):
+        met = part[part["criterion_step"].notna()]
+        row = dict(zip(TRAINING, names, strict=True))
+        row |= {name: part[name].iloc[0] for name in ("task", "dtype", "batch")}
+        row |= {
+            "started": part["started"].max(),
+            "seeds": len(part),
+            "unfinished": int(part["end"].isna().sum()),
+            "diverged": int((part["end"] == DIVERGED).sum()),
+            "shared": int((part["timing"] == "shared").sum()),
+            "least_steps": part["last_step"].min(),
+            "most_steps": part["last_step"].max(),
+            "final": part["final"].median(),
+            "final_min": part["final"].min(),
+            "final_max": part["final"].max(),
+            "met": len(met),
+            "criterion_share": len(met) / len(part),
+            "train_s": part["train_s"].median(skipna=False),
+        }
+        for name in ("criterion_step", "criterion_s"):
+            found = met[name].iloc[:0] if met[name].isna().any() else met[name]
+            row |= {name: found.median(), f"{name}_min": found.min(), f"{name}_max": found.max()}
+        rows.append(row)
+    columns = [*TRAINING, "task", "dtype", "batch", "started", "seeds"]
+    return pd.DataFrame(rows, columns=None if rows else columns)
+
+
+def experiments(records: Records) -> list[str]:
+    """Digests of the experiments of `SYSTEM`, that with the most runs first, of equals the newest."""
+    own = records.runs[(records.runs["system"] == SYSTEM) & (records.runs["last_step"] > 0)]
+    if own.empty:
+        return []
+    runs = own.groupby("experiment")["started"].agg(["size", "max"])
+    return list(runs.sort_values(["size", "max"], ascending=False).index)
+
+
+def incomplete(records: Records) -> pd.DataFrame:
+    """The cases of the newest run that are unavailable or failed, each once, with the reason."""
+    own = records.measurements[~of_asv(records.measurements)]
+    runs = timing_runs(own)
+    if not runs:
+        return own
+    rows = runs[0].of(own)
+    rows = rows[rows["status"] != "ok"]
+    return rows.drop_duplicates([*WORKLOAD, *RUNNER, "status", "reason"])
+
+
+def commits(records: Records) -> pd.DataFrame:
+    """One row per case and figure of what ASV measured, of each commit, machine and environment.
+
+    Columns: those that name the case; figure, a metric's name; median, q25 and q75 of its samples, which are
+    NaN where ASV keeps one figure only; samples: how many; status.
+    """
+    rows = records.measurements[of_asv(records.measurements)]
+    case = ["measurement", "file", "started", "commit", *RUN, *WORKLOAD, *RUNNER, "status"]
+    single = rows.melt(case, [*COSTS, *TRACKED], "figure", "median").dropna(subset="median")
+    sampled = records.samples.melt("measurement", SAMPLES, "figure").dropna(subset="value")
+    grouped = sampled.groupby(["measurement", "figure"])["value"]
+    spread = grouped.agg(
+        middle="median",
+        q25=lambda values: values.quantile(0.25),
+        q75=lambda values: values.quantile(0.75),
+        samples="size",
+    ).reset_index()
+    found = rows[case].merge(spread, on="measurement")
+    found = pd.concat([found, single])  # where both are, the sampled row comes first
+    found["median"] = found["median"].fillna(found["middle"])
+    return found.drop(columns="middle").drop_duplicates(["measurement", "figure"])
+
+
+def comparisons(records: Records) -> pd.DataFrame:
+    """The newest comparison of each case with the published numbers."""
+    case = ["machine", "backend", "rule", "mode", "dtype", "device"]
+    rows = records.parity.sort_values("started", kind="stable")
+    return rows.drop_duplicates(case, keep="last")

@@ -1,0 +1,191 @@
+"""Sweeps out of the records: which runs turned which knobs, what is lacking, and its command."""
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+import implementations as impl
+from benchmarks.define.problem import PROBLEMS, SYSTEM, TASK_NAME
+from benchmarks.define.settings import KNOBS, PRESETS
+from benchmarks.judge.learning import FRESH, published, value
+from benchmarks.store.read import Records
+from implementations.training import Plan
+
+SWEEP = "python -m benchmarks sweep"
+
+_SAME = ["task", "backend", "mode", "dtype", "device"]
+
+
+def turned(task: str, settings: Mapping[str, Any], batch: int) -> dict[str, float] | None:
+    """Knob -> value, of those that are not as published; None for a run that differs in more than knobs."""
+    free = tuple(KNOBS)
+    if not published(task, settings, batch, free):
+        return None
+    found = {}
+    for name in KNOBS:
+        others = tuple(other for other in free if other != name)
+        if not published(task, settings, batch, others):
+            found[name] = value(settings, batch, name)
+    numbers = all(isinstance(at, int | float) for at in found.values())
+    return found if numbers else None
+
+
+def usual(task: str, name: str) -> Any:
+    """The published value of a knob; None where the task has no such knob."""
+    problem = PROBLEMS[task]
+    if name == "batch":
+        return problem.recipe.batch
+    if name == "learning_rate":
+        return problem.recipe.learning_rate
+    return getattr(getattr(problem, KNOBS[name].part), name, None)
+
+
+def members(records: Records, task: str, knobs: tuple[str, ...], like: pd.DataFrame) -> pd.DataFrame:
+    """The runs of a task, judged or not, that differ from the published setting by `knobs` alone.
+
+    Args:
+        like: rows whose backend, mode, dtype and device they have.
+
+    Columns: those of `records.runs`; turned, of the function `turned`.
+    """
+    rows = records.runs[(records.runs["system"] == SYSTEM) & (records.runs["task"] == task)]
+    rows = rows.merge(like[_SAME].drop_duplicates(), on=_SAME)
+    found = _turned(rows)
+    return found[np.array([all(name in knobs for name in row) for row in found["turned"]], bool)]
+
+
+def _turned(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows that differ from the published setting by knobs alone, with the column `turned`."""
+    rows = rows[rows["task"].isin(list(PROBLEMS))]
+    kinds = rows.drop_duplicates("experiment")
+    of = {
+        str(row["experiment"]): turned(row["task"], row["settings"], row["batch"])
+        for row in kinds[["experiment", "task", "settings", "batch"]].to_dict("records")
+    }
+    rows = rows.assign(turned=rows["experiment"].map(of))
+    return rows[rows["turned"].notna()]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """One call of `sweep` that makes all of some runs: one knob at a time, all rules at all seeds.
+
+    Attributes:
+        values: knob -> its values other than published, ascending.
+        seeds: ascending, without a gap.
+        steps: of the longest run.
+    """
+
+    task: str
+    backend: str
+    mode: str
+    dtype: str
+    device: str
+    threads: str
+    rules: tuple[str, ...]
+    values: dict[str, tuple[float, ...]]
+    seeds: tuple[int, ...]
+    steps: int
+    evaluate_every: int | None
+    test_trials: int | None
+    stop_early: bool
+
+    @property
+    def settings(self) -> list[tuple[str | None, float | None]]:
+        """(knob, value) of all settings; (None, None) is the published one."""
+        return [(None, None), *((name, at) for name, values in self.values.items() for at in values)]
+
+    @property
+    def command(self) -> str:
+        """What makes its runs; those that are recorded are skipped."""
+        recipe = PROBLEMS[self.task].recipe
+        words = [SWEEP]
+        words += [] if self.task == TASK_NAME else [f"--task {self.task}"]
+        words += [f"--backend {self.backend}", f"--rule {','.join(self.rules)}"]
+        left = dict(self.values)
+        for preset, values in PRESETS.items():
+            there = {name: set(listed) - {usual(self.task, name)} for name, listed in values.items()}
+            if all(set(left.get(name, ())) == listed for name, listed in there.items()):
+                words.append(f"--preset {preset}")
+                left = {name: at for name, at in left.items() if name not in values}
+        words += [f"{KNOBS[name].option} {','.join(f'{at:g}' for at in left[name])}" for name in left]
+        words += [f"--seeds {len(self.seeds)}"] + [f"--first-seed {self.seeds[0]}"] * (self.seeds[0] != 10)
+        words += [f"--steps {self.steps}"]
+        plan = (
+            ("evaluate_every", recipe.evaluate_every),
+            ("test_trials", Plan.test_trials),
+        )
+        for name, default in plan:
+            given = getattr(self, name)
+            words += [f"--{name.replace('_', '-')} {given}"] * (given not in (None, default))
+        words += ["--stop-early"] * self.stop_early
+        defaults = {"mode": "adjoint", "dtype": "float32", "device": "cpu", "threads": "1"}
+        words += [f"--{n} {getattr(self, n)}" for n, usual in defaults.items() if getattr(self, n) != usual]
+        return " ".join(words)
+
+
+def planned(runs: pd.DataFrame, rules: tuple[str, ...] = ()) -> list[tuple[Sweep, pd.DataFrame]]:
+    """The sweeps that rows are of, each with its rows: those trained on a cluster, one knob turned or none.
+
+    Args:
+        runs: rows of `records.runs`.
+        rules: that belong to a sweep too, though it may lack them.
+    """
+    rows = _turned(runs[runs["timing"].notna() & (runs["system"] == SYSTEM) & (runs["seed"] < FRESH)])
+    rows = rows[np.array([len(row) < 2 for row in rows["turned"]], bool)]
+    found = []
+    for names, part in rows.groupby([*_SAME, "threads"], sort=False):
+        same: dict[str, Any] = dict(zip([*_SAME, "threads"], names, strict=True))
+        values: dict[str, set[float]] = {}
+        for row in part["turned"]:
+            for name, at in row.items():
+                values.setdefault(name, set()).add(at)
+        if not values:
+            continue
+        has = {*part["rule"], *rules}
+        ordered = [rule for rule in impl.RULES if rule in has] + sorted(has.difference(impl.RULES))
+        settings = part["settings"].iloc[0]
+        for seeds in _without_gaps(sorted({int(seed) for seed in part["seed"]})):
+            sweep = Sweep(
+                **same,
+                rules=tuple(ordered),
+                values={name: tuple(sorted(values[name])) for name in KNOBS if name in values},
+                seeds=seeds,
+                steps=int(part["last_step"].max()),
+                evaluate_every=settings.get("evaluate_every"),
+                test_trials=None if PROBLEMS[same["task"]].task.frozen else settings.get("test_trials"),
+                stop_early=bool((part["end"] == "criterion").any()),
+            )
+            found.append((sweep, part[part["seed"].isin(seeds)]))
+    return found
+
+
+def lacking(sweep: Sweep, rows: pd.DataFrame) -> pd.DataFrame:
+    """What of a sweep has no end in the records, a row per rule and setting.
+
+    Columns: rule; knob and value, None at the published setting; seeds, a tuple.
+    """
+    ended = rows[rows["end"].notna()]
+    there = {
+        (row["rule"], *_setting(row), int(row["seed"]))
+        for row in ended[["rule", "turned", "seed"]].to_dict("records")
+    }
+    found = []
+    for name, at in sweep.settings:
+        for rule in sweep.rules:
+            seeds = tuple(seed for seed in sweep.seeds if (rule, name, at, seed) not in there)
+            if seeds:
+                found.append({"rule": rule, "knob": name, "value": at, "seeds": seeds})
+    return pd.DataFrame(found, columns=["rule", "knob", "value", "seeds"])
+
+
+def _setting(row: Mapping[Hashable, Any]) -> tuple[str | None, float | None]:
+    return next(iter(row["turned"].items()), (None, None))
+
+
+def _without_gaps(seeds: list[int]) -> list[tuple[int, ...]]:
+    breaks = np.flatnonzero(np.diff(seeds) > 1) + 1
+    return [tuple(int(seed) for seed in part) for part in np.split(np.array(seeds), breaks)]

@@ -1,0 +1,1 @@
+"""Do it: the only room that starts processes or touches devices."""

@@ -1,0 +1,236 @@
+"""ASV's command line run on this checkout, and what it stored of a commit.
+
+ASV's own name for a machine is its host name. Results are meant to be shared, so the name here is the digest
+of the machine's description that all records use.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import product
+from pathlib import Path
+from threading import Thread
+from types import MappingProxyType
+from typing import IO, Any
+
+import pandas as pd
+from asv.machine import MachineCollection
+from asv.results import Results
+from asv.util import UserError, is_na, load_json
+from filelock import FileLock, Timeout
+
+from benchmarks.run.interruption import Interrupted, held
+from benchmarks.store.environment import environment
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIG = ROOT / "asv.conf.json"
+
+_PATH = r"(?:'bptt', 'adjoint'|'eprop_symmetric', '(?:adjoint|online)')"
+QUICK = (
+    rf"^step_time\.StepTime\..*\('\w+', {_PATH}, 'cpu'",
+    r"^forward_time\.ForwardTime\..*'cpu'",
+    rf"^peak_memory\.PeakMemory\..*\('\w+', {_PATH}, 'cpu'",
+    r"^accuracy\.\w+\..*'(?:bptt|eprop_symmetric)', 'adjoint', 'cpu'",
+)
+"""Benchmarks that tell in minutes whether a change matters: every code path of a step, on the CPU. Random
+e-prop runs the code of symmetric e-prop."""
+
+
+def register_machine() -> str:
+    """Make this machine known to ASV, in the user's list of machines; returns its name."""
+    found = environment()
+    memory_bytes = found["memory_bytes"]
+    MachineCollection.save(
+        found["machine"],
+        {
+            "machine": found["machine"],
+            "os": found["system"].split()[0],
+            "arch": found["system"].split()[-1],
+            "cpu": found["processor"],
+            "num_cpu": str(found["cores"]),
+            "ram": "" if memory_bytes is None else str(memory_bytes // 1024),  # ASV counts in kilobytes
+        },
+    )
+    return found["machine"]
+
+
+def config_for(results: Path, folder: Path) -> Path:
+    """Write ASV's configuration with another place for results to `folder`; returns its path.
+
+    Environments stay shared with `asv run`, as they take minutes to make.
+    """
+    config: dict[str, Any] = load_json(str(CONFIG), js_comments=True)
+    config["results_dir"] = str(results.resolve())
+    for name in ("repo", "benchmark_dir", "env_dir", "html_dir"):
+        config[name] = str((ROOT / config[name]).resolve())
+    path = folder / "asv.conf.json"
+    path.write_text(json.dumps(config))
+    return path
+
+
+class InUse(Exception):
+    """Another process runs ASV in this clone."""
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Keep other processes from this clone's environments, whose packages change from commit to commit.
+
+    Raises:
+        InUse: another process has them.
+    """
+    path = ROOT / ".asv" / "environments.lock"
+    path.parent.mkdir(exist_ok=True)
+    lock = FileLock(path, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise InUse("ASV is running in this clone already; two runs would disturb each other") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def run(
+    arguments: Sequence[str],
+    config: Path = CONFIG,
+    log: Path | None = None,
+    variables: Mapping[str, str] = MappingProxyType({}),
+) -> int:
+    """Run ASV; returns its exit status.
+
+    Args:
+        arguments: a command of ASV and its options.
+        config: ASV's configuration.
+        log: all that ASV prints goes there, and progress alone to this process's output: without the tables
+            and the verdict at its end. By default everything goes to the output.
+        variables: of the environment, for the benchmarks to read.
+
+    Raises:
+        Interrupted: Ctrl-C or SIGTERM came, and ASV has ended; whole rounds that it had done are stored.
+    """
+    command = [sys.executable, "-m", "asv", "--config", str(config), *arguments]
+    output = None if log is None else subprocess.PIPE
+    errors = None if log is None else subprocess.STDOUT
+    # In a session of its own, a Ctrl-C at the terminal reaches it once, from here
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONUNBUFFERED": "1", **variables},
+        start_new_session=True,
+        preexec_fn=_heed_interrupts,
+        text=True,
+        errors="replace",
+        stdout=output,
+        stderr=errors,
+    )
+    relay = Thread(target=_relay, args=(process.stdout, log), daemon=True)
+    try:
+        relay.start()
+        with held() as request:
+            while True:
+                try:
+                    return process.wait(timeout=0.2)
+                except subprocess.TimeoutExpired:
+                    if request.signal_number is None:
+                        continue
+                    process.send_signal(signal.SIGINT)
+                    process.wait()
+                    raise Interrupted(request.signal_number, "interrupted") from None
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        relay.join()
+
+
+def _heed_interrupts() -> None:
+    """Shells start background jobs with SIGINT ignored, which ASV would inherit and go on to its end."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def _relay(stream: IO[str] | None, log: Path | None) -> None:
+    if stream is None or log is None:
+        return
+    with stream, log.open("w", encoding="utf-8") as file:
+        for line in stream:
+            file.write(line)
+            file.flush()
+            if line.startswith(("[", "\N{MIDDLE DOT}")) and "===" not in line:
+                print(line, end="", flush=True)
+
+
+# What a wheel is made of
+MEASURED = ("implementations", "pyproject.toml", "constraints.txt")
+
+
+def git(*arguments: str) -> str | None:
+    """What git prints in this checkout; None where it fails."""
+    try:
+        done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True)
+    except OSError:
+        return None
+    return done.stdout.strip("\n") if done.returncode == 0 else None
+
+
+def uncommitted() -> list[str]:
+    """Files of what is measured whose changes are in no commit."""
+    return [line[3:] for line in (git("status", "--porcelain", "--", *MEASURED) or "").splitlines()]
+
+
+COLUMNS = ["benchmark", "case", "selector", "unit", "status", "value", "samples"]
+"""`case` names the values of the parameters that tell cases apart, `selector` is the whole as ASV writes it;
+`status` is ok, unavailable or failed; `value` is the median of `samples`, a list, of one where ASV keeps the
+value alone."""
+
+
+def stored(results: Path, machine: str, commit: str) -> pd.DataFrame:
+    """What ASV stored of a commit, a row per case with `COLUMNS`; no rows where it stored nothing.
+
+    Args:
+        results: ASV's results_dir.
+        machine: ASV's name of the machine.
+        commit: full hash.
+    """
+    rows: list[dict[str, Any]] = []
+    units = _units(results)
+    for path in sorted((results / machine).glob(f"{commit[:8]}-*.json")):
+        try:
+            found = Results.load(str(path), machine)
+        except UserError:
+            continue
+        for benchmark in sorted(found.get_all_result_keys()):
+            rows += _cases(found, benchmark, units.get(benchmark))
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _cases(found: Results, benchmark: str, unit: str | None) -> list[dict[str, Any]]:
+    parameters = found.get_result_params(benchmark)
+    rows = []
+    for texts, value, samples in zip(
+        product(*parameters),
+        found.get_result_value(benchmark, parameters),
+        found.get_result_samples(benchmark, parameters),
+        strict=True,
+    ):
+        status = "failed" if value is None else "unavailable" if is_na(value) else "ok"
+        # A parameter with one value for all cases tells none apart
+        told = [text for text, values in zip(texts, parameters, strict=True) if len(values) > 1]
+        kept = [] if status != "ok" else [value] if samples is None else samples
+        case = ", ".join(text.strip("'") for text in told)
+        selector = f"{benchmark}({', '.join(texts)})"
+        rows.append(dict(zip(COLUMNS, (benchmark, case, selector, unit, status, value, kept), strict=True)))
+    return rows
+
+
+def _units(results: Path) -> dict[str, str]:
+    try:
+        known = json.loads((results / "benchmarks.json").read_text())
+    except (OSError, ValueError):
+        return {}
+    return {name: of["unit"] for name, of in known.items() if isinstance(of, dict) and "unit" in of}

@@ -1,0 +1,183 @@
+"""The regression gate: two commits measured in turns by ASV, and judged."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.util import find_spec
+from itertools import product
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pandas as pd
+
+from benchmarks.define.asv import REPEAT
+from benchmarks.judge import gate as regressions
+from benchmarks.judge.gate import REGRESSIONS, Thresholds
+from benchmarks.run import asv as asv_suite
+from benchmarks.run.asv import MEASURED, QUICK, ROOT, git, uncommitted
+from benchmarks.show.gate import Comparison
+from benchmarks.store.environment import environment
+from implementations import checks
+
+ROUNDS = 4
+"""Fresh processes per case and side, measured in turns, so that what one process happens to get (its place in
+memory, a busy neighbour) does not pass for a change; with `suite.REPEAT`, samples enough."""
+
+
+class CannotCompare(Exception):
+    """Nothing was measured, and nothing can be; the text says why."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to compare, and how.
+
+    Attributes:
+        base, head: git revisions.
+        patterns: regular expressions, matched against a benchmark's name and parameters as ASV writes them.
+        rounds: interleaved processes per case of a time and side.
+        samples: per process; None for what each benchmark says, `suite.REPEAT`.
+        confirm: measure a second time what seems worse.
+
+    Raises:
+        InvalidArgument: (a ValueError) for a number out of range.
+    """
+
+    base: str
+    head: str
+    patterns: tuple[str, ...] = QUICK
+    rounds: int = ROUNDS
+    samples: int | None = None
+    confirm: bool = True
+    thresholds: Thresholds = field(default_factory=Thresholds)
+
+    def __post_init__(self) -> None:
+        checks.integer("rounds", self.rounds, ROUNDS)
+        if self.samples is not None:
+            checks.integer("samples", self.samples, 1)
+        if self._least_samples < self.thresholds.samples:
+            checks.fail("samples", self._least_samples, f"at least {self.thresholds.samples} in all rounds")
+
+    @property
+    def _least_samples(self) -> int:
+        return self.rounds * (self.samples or REPEAT[0])
+
+    @property
+    def attributes(self) -> list[str]:
+        """As options of ASV."""
+        return [] if self.samples is None else [f"--attribute=repeat={self.samples}"]
+
+
+def prepare(plan: Plan) -> tuple[str, str]:
+    """The commits of base and head, once all is known to be in place that a comparison needs.
+
+    Raises:
+        CannotCompare: what is missing or wrong.
+    """
+    if git("rev-parse", "--git-dir") is None:
+        raise CannotCompare("check compares commits, and needs git and a clone of the repository")
+    if find_spec("virtualenv") is None:
+        raise CannotCompare("virtualenv can't be imported: pip install 'eprop-bench[benchmarks]'")
+    base, head = _commit(plan.base), _commit(plan.head)
+    if base == head:
+        raise CannotCompare(
+            f"{plan.base} and {plan.head} are the same commit, {base[:8]}: there is nothing to compare"
+        )
+    for name, commit in ((plan.base, base), (plan.head, head)):
+        for path in MEASURED:
+            if git("cat-file", "-e", f"{commit}:{path}") is None:
+                raise CannotCompare(f"{name} ({commit[:8]}) has no {path}, and can't be installed")
+    if changes := uncommitted():
+        raise CannotCompare(f"only commits are measured, and these changes are in none: {', '.join(changes)}")
+    for pattern in plan.patterns:
+        if not _matches(pattern):
+            raise CannotCompare(f"no benchmark matches {pattern!r}")
+    return base, head
+
+
+def compare(plan: Plan, commits: tuple[str, str], folder: Path) -> Comparison:
+    """Measure both commits and judge.
+
+    Args:
+        plan: what to compare.
+        commits: what `prepare` returned.
+        folder: ASV's results go to folder/asv and, of the second measurement, folder/confirmation; what it
+            printed, with the reasons of what can't run and the errors of what failed, to .log beside each.
+
+    Raises:
+        asv_suite.InUse: another process measures in this clone.
+        Interrupted: Ctrl-C or SIGTERM came; what was measured is in the folder.
+    """
+    with asv_suite.alone():
+        machine = asv_suite.register_machine()
+        base, head = _measure(plan, commits, machine, plan.patterns, folder / "asv")
+        verdicts = regressions.judge(base, head, plan.thresholds)
+        worse = verdicts[verdicts["verdict"].isin(REGRESSIONS)]
+        if plan.confirm and len(worse):
+            cases = head.merge(worse[["benchmark", "case"]])
+            patterns = [f"^{re.escape(selector)}$" for selector in cases["selector"]]
+            again = _measure(plan, commits, machine, patterns, folder / "confirmation")
+            verdicts = regressions.confirmed(verdicts, regressions.judge(again[0], again[1], plan.thresholds))
+    found = environment()
+    return Comparison(
+        base=plan.base,
+        base_commit=commits[0],
+        head=plan.head,
+        head_commit=commits[1],
+        machine=f"{found['processor']}, {found['cores']} cores",
+        rounds=plan.rounds,
+        thresholds=plan.thresholds,
+        verdicts=verdicts,
+        unconfirmed=len(worse) - int(verdicts["verdict"].isin(REGRESSIONS).sum()),
+    )
+
+
+def new_folder(results: Path, commits: tuple[str, str]) -> Path:
+    """A fresh folder for a comparison: results of another one are never mixed in."""
+    base, head = commits
+    return results / "checks" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{base[:8]}-{head[:8]}"
+
+
+def _measure(
+    plan: Plan, commits: tuple[str, str], machine: str, patterns: Sequence[str], results: Path
+) -> list[pd.DataFrame]:
+    """What ASV stored of base and head."""
+    results.mkdir(parents=True)
+    selection = [option for pattern in patterns for option in ("--bench", pattern)]
+    with TemporaryDirectory(prefix="eprop-bench-check-") as folder:
+        # ASV's status says little: 1 for its own verdict and for errors, 2 for any failure, of either side
+        asv_suite.run(
+            [
+                *("continuous", *commits, "--interleave-rounds", "--show-stderr", "--machine", machine),
+                *("--factor", str(plan.thresholds.factor), *plan.attributes, *selection),
+            ],
+            asv_suite.config_for(results, Path(folder)),
+            log=results.with_suffix(".log"),
+            variables={"EPROP_BENCH_ROUNDS": str(plan.rounds)},
+        )
+    return [asv_suite.stored(results, machine, commit) for commit in commits]
+
+
+def _commit(revision: str) -> str:
+    found = git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+    if found is None:
+        raise CannotCompare(f"{revision!r} is no commit, branch or tag of this clone")
+    return found
+
+
+def _matches(pattern: str) -> bool:
+    try:
+        wanted = re.compile(pattern)
+    except re.error as error:
+        raise CannotCompare(f"{pattern!r} is no regular expression: {error}") from None
+    return any(wanted.search(name) for name in _names())
+
+
+def _names() -> Iterator[str]:
+    """Every case of the suite, as ASV names it."""
+    from asv_runner.discovery import disc_benchmarks
+
+    for benchmark in disc_benchmarks(str(ROOT / "benchmarks")):
+        for values in product(*benchmark.params):
+            yield f"{benchmark.name}({', '.join(values)})"

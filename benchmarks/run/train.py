@@ -1,0 +1,359 @@
+"""One training run, recorded in results/curves/NAME.jsonl as it is measured, and resumed where it stopped.
+
+What is recorded is never measured again. After each point a checkpoint is written; with it, a run goes on
+where it was. Without it (lost, damaged, or deleted because the run had ended and is now to be longer), the
+run is trained again from step 0, which gives the same numbers, but evaluated from the last point on only.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from filelock import FileLock, Timeout
+
+import implementations as impl
+from benchmarks.define.problem import SYSTEM, Problem
+from benchmarks.run.interruption import Interrupted, held
+from benchmarks.run.progress import Display
+from benchmarks.store import checkpoint
+from benchmarks.store.environment import environment
+from benchmarks.store.run_log import DIVERGED, CurveFile, Recorded, UnusableFile
+from implementations.training import Event, Final, NonFiniteLoss, Plan, Point, Training
+
+SCHEMA = 1
+
+
+class Trained(Protocol):
+    """A training on its way; `implementations.training.Training` says what each member does."""
+
+    @property
+    def step(self) -> int:
+        """Steps done."""
+        ...
+
+    @property
+    def last_point(self) -> int:
+        """Step of the last point."""
+        ...
+
+    @property
+    def criterion_step(self) -> int | None:
+        """Where the stopping criterion was met first."""
+        ...
+
+    def warm_up(self) -> None:
+        """Let everything be compiled."""
+        ...
+
+    def events(self, passed: Mapping[int, float] | None = None) -> Iterator[Event]:
+        """Train up to the end."""
+        ...
+
+    def final(self) -> Final | None:
+        """Judge the trained network; None where there is nothing to judge it on."""
+        ...
+
+    def state(self) -> dict[str, np.ndarray]:
+        """All that `restore` needs."""
+        ...
+
+    def restore(self, state: Mapping[str, np.ndarray], criterion_step: int | None = None) -> None:
+        """Take up a state."""
+        ...
+
+
+class Recordable(Protocol):
+    """A run of any system, as `record` takes it; `Run` says what each member is."""
+
+    @property
+    def plan(self) -> Plan:
+        """Steps, seed and points."""
+        ...
+
+    @property
+    def header(self) -> dict[str, Any]:
+        """The `run` record."""
+        ...
+
+    @property
+    def title(self) -> str:
+        """For people."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """Of the file."""
+        ...
+
+    def training(self) -> Trained:
+        """The training, at step 0."""
+        ...
+
+
+@dataclass(frozen=True)
+class Run:
+    """All that a training run depends on. `threads` is None for all that the process may use."""
+
+    backend: str
+    rule: str
+    mode: str
+    dtype: str
+    device: str
+    threads: int | None
+    problem: Problem
+    optimizer: impl.Adam
+    plan: Plan
+
+    @property
+    def header(self) -> dict[str, Any]:
+        """The `run` record: all but how long the run is, so that a longer one goes on in the same file."""
+        plan, problem = self.plan, self.problem
+        # Only where it is not that of the first task, whose recorded runs have no such field
+        weights = {} if problem.readout_std is None else {"weights": {"readout_std": problem.readout_std}}
+        return {
+            "kind": "run",
+            "schema": SCHEMA,
+            "system": SYSTEM,
+            "task": problem.name,
+            "backend": self.backend,
+            "rule": self.rule,
+            "mode": self.mode,
+            "dtype": self.dtype,
+            "device": self.device,
+            "threads": self.threads,
+            "seed": plan.seed,
+            "batch": plan.batch,
+            "settings": {
+                "task": asdict(problem.task),
+                "network": asdict(problem.network),
+                "objective": asdict(problem.objective),
+                "optimizer": asdict(self.optimizer),
+                **weights,
+                "evaluate_every": plan.evaluate_every,
+                "test_trials": plan.batch * (1 if problem.task.frozen else plan.test_batches),
+            },
+        }
+
+    @property
+    def title(self) -> str:
+        """Rule, backend and seed, for people."""
+        return f"{self.rule} on {self.backend}, seed {self.plan.seed}"
+
+    @property
+    def name(self) -> str:
+        """Of the file: TASK-BACKEND-RULE-MODE-DTYPE-DEVICE-seedN-DIGEST."""
+        return file_name(self.header)
+
+    def training(self) -> Trained:
+        """The training, at step 0."""
+        return Training(self.learner(), self.problem.task, self.plan, self.title)
+
+    def learner(self) -> impl.Learner:
+        """A learner with the initial weights of the seed.
+
+        Raises:
+            InvalidArgument: (a ValueError) for an argument that is not what it may be.
+        """
+        return impl.learner(
+            self.backend,
+            self.rule,
+            self.problem.initial_parameters(self.plan.seed),
+            network=self.problem.network,
+            objective=self.problem.objective,
+            mode=self.mode,
+            optimizer=self.optimizer,
+            dtype=self.dtype,
+            device=self.device,
+            threads=self.threads,
+        )
+
+
+def file_name(header: Mapping[str, Any]) -> str:
+    """TASK-BACKEND-RULE-MODE-DTYPE-DEVICE-seedN-DIGEST, of a `run` record."""
+    digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode()).hexdigest()[:8]
+    parts = [str(header[name]) for name in ("task", "backend", "rule", "mode", "dtype", "device")]
+    return "-".join((*parts, f"seed{header['seed']}", digest))
+
+
+def record(
+    run: Recordable,
+    results: Path,
+    show: Callable[[str, int], Display],
+    sweep: Mapping[str, Any] | None = None,
+) -> None:
+    """Train, or go on training, up to the end of the run's plan; a run that is there already is skipped.
+
+    Args:
+        run: what to train.
+        results: directory that holds curves/; made if missing.
+        show: title and number of steps -> display of the run.
+        sweep: where the run is trained as part of a sweep, its provenance, for the session's record.
+
+    Raises:
+        UnusableFile: the run's file is damaged, of another run, or in use by another process.
+        Interrupted: Ctrl-C or SIGTERM came; all that was measured is saved.
+        NonFiniteLoss: the run diverged, which is recorded as its end. It is not trained again: a run depends
+            on nothing but its settings.
+    """
+    directory = results / "curves"
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / f"{run.name}.jsonl"
+    checkpoint_path = directory / f"{run.name}.checkpoint.npz"
+    with locked(path), show(run.title, run.plan.steps) as display:
+        file = CurveFile(path, run.header)
+        recorded = file.recorded
+        if recorded.end_reason == DIVERGED:
+            display.say(
+                f"{run.title}: already recorded, it diverged after step {recorded.last_point}, skipped"
+            )
+            return
+        if finished(recorded, run.plan):
+            display.say(f"{run.title}: already recorded up to step {recorded.last_point}, skipped")
+        else:
+            try:
+                _train(run, file, checkpoint_path, display, sweep)
+            except NonFiniteLoss as error:
+                end = {"kind": "end", "step": recorded.last_point, "reason": DIVERGED, "error": str(error)}
+                file.append(end)
+                checkpoint.delete(checkpoint_path)
+                raise
+        _end(file, run.plan, checkpoint_path)
+
+
+def _train(
+    run: Recordable,
+    file: CurveFile,
+    checkpoint_path: Path,
+    display: Display,
+    sweep: Mapping[str, Any] | None,
+) -> None:
+    recorded = file.recorded
+    training = run.training()
+    display.warming_up()
+    training.warm_up()
+    unresumed = _resume(training, run.name, recorded, checkpoint_path)
+    if unresumed is not None and recorded.points:
+        display.say(
+            f"{run.title}: {unresumed}, so training starts again from step 0; the points up to step "
+            f"{recorded.last_point} are recorded already and stay"
+        )
+    file.append(
+        {
+            "kind": "session",
+            "started": datetime.now(UTC).isoformat(timespec="seconds"),
+            "step": max(training.step, recorded.last_point),  # what comes before is not measured here
+            "environment": environment(),
+            **({} if sweep is None else {"sweep": dict(sweep)}),
+        }
+    )
+
+    def save() -> None:
+        checkpoint.write(checkpoint_path, {"run": np.array(run.name), **training.state()})
+
+    display.start(training.step)
+    with held() as request:
+        for event in training.events(passed=dict(recorded.points)):
+            if isinstance(event, Point):
+                _append(file, event)
+                save()
+                display.point(event)
+            else:
+                display.step(event)
+            if request.signal_number is not None:
+                if not finished(recorded, run.plan):
+                    save()
+                raise Interrupted(
+                    request.signal_number,
+                    f"{run.title}: interrupted after step {training.step} of {run.plan.steps}; "
+                    "the same command goes on from there",
+                )
+    if run.plan.final_trials and recorded.final_step != recorded.last_point:
+        final = training.final()
+        if final is not None:
+            file.append({"kind": "final", **_judged(final)})
+    display.say(f"{run.title}: recorded up to step {recorded.last_point} in {file.path}")
+
+
+def _resume(training: Trained, name: str, recorded: Recorded, path: Path) -> str | None:
+    """Bring a fresh training to its checkpoint; None, or why that can't be used and it stays fresh."""
+    fresh = training.state()
+    try:
+        state = checkpoint.read(path)
+        if str(state["run"]) != name:
+            raise ValueError(name)
+        training.restore(state, recorded.criterion_step)
+    except checkpoint.UnreadableCheckpoint as error:
+        reason = str(error)
+    except (KeyError, ValueError, TypeError, IndexError):
+        reason = f"the checkpoint {path} is damaged or of another run"
+    else:
+        # Steps that it passed but the file doesn't hold: lines are missing, and must be measured again.
+        ahead = (
+            training.last_point > recorded.last_point or training.criterion_step != recorded.criterion_step
+        )
+        if not ahead:
+            return None
+        reason = f"{path} knows of points that are not recorded"
+    training.restore(fresh, recorded.criterion_step)
+    return reason
+
+
+def _append(file: CurveFile, point: Point) -> None:
+    """Append a point and the criterion that was met there."""
+    figures = _judged(point)
+    criterion = figures.pop("criterion")
+    criteria = [] if criterion is None else [{"kind": "criterion", **criterion}]
+    file.append(*criteria, {"kind": "point", **figures})
+
+
+def _judged(judgement: Point | Final) -> dict[str, Any]:
+    """Its figures by name, without that of a measure which is not the task's."""
+    figures = asdict(judgement)
+    if judgement.nmse is None:
+        del figures["nmse"]
+    return figures
+
+
+def finished(recorded: Recorded, plan: Plan) -> bool:
+    """Whether there is nothing left to measure."""
+    if recorded.last_point > plan.steps:
+        return True  # recorded further than this plan goes
+    trained = recorded.last_point == plan.steps or (plan.stop_early and recorded.criterion_step is not None)
+    judged = plan.final_trials == 0 or recorded.final_step == recorded.last_point
+    return trained and judged
+
+
+def _end(file: CurveFile, plan: Plan, checkpoint_path: Path) -> None:
+    """Record the end, and delete the checkpoint, of a run that ended where the plan ends."""
+    recorded = file.recorded
+    stopped = plan.stop_early and recorded.criterion_step == recorded.last_point
+    if not stopped and recorded.last_point != plan.steps:
+        return  # recorded further than this plan goes, by another plan that may be unfinished
+    if recorded.end_step != recorded.last_point:
+        reason = "criterion" if stopped else "steps"
+        file.append({"kind": "end", "step": recorded.last_point, "reason": reason})
+    checkpoint.delete(checkpoint_path)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Keep other processes from the run that is recorded in `path`."""
+    lock = FileLock(path.with_name(f".{path.stem}.lock"), timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise UnusableFile(f"{path} is in use: another process is recording this run") from None
+    try:
+        yield
+    finally:
+        # Deleted while held, so that no lock files pile up: filelock sees to it that nobody holds a deleted
+        # one. Windows can't delete a file in use.
+        with suppress(OSError):
+            Path(lock.lock_file).unlink()
+        lock.release()

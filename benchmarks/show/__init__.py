@@ -1,0 +1,1 @@
+"""Tell people: figures, sections, the page, Markdown, the terminal."""

@@ -1,0 +1,167 @@
+"""What the regression gate says: a table for the terminal, and Markdown for a pull request."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from rich import box
+from rich.table import Table
+
+from benchmarks.judge.gate import (
+    BREAKAGES,
+    BROKEN,
+    COLUMNS,
+    IMPROVEMENTS,
+    NOTHING_COMPARED,
+    REGRESSED,
+    REGRESSIONS,
+    Thresholds,
+    exit_status,
+)
+
+# Unit -> factor, decimals and unit to print
+_PRINTED = {
+    "seconds": (1e3, 2, "ms"),
+    "bytes": (2.0**-20, 1, "MiB"),
+    "bytes/step": (1.0, 0, "B/step"),
+    "wrong/trials": (100.0, 1, "%"),
+    "error/variance": (100.0, 1, "%"),
+}
+_HEADER = ("benchmark", "case", "base", "head", "ratio", "p", "samples", "verdict")
+_STYLES = (
+    dict.fromkeys((*REGRESSIONS, *BREAKAGES), "bold red")
+    | dict.fromkeys(IMPROVEMENTS, "green")
+    | {"works now": "green", "new": "green", "same": "default"}
+)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What was compared, for the reader.
+
+    Attributes:
+        base, head: as asked for, and the full hashes.
+        machine: processor and cores.
+        rounds: interleaved processes per case and side.
+        verdicts: `regressions.COLUMNS`.
+        unconfirmed: cases that were worse at first, and not when measured again.
+    """
+
+    base: str
+    base_commit: str
+    head: str
+    head_commit: str
+    machine: str
+    rounds: int
+    thresholds: Thresholds
+    verdicts: pd.DataFrame
+    unconfirmed: int = 0
+
+    @property
+    def status(self) -> int:
+        """The exit status."""
+        return exit_status(self.verdicts)
+
+
+def headline(found: Comparison) -> str:
+    """The outcome in a line."""
+    counts = found.verdicts["verdict"].value_counts()
+    named = [f"{counts[name]} {name}" for name in (*BREAKAGES, *REGRESSIONS) if name in counts]
+    if found.status == BROKEN:
+        return "Broken: " + ", ".join(named)
+    if found.status == REGRESSED:
+        return "Regression: " + ", ".join(named)
+    if found.status == NOTHING_COMPARED:
+        return "Nothing could be compared"
+    better = [f"{counts[name]} {name}" for name in IMPROVEMENTS if name in counts]
+    return "No regression" + (": " + ", ".join(better) if better else "")
+
+
+def table(found: Comparison) -> Table:
+    """For the terminal; worst first."""
+    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in _HEADER:
+        shown.add_column(name, justify="left" if name in ("benchmark", "case", "verdict") else "right")
+    for row in _shown(found.verdicts):
+        shown.add_row(*_cells(row), style=_STYLES.get(row["verdict"], "dim"))
+    return shown
+
+
+def footnotes(found: Comparison) -> list[str]:
+    """What the table does not say."""
+    verdicts, limits = found.verdicts, found.thresholds
+    hidden = int((verdicts["verdict"] == "n/a").sum())
+    lines = [
+        f"base {found.base} = {found.base_commit[:8]}, head {found.head} = {found.head_commit[:8]}; "
+        f"{found.rounds} interleaved rounds on {found.machine}.",
+        f"A time has changed where medians and minima differ by more than a factor of {limits.factor:g} with "
+        f"p < {limits.p:g} (Mann-Whitney, at least {limits.samples} samples a side and "
+        f"{limits.least_s * 1e3:g} ms). Memory: by more than a factor of {limits.memory_factor:g} and "
+        f"{limits.memory_bytes / 2**20:g} MiB. Test error: by more than {limits.error * 100:g} points.",
+    ]
+    if found.unconfirmed:
+        lines.append(f"{found.unconfirmed} of the cases were worse at first, and not when measured again.")
+    if hidden:
+        lines.append(f"{hidden} cases can't run here on either side, or were not selected.")
+    return lines
+
+
+def markdown(found: Comparison) -> str:
+    """The summary for a pull request: what changed, and all the rest folded away."""
+    rows = _shown(found.verdicts)
+    changed = [row for row in rows if row["verdict"] != "same"]
+    same = [row for row in rows if row["verdict"] == "same"]
+    parts = [f"### {headline(found)}", ""]
+    if changed:
+        parts += [*_markdown_rows(changed), ""]
+    if same:
+        parts += [
+            f"<details><summary>{len(same)} cases are the same</summary>",
+            "",
+            *_markdown_rows(same),
+            "",
+            "</details>",
+            "",
+        ]
+    for line in footnotes(found):
+        parts += [line, ""]
+    return "\n".join(parts)
+
+
+def _markdown_rows(rows: list[Mapping[str, Any]]) -> list[str]:
+    ruler = ["---" if name in ("benchmark", "case", "verdict") else "---:" for name in _HEADER]
+    lines = [_HEADER, ruler, *(_cells(row) for row in rows)]
+    return ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines]
+
+
+def _shown(verdicts: pd.DataFrame) -> list[Mapping[str, Any]]:
+    order = (*BREAKAGES, *REGRESSIONS)
+
+    def rank(row: Mapping[str, Any]) -> tuple[int, float]:
+        place = order.index(row["verdict"]) if row["verdict"] in order else len(order)
+        return place, -row["ratio"] if math.isfinite(row["ratio"]) else math.inf
+
+    known = verdicts[verdicts["verdict"] != "n/a"]
+    return sorted((dict(zip(COLUMNS, row, strict=True)) for row in known[COLUMNS].to_numpy()), key=rank)
+
+
+def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    return (
+        row["benchmark"],
+        row["case"],
+        _value(row["base"], row["unit"]),
+        _value(row["head"], row["unit"]),
+        f"{row['ratio']:.2f}" if math.isfinite(row["ratio"]) else "",
+        f"{row['p']:.2g}" if math.isfinite(row["p"]) else "",
+        f"{row['n_base']} / {row['n_head']}",
+        row["verdict"],
+    )
+
+
+def _value(value: float, unit: str | None) -> str:
+    if not math.isfinite(value):
+        return ""
+    factor, decimals, name = _PRINTED.get(unit or "", (1.0, 3, unit or ""))
+    return f"{value * factor:.{decimals}f} {name}"

@@ -1,0 +1,79 @@
+"""The comparison: a page that opens anywhere, the same in Markdown, and each figure as a file."""
+
+import re
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup, escape
+
+from benchmarks.show import sections
+from benchmarks.show.figures import style
+from benchmarks.show.page import datatables
+from benchmarks.show.sections import reproduce
+from benchmarks.store import read as records
+
+
+class NothingToReport(Exception):
+    """No record holds a figure; the text says which commands make some."""
+
+
+def build(results_dir: Path | str, out_dir: Path | str) -> Path:
+    """Write index.html, report.md and the figures (.svg, .png).
+
+    Args:
+        results_dir: holds curves/, timings/, parity/ and asv/; see results/README.md.
+        out_dir: made if missing. Files of an older report there are overwritten.
+
+    Returns:
+        The path of index.html.
+
+    Raises:
+        NothingToReport: there is no training point, no measurement and no comparison.
+    """
+    results_dir, out_dir = Path(results_dir), Path(out_dir)
+    found = records.read(results_dir)
+    if found.empty:
+        unread = "".join(f"\n  {problem.file}: {problem.what}" for problem in found.problems)
+        raise NothingToReport(
+            f"nothing to report: {results_dir} has no readable record in curves/, timings/, parity/ or asv/."
+            " These make some:\n"
+            f"  {reproduce.TRAIN} --results {results_dir}\n"
+            f"  {reproduce.MEASURE} --results {results_dir}"
+            + (f"\nThese could not be read:{unread}" if unread else "")
+        )
+    out_dir.mkdir(parents=True, exist_ok=True)
+    composed = sections.compose(found, out_dir)
+    templates = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=select_autoescape(["html.j2"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    templates.filters |= {"cell": _markdown_cell, "unbroken": _unbroken, "script": _script}
+    templates.filters["sentence"] = lambda text: text[0].upper() + text[1:]
+    for name, template in (("report.md", "template.md.j2"), ("index.html", "template.html.j2")):
+        text = templates.get_template(template).render(
+            report=composed, palette=style.PALETTE, datatables=datatables.bundle()
+        )
+        (out_dir / name).write_text(text, encoding="utf-8")
+    return out_dir / "index.html"
+
+
+def _unbroken(text: str) -> Markup:
+    """Text in which no line ends after a single letter and a hyphen, as in e-prop."""
+    # of a plain str: a Markup joins its parts again by escaping them
+    return Markup(re.sub(r"\b(\w-\w+)", r'<span class="unbroken">\1</span>', str(escape(text))))
+
+
+def _script(json: str) -> Markup:
+    """JSON inside of a <script>, which `</script>` in a text would end."""
+    return Markup(json.replace("<", "\\u003c"))
+
+
+def _markdown_cell(text: str) -> str:
+    """Text for a cell of a Markdown table: what would end it, or start markup, stands for itself."""
+    for character in "\\|`*_<[":
+        text = text.replace(character, f"\\{character}")
+    return " ".join(text.split())

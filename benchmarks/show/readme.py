@@ -1,0 +1,133 @@
+"""The tables of README.md, from records: what stands between `<!-- NAME -->` and `<!-- end of NAME -->`.
+
+Whoever reads the figures there can repeat them with the command that is named beside them.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from benchmarks.define.problem import SYSTEM
+from benchmarks.judge import costs as summary
+from benchmarks.judge import learning as compared
+from benchmarks.show.figures.style import ordered
+from benchmarks.show.metrics import METRICS, Metric
+from benchmarks.show.names import Names
+from benchmarks.store import read as records
+from benchmarks.store.read import Records
+from implementations import rules
+
+# A step of the other rules costs what one of these two does; the report has all of them.
+_SHOWN_RULES = ("bptt", "eprop_symmetric")
+
+
+class NotFilled(Exception):
+    """README.md can't be filled; the text says why."""
+
+
+def fill(text: str, results_dir: Path) -> str:
+    """`text` with each of its marked blocks replaced by a table of what `results_dir` holds.
+
+    Raises:
+        NotFilled: a block has no end or an unknown name, or there are no records for it.
+    """
+    found = records.read(results_dir)
+
+    def table(match: re.Match[str]) -> str:
+        name = match["name"]
+        return f"<!-- {name} -->\n{_TABLES[name](found)}\n<!-- end of {name} -->"
+
+    names = "|".join(map(re.escape, _TABLES))
+    filled, count = re.subn(
+        rf"<!-- (?P<name>{names}) -->\n.*?<!-- end of (?P=name) -->", table, text, flags=re.DOTALL
+    )
+    if count != text.count("<!-- end of ") or count == 0:
+        raise NotFilled(
+            f"{count} blocks were found; each begins with a line <!-- NAME --> and ends with a line"
+            f" <!-- end of NAME -->, where NAME is one of {', '.join(_TABLES)}"
+        )
+    return filled
+
+
+def _costs(found: Records) -> str:
+    """Median time and peak memory of a step: a row per rule and mode, a column per backend."""
+    names = Names(found)
+    costs = summary.costs(found)
+    timed = names.main(costs[costs["median_s"].notna()])
+    if timed is None:
+        raise NotFilled("no step was timed; `measure` does it")
+    _, main, _ = timed
+    labels = list(main["label"].cat.categories)
+    modes = main[["rule", "mode"]].drop_duplicates().groupby("rule")["mode"].nunique()
+    cases = [
+        (rule, mode)
+        for rule in _SHOWN_RULES
+        for mode in rules.get(rule).modes
+        if ((main["rule"] == rule) & (main["mode"] == mode)).any()
+    ]
+    lines = [
+        _line([f"training step, {METRICS['step_s'].unit}", *labels]),
+        _line(["---", *["---:"] * len(labels)]),
+    ]
+    for column, metric in (("median_s", METRICS["step_s"]), ("peak_bytes", METRICS["peak_bytes"])):
+        if column == "peak_bytes":
+            lines.append(_line([f"**memory of a step, {metric.unit}**", *[""] * len(labels)]))
+        for rule, mode in cases:
+            here = main[(main["rule"] == rule) & (main["mode"] == mode)]
+            title = rules.get(rule).title + (f", {mode}" if modes[rule] > 1 else "")
+            lines.append(_line([title, *_cells(here, column, metric, labels)]))
+    return "\n".join(lines)
+
+
+def _learning(found: Records) -> str:
+    """How each rule ends, per task: a row per rule."""
+    parts = compared.main(compared.judged(found))
+    if not parts:
+        raise NotFilled("no trained network was judged at its end; `figure` does it")
+    lines: list[str] = []
+    for part in parts:
+        task = str(part["task"].iloc[0])
+        metric = METRICS[compared.measure(task)]
+        ends = {row["rule"]: row for row in compared.ends(part).to_dict("records")}
+        columns = [
+            task.replace("_", " "),
+            f"final {metric.heading}",
+            "95 % interval",
+            "met the criterion",
+            "median steps",
+            "median seconds",
+        ]
+        lines += ["", _line(columns), _line(["---", "---:", "---:", "---:", "---:", "---:"])]
+        for rule in ordered(ends, rules.RULES):
+            row = ends[rule]
+            cells = [
+                rules.get(rule).title,
+                metric.format(row["mean"]),
+                f"{metric.format(row['low'])} – {metric.format(row['high'])}",
+                f"{row['met']} of {row['seeds']}",
+                METRICS["step"].format(row["criterion_step"]),
+                METRICS["train_s"].format(row["criterion_s"]),
+            ]
+            lines.append(_line(cells))
+    return "\n".join(lines[1:])
+
+
+def _cells(here: pd.DataFrame, column: str, metric: Metric, labels: list[str]) -> list[str]:
+    """A figure for each label, "" where there is none; the least of `SYSTEM`'s in bold."""
+    own = here.loc[here["system"] == SYSTEM, column]
+    figures: Mapping[str, float] = dict(zip(here["label"], here[column], strict=True))
+    cells = []
+    for label in labels:
+        text = metric.format(figures[label]) if label in figures else ""
+        best = label in figures and text == metric.format(own.min())
+        cells.append(f"**{text}**" if best else text)
+    return cells
+
+
+def _line(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+_TABLES: dict[str, Callable[[Records], str]] = {"costs": _costs, "learning": _learning}

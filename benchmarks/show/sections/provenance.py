@@ -1,0 +1,121 @@
+"""The parts on where the records come from: what is missing, machines, problems, commands."""
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from benchmarks.judge import costs as summary
+from benchmarks.show.names import Names, threads_text
+from benchmarks.show.sections import reproduce
+from benchmarks.show.sections.reproduce import EXPORT, PARITY, REPORT
+from benchmarks.show.sections.section import Section
+from benchmarks.show.tables import Builder, Table
+from benchmarks.store.read import Records
+
+
+class Provenance:
+    """Tabulates what a reader must know to trust and to repeat the comparison."""
+
+    def __init__(self, records: Records, names: Names) -> None:
+        self._records = records
+        self._names = names
+
+    def sections(self) -> list[Section]:
+        """All of them; without what is empty."""
+        found = (self._incomplete(), self._machines(), self._problems(), self._reproduce())
+        return [section for section in found if section is not None]
+
+    def _incomplete(self) -> Section | None:
+        rows = summary.incomplete(self._records)
+        if rows.empty:
+            return None
+        rows = self._names.labelled(rows).sort_values(["label", "rule"], key=self._names.order)
+        table = Builder(rows, "Cases of the newest run without a figure, and why.")
+        self._names.case(table)
+        table.count("steps", "n_steps").text("status", "status")
+        table.text("reason", lambda row: " ".join(str(row["reason"] or "not given").split()), long=True)
+        return Section("incomplete", "Unavailable and failed cases", tables=[table.build()])
+
+    def _machines(self) -> Section:
+        rows = self._records.environments
+        threads = pd.concat([self._records.runs["threads"], self._records.measurements["threads"]])
+        threads = threads[threads != "unknown"]
+        asked = f"CPU threads asked for: {threads_text(threads)}." if len(threads) else ""
+        return Section(
+            "machines",
+            "Machines and versions",
+            lead=asked,
+            tables=[self._hardware(rows.drop_duplicates("machine")), self._software(rows)],
+        )
+
+    def _hardware(self, rows: pd.DataFrame) -> Table:
+        table = Builder(
+            rows, "Where the records were made. Figures of different machines are never compared."
+        )
+        table.text("machine", lambda row: f"{self._names.letters[row['machine']]} ({row['machine'][:8]})")
+        table.text("processor", "processor", long=True)
+        table.text("cores", "cores").text("memory", _gibibytes)
+        if rows["accelerators"].map(len).any():
+            table.text("accelerators", lambda row: ", ".join(map(str, row["accelerators"])) or "–")
+        return table.text("system", "system").build()
+
+    def _software(self, rows: pd.DataFrame) -> Table:
+        """One row for all commits that were measured with the same versions."""
+        rows = rows.assign(
+            machine=rows["machine"].map(self._names.machine),
+            python=rows["python"].fillna("–"),
+            commit=[_commit(row) for row in rows.to_dict("records")],
+            versions=[", ".join(f"{k} {v}" for k, v in sorted(of.items())) for of in rows["versions"]],
+        )
+        joined = rows.groupby(["machine", "python", "versions"], sort=False)[["source", "commit"]].agg(
+            _joined
+        )
+        table = Builder(joined.reset_index(), "Versions, and the commits that were measured with them.")
+        table.text("machine", "machine").text("used for", "source", long=True)
+        table.text("commit", "commit", long=True).text("Python", "python")
+        return table.text("versions", "versions", long=True).build()
+
+    def _problems(self) -> Section | None:
+        problems = self._records.problems
+        if not problems:
+            return None
+        frame = pd.DataFrame([{"file": problem.file, "what": problem.what} for problem in problems])
+        table = (
+            Builder(frame, "These are not part of the report.")
+            .text("file", "file", long=True)
+            .text("what", "what", long=True)
+        )
+        return Section("problems", "Files that could not be read in full", tables=[table.build()])
+
+    def _reproduce(self) -> Section:
+        return Section(
+            "reproduce",
+            "How to reproduce",
+            lead="From a checkout of the commit above, with the package versions above installed. Records "
+            "are described in results/README.md; raw samples are kept there. The last command writes them as"
+            " tables for pandas, R or DuckDB.",
+            commands=[
+                *reproduce.training(self._records),
+                *reproduce.measure(self._records.measurements),
+                PARITY,
+                REPORT,
+                EXPORT,
+            ],
+        )
+
+
+def _commit(row: Mapping[Hashable, Any]) -> str:
+    return (
+        "–" if pd.isna(row["commit"]) else f"{str(row['commit'])[:10]}{' + changes' * (row['dirty'] is True)}"
+    )
+
+
+def _joined(texts: pd.Series) -> str:
+    """Each part once, in the order of their first appearance."""
+    return ", ".join(dict.fromkeys(part for text in texts for part in str(text).split(", ")))
+
+
+def _gibibytes(row: Mapping[Hashable, Any]) -> str:
+    size = row["memory_bytes"]
+    return "–" if pd.isna(size) else f"{float(size) / 2**30:.1f} GiB"

@@ -1,0 +1,1 @@
+"""Keep results: one schema; append, read, export."""

@@ -1,0 +1,113 @@
+"""Where something was measured: machine, versions and commit, as results/README.md describes them.
+
+No user names, host names or paths: the records are meant to be committed and shared.
+"""
+
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from cpuinfo import get_cpu_info
+
+from benchmarks.run import device
+from implementations.registry import available_cores
+
+_ROOT = Path(__file__).resolve().parents[2]
+
+# What can change a time or a rounding error. Absent ones are left out of the record.
+_PACKAGES = (
+    *("eprop-bench", "numpy", "threadpoolctl", "numba", "llvmlite"),
+    *("torch", "triton", "jax", "jaxlib", "jax-cuda12-plugin", "jax-cuda13-plugin", "optax"),
+    *("numba-cuda", "cuda-python", "cuda-bindings", "nvidia-ml-py"),
+    *("brainpy", "brainstate", "braintools", "brainunit", "brainevent"),
+)
+
+
+@cache
+def environment() -> dict[str, Any]:
+    """The `environment` of a record. Takes about a second the first time; cached for the process."""
+    machine = _machine()
+    return {
+        "machine": _digest(machine),
+        **machine,
+        "python": platform.python_version(),
+        "versions": _versions(),
+        **_commit(),
+        **_cards(),
+    }
+
+
+def _machine() -> dict[str, Any]:
+    return {
+        "processor": get_cpu_info().get("brand_raw") or platform.processor() or platform.machine(),
+        "cores": available_cores(),
+        "memory_bytes": _memory_bytes(),
+        "accelerators": _accelerators(),
+        "system": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def _digest(machine: dict[str, Any]) -> str:
+    # How much memory a kernel keeps to itself depends on its version: whole GiB tell machines apart.
+    memory = machine["memory_bytes"]
+    described = {**machine, "memory_bytes": None if memory is None else round(memory / 2**30)}
+    return hashlib.sha256(repr(sorted(described.items())).encode()).hexdigest()[:8]
+
+
+def _memory_bytes() -> int | None:
+    """Physical memory; None where the system doesn't say."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+def _accelerators() -> list[str]:
+    """Names of the NVIDIA GPUs."""
+    if shutil.which("nvidia-smi") is None:
+        return []
+    names = _output("nvidia-smi", "--query-gpu=name", "--format=csv,noheader")
+    return [] if names is None else names.splitlines()
+
+
+def _cards() -> dict[str, Any]:
+    """What the cards say of themselves; apart from the machine, whose digest a driver must not change."""
+    cards, reason = device.cards()
+    return {"cards": cards} if cards else {"cards": None, "no_cards": reason}
+
+
+def _versions() -> dict[str, str]:
+    versions = {}
+    for package in _PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return versions
+
+
+def _commit() -> dict[str, Any]:
+    """Commit of the checkout, and whether tracked files, results apart, differ from it; null outside one."""
+    unknown = {"commit": None, "dirty": None}
+    if not (_ROOT / ".git").exists() or shutil.which("git") is None:
+        return unknown
+    commit = _output("git", "rev-parse", "HEAD")
+    changes = _output("git", "status", "--porcelain", "--untracked-files=no", "--", ".", ":!results")
+    if commit is None or changes is None:
+        return unknown
+    return {"commit": commit, "dirty": bool(changes)}
+
+
+def _output(*command: str) -> str | None:
+    """What a command prints; None where it fails or hangs."""
+    try:
+        done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, timeout=20, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

@@ -1,0 +1,86 @@
+"""What the readers of all kinds of files fill: rows as they are read, and problems."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmarks.store.tables import ENVIRONMENT_COLUMNS, Problem
+
+
+@dataclass
+class Found:
+    """Rows by table; `Records` says what they hold."""
+
+    runs: list[dict[str, Any]] = field(default_factory=list)
+    points: list[dict[str, Any]] = field(default_factory=list)
+    criteria: list[dict[str, Any]] = field(default_factory=list)
+    finals: list[dict[str, Any]] = field(default_factory=list)
+    measurements: list[dict[str, Any]] = field(default_factory=list)
+    samples: list[dict[str, Any]] = field(default_factory=list)
+    parity: list[dict[str, Any]] = field(default_factory=list)
+    conformance: list[dict[str, Any]] = field(default_factory=list)
+    fallbacks: list[dict[str, Any]] = field(default_factory=list)
+    environments: dict[str, dict[str, Any]] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    def problem(self, file: str, what: str) -> None:
+        """Name a file that is left out in part or whole."""
+        self.problems.append(Problem(file, what))
+
+    @property
+    def next_measurement(self) -> int:
+        """The number of the next row of measurements or fallbacks."""
+        return len(self.measurements) + len(self.fallbacks)
+
+    def environment(self, environment: Mapping[str, Any], source: str) -> tuple[str, str]:
+        """Remember an environment; returns its machine and commit."""
+        row = {name: environment.get(name) for name in ENVIRONMENT_COLUMNS if name != "source"}
+        machine = row["machine"] = str(row["machine"] or "unknown")
+        row |= {name: count(row[name]) for name in ("cores", "memory_bytes")}
+        row["versions"] = row["versions"] if isinstance(row["versions"], dict) else {}
+        row["dirty"] = row["dirty"] if isinstance(row["dirty"], bool) else None
+        row["accelerators"] = row["accelerators"] if isinstance(row["accelerators"], list) else []
+        row["cards"] = row["cards"] if isinstance(row["cards"], list) else []
+        key = json.dumps(row, sort_keys=True, default=str)
+        known = self.environments.setdefault(key, {**row, "source": source})
+        if source not in known["source"]:
+            known["source"] += f", {source}"
+        dirty = "+changes" if row["dirty"] else ""
+        return machine, f"{row['commit'] or 'unknown'}{dirty}"
+
+
+def files(directory: Path, label: str, suffix: str, found: Found) -> Iterator[Path]:
+    """The files of a folder with this suffix, by name; names what else lies there."""
+    try:
+        paths = sorted(directory.iterdir()) if directory.exists() else []
+    except OSError as error:
+        found.problem(label, f"can't be read: {error.strerror}")
+        return
+    for path in paths:
+        if path.name.startswith(".") or path.name.endswith(".checkpoint.npz"):
+            continue
+        if path.suffix == suffix and path.is_file():
+            yield path
+        else:
+            found.problem(f"{label}/{path.name}", f"not a {suffix} file; left out")
+
+
+def threads(record: Mapping[str, Any]) -> str:
+    """The text that `CASE` wants, of a record whose null means all."""
+    count = record.get("threads")
+    return "all" if count is None else str(count)
+
+
+def number(value: Any) -> float | None:
+    """A number of any kind; None for anything else, and for one that no float holds."""
+    try:
+        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    except OverflowError:
+        return None
+
+
+def count(value: Any) -> int | None:
+    """A whole number that a table can hold; None for anything else."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63 else None

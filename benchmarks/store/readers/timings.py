@@ -1,0 +1,73 @@
+"""Interleaved measurements: timings/RUN.jsonl, and of backends told to use their own loop: fallback/."""
+
+from pathlib import Path
+from typing import Any
+
+from benchmarks.store import schema as lines
+from benchmarks.store.found import Found, files, number, threads
+
+_FLOORS = ("memory", "arithmetic", "latency")
+_MOVING = ("sm_mhz", "memory_mhz", "temperature_c", "power_w")
+
+
+def read(results_dir: Path, found: Found) -> None:
+    """Read all of them."""
+    for folder, rows in (("timings", found.measurements), ("fallback", found.fallbacks)):
+        for path in files(results_dir / folder, folder, ".jsonl", found):
+            _read(path, f"{folder}/{path.name}", found, rows)
+
+
+def _read(path: Path, file: str, found: Found, rows: list[dict[str, Any]]) -> None:
+    for record in lines.read(path, file, lines.TIMING_KINDS, found):
+        place = found.next_measurement
+        samples = record.get("step_s") or []
+        if record["status"] == "ok" and not samples and record.get("peak_bytes") is None:
+            found.problem(file, "holds a measurement that is ok but has no figure; left out")
+            continue
+        machine, commit = found.environment(record["environment"], "timing")
+        events = record.get("event_s") or [None] * len(samples)
+        if len(events) != len(samples):
+            found.problem(file, "holds a measurement whose two clocks have not as many samples; left out")
+            continue
+        rows.append(
+            {
+                **record,
+                **_roofline(record.get("roofline") or {}),
+                **_clocks(record.get("clocks") or {}),
+                "threads": threads(record),
+                "measurement": place,
+                "file": file,
+                "machine": machine,
+                "commit": commit,
+            }
+        )
+        found.samples += [
+            {"measurement": place, "step_s": wall_s, "event_s": event_s}
+            for wall_s, event_s in zip(samples, events, strict=True)
+        ]
+
+
+def _roofline(roofline: dict[str, Any]) -> dict[str, Any]:
+    """Counts and floors of a step."""
+    floors = roofline.get("floors_s")
+    floors = floors if isinstance(floors, dict) else {}
+    texts = {"floor_by": roofline.get("bound"), "no_floor": roofline.get("no_floor")}
+    return {
+        "operations": number(roofline.get("operations")),
+        "moved_bytes": number(roofline.get("bytes")),
+        "floor_s": number(roofline.get("floor_s")),
+        **{f"{name}_floor_s": number(floors.get(name)) for name in _FLOORS},
+        **{name: None if text is None else str(text) for name, text in texts.items()},
+    }
+
+
+def _clocks(clocks: dict[str, Any]) -> dict[str, Any]:
+    """What the card said after the samples, and its clock before them."""
+    before, after = (clocks.get(when) for when in ("before", "after"))
+    before, after = (part if isinstance(part, dict) else {} for part in (before, after))
+    throttle = after.get("throttle")
+    return {
+        "sm_before_mhz": number(before.get("sm_mhz")),
+        **{name: number(after.get(name)) for name in _MOVING},
+        "throttle": throttle if isinstance(throttle, str) else None,
+    }
