@@ -1,0 +1,122 @@
+"""What comes from outside the package: tasks, systems, rules, metrics and figures in other people's files.
+
+A plug-in is a Python module. What it adds is whatever it defines at its top level of the kinds that the suite
+asks for: classes of tasks, instances of systems, rules, metrics and figures. It is found in one of two ways:
+
+    python -m benchmarks --plugin path/to/file.py COMMAND ...
+    [project.entry-points."eprop_bench.tasks"]          in the pyproject.toml of an installed package;
+    maze = "their_package.maze"                         also "eprop_bench.systems", whatever the module holds
+
+Processes that are started from here find the same files: their paths travel in `VARIABLE`.
+"""
+
+import os
+import sys
+from collections.abc import Iterable
+from functools import cache
+from hashlib import sha256
+from importlib import import_module
+from importlib.metadata import entry_points
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import Any, TypeVar
+
+VARIABLE = "EPROP_BENCH_PLUGINS"
+"""Environment variable: paths of plug-in files, separated as PATH is."""
+
+GROUPS = ("eprop_bench.tasks", "eprop_bench.systems")
+"""Entry points of installed packages, each the name of a module."""
+
+T = TypeVar("T")
+
+
+class PluginError(Exception):
+    """A plug-in can't be imported, or has a name that is taken; the text names it."""
+
+
+def use(paths: Iterable[Path]) -> None:
+    """Add plug-in files, for this process and those that it starts.
+
+    Has to come before anything asks for tasks, systems, rules, metrics or figures by name.
+
+    Raises:
+        PluginError: a file is missing.
+    """
+    found = [path for path in os.environ.get(VARIABLE, "").split(os.pathsep) if path]
+    for path in paths:
+        if not path.is_file():
+            raise PluginError(f"plug-in {path} is no file")
+        found.append(str(path.resolve()))
+    os.environ[VARIABLE] = os.pathsep.join(dict.fromkeys(found))
+
+
+@cache
+def modules() -> tuple[ModuleType, ...]:
+    """All plug-ins, imported: those of installed packages first, by name, then files in their order.
+
+    Raises:
+        PluginError: one can't be imported.
+    """
+    installed = sorted({point.value for group in GROUPS for point in entry_points(group=group)})
+    files = [path for path in os.environ.get(VARIABLE, "").split(os.pathsep) if path]
+    return tuple([_imported(name) for name in installed] + [_from_file(Path(path)) for path in files])
+
+
+def classes(kind: type[Any]) -> list[type[Any]]:
+    """The concrete subclasses of `kind` that plug-ins define, in the order of their definition."""
+    return [
+        value
+        for module in modules()
+        for value in vars(module).values()
+        if isinstance(value, type)
+        and issubclass(value, kind)
+        and value.__module__ == module.__name__
+        and not getattr(value, "__abstractmethods__", None)
+    ]
+
+
+def instances(kind: type[T]) -> list[T]:
+    """The instances of `kind` at the top level of plug-ins, in the order of their definition."""
+    return [value for module in modules() for value in vars(module).values() if isinstance(value, kind)]
+
+
+def add(registry: dict[str, T], found: Iterable[tuple[str, T]], what: str) -> None:
+    """Put what plug-ins have into a registry.
+
+    Args:
+        registry: name -> thing; changed.
+        found: names and things.
+        what: e.g. "task", for the error.
+
+    Raises:
+        PluginError: a name is there already.
+    """
+    for name, thing in found:
+        if name in registry:
+            raise PluginError(f"a plug-in has a {what} named {name!r}, and there is one already: rename it")
+        registry[name] = thing
+
+
+def _imported(name: str) -> ModuleType:
+    try:
+        return import_module(name)
+    except Exception as error:  # whatever somebody else's module does
+        raise PluginError(f"plug-in {name} can't be imported: {type(error).__name__}: {error}") from error
+
+
+def _from_file(path: Path) -> ModuleType:
+    # named after the whole path: two files of one name are two modules, and pickles find theirs elsewhere
+    name = f"eprop_bench_plugin_{path.stem}_{sha256(str(path).encode()).hexdigest()[:8]}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise PluginError(f"plug-in {path} is no Python file")
+    module = sys.modules[name] = module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # whatever somebody else's module does
+        del sys.modules[name]
+        raise PluginError(f"plug-in {path} can't be imported: {type(error).__name__}: {error}") from error
+    return module
