@@ -1,13 +1,14 @@
 """Recurrent spiking networks and their learning rules on several backends, behind one interface."""
 
 from implementations.checks import InvalidArgument
-from implementations.interface import Activity, Gradients, Learner, Metrics
+from implementations.interface import Learner
 from implementations.network import Network, Parameters
 from implementations.objective import Objective
 from implementations.optimizer import Adam
 from implementations.registry import BACKENDS, learner, unavailable
 from implementations.rules import RULES
-from implementations.tasks import Batch, EvidenceAccumulation, PatternGeneration, Task
+from implementations.tasks import EvidenceAccumulation, PatternGeneration, Task
+from implementations.types import Activity, Batch, Gradients, Metrics
 
 __all__ = [
     "BACKENDS",

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from implementations.interface import Gradients, Setting
+from implementations.interface import Setting
 from implementations.network import Parameters
 from implementations.optimizer import TRAINED, HostAdam
+from implementations.types import Gradients
 
 
 class HostWeights:

@@ -7,7 +7,7 @@ below, and a function `unavailable(device)`. registry.py checks all arguments be
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, SupportsFloat
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from implementations.network import Network, Parameters
 from implementations.objective import Objective
 from implementations.optimizer import Adam
 from implementations.rules import Rule
-from implementations.tasks import Batch
+from implementations.types import Activity, Batch, Gradients, Metrics
 
 
 @dataclass(frozen=True)
@@ -36,47 +36,6 @@ class Setting:
     device: str
     threads: int | None = None
     devices: int = 1
-
-
-@dataclass(frozen=True, eq=False)
-class Gradients:
-    """Gradients of the loss, in the learner's dtype.
-
-    Attributes:
-        w_in: (n_in, n_rec); w_rec: (n_rec, n_rec), diagonal 0; w_out: (n_rec, n_out).
-    """
-
-    w_in: np.ndarray
-    w_rec: np.ndarray
-    w_out: np.ndarray
-
-
-@dataclass(frozen=True)
-class Metrics:
-    """Figures of one batch, before the update; each is a number or, on a device, what float() makes one.
-
-    Attributes:
-        loss: task_loss + rate_loss.
-        task_loss: cross-entropy in nats, or squared error, over the window.
-        rate_loss: firing-rate regularisation, cost included.
-        accuracy: share of trials whose readout, averaged over the window, is largest at the target;
-            NaN where the loss is "squared_error".
-        rate_hz: mean firing rate of the recurrent neurons.
-    """
-
-    loss: SupportsFloat
-    task_loss: SupportsFloat
-    rate_loss: SupportsFloat
-    accuracy: SupportsFloat
-    rate_hz: SupportsFloat
-
-
-@dataclass(frozen=True, eq=False)
-class Activity:
-    """What a network did: spikes (batch, time, n_rec) bool, readout (batch, time, n_out) in the dtype."""
-
-    spikes: np.ndarray
-    readout: np.ndarray
 
 
 class Learner(ABC):

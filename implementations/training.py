@@ -13,9 +13,10 @@ from typing import Any, SupportsFloat
 import numpy as np
 
 from implementations import checks
-from implementations.interface import Learner, Metrics
+from implementations.interface import Learner
 from implementations.network import Network, Parameters
-from implementations.tasks import ACCURACY, Batch, Task
+from implementations.tasks import ACCURACY, Task
+from implementations.types import Batch, Metrics
 
 CRITERION_ERROR = ACCURACY.criterion_error
 """The published stopping criterion: a validation batch, then the mean of fresh ones, errs less than this.

@@ -15,11 +15,11 @@ from implementations import checks, registry
 from implementations.brainpy.dynamics import Weights
 from implementations.brainpy.optimizer import Adam
 from implementations.brainpy.programs import Arrays, programs
-from implementations.interface import Activity, Gradients, Metrics, Setting, check_loaded
 from implementations.interface import Learner as Interface
+from implementations.interface import Setting, check_loaded
 from implementations.network import Parameters
 from implementations.optimizer import TRAINED
-from implementations.tasks import Batch
+from implementations.types import Activity, Batch, Gradients, Metrics
 from implementations.xla import Calls, make_room
 
 WEIGHTS = (*TRAINED, "feedback")

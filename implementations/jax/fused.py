@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
-from implementations.interface import Activity, Metrics, Setting
+from implementations.interface import Setting
 from implementations.jax.calls import CALLS
 from implementations.jax.dynamics import Weights
-from implementations.tasks import Batch
 from implementations.triton import use
+from implementations.types import Activity, Batch, Metrics
 
 if TYPE_CHECKING:
     from implementations.jax.launches import Trials

@@ -10,8 +10,8 @@ import numpy as np
 import optax
 
 from implementations import checks
-from implementations.interface import Activity, Gradients, Metrics, Setting, check_loaded
 from implementations.interface import Learner as Interface
+from implementations.interface import Setting, check_loaded
 from implementations.jax import data_parallel
 from implementations.jax.calls import CALLS
 from implementations.jax.dynamics import Weights
@@ -19,7 +19,7 @@ from implementations.jax.engines import engine
 from implementations.network import Parameters
 from implementations.optimizer import Adam
 from implementations.rules import Rule
-from implementations.tasks import Batch
+from implementations.types import Activity, Batch, Gradients, Metrics
 from implementations.xla import make_room
 
 

@@ -10,14 +10,14 @@ import jax
 import numpy as np
 
 from implementations import registry
-from implementations.interface import Activity, Metrics, Setting
+from implementations.interface import Setting
 from implementations.jax import adjoint, data_parallel, online
 from implementations.jax.adjoint import Trace
 from implementations.jax.calls import CALLS
 from implementations.jax.dynamics import Chunk, Weights, block_length
 from implementations.jax.loss import Sums, figures
 from implementations.jax.workers import concurrently
-from implementations.tasks import Batch
+from implementations.types import Activity, Batch, Metrics
 
 _LEAST_TRIALS = 4  # of a chunk
 

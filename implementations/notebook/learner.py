@@ -13,7 +13,6 @@ import numpy as np
 from brainpy import tools
 
 from implementations import checks
-from implementations.interface import Activity, Gradients, Metrics
 from implementations.network import Network
 from implementations.notebook.availability import RULES, unavailable
 from implementations.notebook.data import T_CUE_SPACING, Trials
@@ -22,7 +21,7 @@ from implementations.notebook.network import N_IN, N_OUT, EligSNN
 from implementations.notebook.scope import notebook_environment
 from implementations.notebook.settings import BATCHES_PER_EPOCH, LEARNING_RATE
 from implementations.objective import Objective
-from implementations.tasks import Batch
+from implementations.types import Activity, Batch, Gradients, Metrics
 
 # What a batch has to fit: sizes and window, and nothing of the dynamics.
 _AS_NETWORK, _AS_OBJECTIVE = Network(n_in=N_IN, n_out=N_OUT), Objective(window=T_CUE_SPACING)

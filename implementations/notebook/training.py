@@ -14,13 +14,12 @@ from time import perf_counter
 
 import numpy as np
 
-from implementations.interface import Activity
 from implementations.notebook.data import Trials, draw, get_data, seed_trials
 from implementations.notebook.learner import NotebookLearner
 from implementations.notebook.network import N_IN
 from implementations.notebook.settings import BATCHES_PER_EPOCH, N_BATCH, N_DRAWN
-from implementations.tasks import Batch
 from implementations.training import NonFiniteLoss, Plan, Point, Step
+from implementations.types import Activity, Batch
 
 # First number of a spawn key: what the random numbers are for. The weights are of the seed itself.
 _TRIALS, _DRAWN = 1, 2

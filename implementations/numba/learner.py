@@ -10,8 +10,8 @@ import numpy as np
 
 from implementations import checks
 from implementations.host import HostWeights
-from implementations.interface import Activity, Gradients, Metrics, Setting, check_loaded
 from implementations.interface import Learner as Interface
+from implementations.interface import Setting, check_loaded
 from implementations.network import Parameters
 from implementations.numba import compiled, dynamics
 from implementations.numba.bptt import GROUP, through_time
@@ -20,7 +20,7 @@ from implementations.numba.eprop import RATE, TASK, adjoint
 from implementations.numba.events import Loaded, to_events
 from implementations.numba.loss import evaluate
 from implementations.numba.online import online
-from implementations.tasks import Batch
+from implementations.types import Activity, Batch, Gradients, Metrics
 
 # Trials are summed up in at most so many chunks, whatever the number of threads: the same bits come out.
 # More chunks would balance better on more than 16 cores, and cost more memory and time to add up.

@@ -6,11 +6,11 @@ from typing import Protocol
 import numpy as np
 
 from implementations.blocks import blocks
-from implementations.interface import Gradients, Metrics
 from implementations.network import Network
 from implementations.numpy.dynamics import Forward, Loaded, Threads, flush, tile
 from implementations.numpy.loss import RateLoss, TaskLoss, metrics
 from implementations.objective import Objective
+from implementations.types import Gradients, Metrics
 
 BLOCK = 32  # steps; the buffers of a block stay in the cache
 

@@ -10,8 +10,8 @@ from threadpoolctl import ThreadpoolController
 from implementations import checks
 from implementations.blocks import blocks
 from implementations.host import HostWeights
-from implementations.interface import Activity, Gradients, Metrics, Setting, check_loaded
 from implementations.interface import Learner as Interface
+from implementations.interface import Setting, check_loaded
 from implementations.network import Parameters
 from implementations.numpy.adjoint import Adjoint
 from implementations.numpy.bptt import ThroughTime
@@ -19,7 +19,7 @@ from implementations.numpy.dynamics import Forward, Loaded
 from implementations.numpy.eprop import PerNeuron
 from implementations.numpy.loss import RateLoss, TaskLoss, metrics
 from implementations.numpy.online import OnlineGradients
-from implementations.tasks import Batch
+from implementations.types import Activity, Batch, Gradients, Metrics
 
 _BLOCK = 64  # steps of a block where only the forward pass is wanted
 

@@ -4,10 +4,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from implementations.interface import Metrics
 from implementations.network import Network
 from implementations.numpy.dynamics import Loaded
 from implementations.objective import Objective
+from implementations.types import Metrics
 
 
 class TaskLoss:

@@ -18,12 +18,12 @@ from collections.abc import Mapping
 import numpy as np
 
 from implementations.blocks import blocks
-from implementations.interface import Gradients, Metrics
 from implementations.network import Network
 from implementations.numpy.dynamics import Forward, Loaded, Threads
 from implementations.numpy.eprop import PerNeuron
 from implementations.numpy.loss import RateLoss, TaskLoss, metrics
 from implementations.objective import Objective
+from implementations.types import Gradients, Metrics
 
 BLOCK = 64  # steps; longer ones read and write the traces less often, but fall out of the cache
 TRACE_BYTES = 64 * 2**20  # trials are done in groups whose traces take no more than this

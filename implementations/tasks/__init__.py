@@ -1,6 +1,5 @@
 """Tasks: seeded batches of trials, and by what measure a network is judged on them. A task is a file here."""
 
-from implementations.tasks.batch import Batch
 from implementations.tasks.evidence_accumulation import EvidenceAccumulation
 from implementations.tasks.measure import ACCURACY, MEASURES, NMSE, Measure
 from implementations.tasks.pattern_generation import PatternGeneration
@@ -10,7 +9,6 @@ __all__ = [
     "ACCURACY",
     "MEASURES",
     "NMSE",
-    "Batch",
     "EvidenceAccumulation",
     "Measure",
     "PatternGeneration",

@@ -7,9 +7,9 @@ import numpy as np
 
 from implementations import checks
 from implementations.network import seed_sequence
-from implementations.tasks.batch import Batch
 from implementations.tasks.measure import ACCURACY, Measure
 from implementations.tasks.poisson import poisson
+from implementations.types import Batch
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,9 @@
 """By what measure a network is judged on a task: one table, with the unit and the better side of each."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from implementations.tasks.batch import Batch
-
-if TYPE_CHECKING:
-    from implementations.interface import Metrics
+from implementations.types import Batch, Metrics
 
 
 @dataclass(frozen=True, eq=False)

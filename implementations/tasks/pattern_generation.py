@@ -7,9 +7,9 @@ import numpy as np
 
 from implementations import checks
 from implementations.network import seed_sequence
-from implementations.tasks.batch import Batch
 from implementations.tasks.measure import NMSE, Measure
 from implementations.tasks.poisson import poisson
+from implementations.types import Batch
 
 _TARGET, _INPUT = range(2)  # streams of a seed: what its random numbers are for
 

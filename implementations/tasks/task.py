@@ -5,8 +5,8 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
-from implementations.tasks.batch import Batch
 from implementations.tasks.measure import Measure
+from implementations.types import Batch
 
 
 class Task(Protocol):

@@ -5,10 +5,11 @@ from typing import Protocol
 import torch
 
 from implementations.blocks import blocks
-from implementations.interface import Metrics, Setting
+from implementations.interface import Setting
 from implementations.torch.dynamics import Filter, Forward, Kind, Loaded, flush
 from implementations.torch.loss import RateLoss, TaskLoss, metrics
 from implementations.torch.weights import Tensors
+from implementations.types import Metrics
 
 BLOCK = 32  # steps; the buffers of a block stay in the cache
 

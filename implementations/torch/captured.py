@@ -9,9 +9,8 @@ from typing import Any
 
 import torch
 
-from implementations.interface import Metrics
 from implementations.optimizer import TRAINED
-from implementations.tasks import Batch
+from implementations.types import Batch, Metrics
 
 Tensors = list[torch.Tensor]
 Recorder = Callable[[Callable[[], Tensors]], Callable[[], Tensors]]

@@ -9,10 +9,10 @@ import torch
 import torch.distributed as dist
 
 from implementations import checks
-from implementations.interface import Metrics, Setting
-from implementations.tasks import Batch
+from implementations.interface import Setting
 from implementations.torch.kernels import Events, Kernels
 from implementations.torch.weights import Tensors
+from implementations.types import Batch, Metrics
 
 
 def check(setting: Setting, *, operators: bool) -> None:

@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from implementations.interface import Metrics, Setting
+from implementations.interface import Setting
 from implementations.optimizer import TRAINED
-from implementations.tasks import Batch
 from implementations.torch.weights import Tensors
 from implementations.triton import use
+from implementations.types import Batch, Metrics
 
 SWITCH = "EPROP_BENCH_TORCH_TRITON"
 # where Triton looks for headers: Debian's own scheme names a folder that has none

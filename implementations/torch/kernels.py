@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from implementations.interface import Metrics, Setting
+from implementations.interface import Setting
 from implementations.optimizer import TRAINED
 from implementations.registry import available_cores
-from implementations.tasks import Batch
 from implementations.torch.weights import Tensors
+from implementations.types import Batch, Metrics
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,13 +7,13 @@ import numpy as np
 import torch
 
 from implementations import checks
-from implementations.interface import Activity, Gradients, Metrics, Setting, check_loaded
 from implementations.interface import Learner as Interface
+from implementations.interface import Setting, check_loaded
 from implementations.network import Parameters
-from implementations.tasks import Batch
 from implementations.torch import data_parallel, extension, fused
 from implementations.torch.engines import engine
 from implementations.torch.weights import Weights, gradients_to_numpy, to_numpy
+from implementations.types import Activity, Batch, Gradients, Metrics
 
 
 def unavailable(device: str) -> str | None:

@@ -4,11 +4,11 @@ from typing import NamedTuple
 
 import torch
 
-from implementations.interface import Metrics
 from implementations.network import Network
 from implementations.objective import Objective
 from implementations.torch.dynamics import Loaded
 from implementations.torch.weights import Tensors
+from implementations.types import Metrics
 
 
 class TaskLoss:

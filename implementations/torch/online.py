@@ -17,11 +17,12 @@ import numpy as np
 import torch
 
 from implementations.blocks import blocks
-from implementations.interface import Metrics, Setting
+from implementations.interface import Setting
 from implementations.torch.dynamics import Filter, Forward, Kind, Loaded, flush
 from implementations.torch.eprop import PerNeuron
 from implementations.torch.loss import RateLoss, TaskLoss, metrics
 from implementations.torch.weights import Tensors
+from implementations.types import Metrics
 
 BLOCK = 64  # steps; longer ones read and write the traces less often, but fall out of the cache
 SUM, BAR, A = 0, 1, 2  # axis 1 of the sums that every block needs: of e, ebar after it, eps_a after it

@@ -7,9 +7,8 @@ import numpy as np
 import torch
 
 from implementations.blocks import blocks
-from implementations.interface import Metrics, Setting
+from implementations.interface import Setting
 from implementations.registry import available_cores
-from implementations.tasks import Batch
 from implementations.torch.adjoint import BLOCK, Adjoint
 from implementations.torch.bptt import ThroughTime
 from implementations.torch.dynamics import Forward, Kind, Loaded
@@ -17,6 +16,7 @@ from implementations.torch.eprop import PerNeuron
 from implementations.torch.loss import RateLoss, TaskLoss, metrics
 from implementations.torch.online import Online
 from implementations.torch.weights import Tensors
+from implementations.types import Batch, Metrics
 
 
 class Operations:

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
-from implementations.interface import Gradients, Setting
+from implementations.interface import Setting
 from implementations.network import Parameters
 from implementations.optimizer import TRAINED
+from implementations.types import Gradients
 
 Tensors = Mapping[str, torch.Tensor]
 

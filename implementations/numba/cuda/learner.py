@@ -8,8 +8,8 @@ import numpy as np
 from numba import cuda
 
 from implementations import checks
-from implementations.interface import Activity, Gradients, Metrics, Setting, check_loaded
 from implementations.interface import Learner as Interface
+from implementations.interface import Setting, check_loaded
 from implementations.network import Parameters
 from implementations.numba.cuda import compiled, eprop, sums
 from implementations.numba.cuda.dynamics import (
@@ -22,7 +22,7 @@ from implementations.numba.cuda.dynamics import (
 )
 from implementations.numba.cuda.online import BLOCK, carry
 from implementations.numba.cuda.optimizer import adam, prepare
-from implementations.tasks import Batch
+from implementations.types import Activity, Batch, Gradients, Metrics
 
 # Trials are summed up in at most so many blocks, whatever the card: the same bits come out.
 _BLOCKS = 384

@@ -1,6 +1,10 @@
-"""`Batch`: the trials of one training step."""
+"""What goes into a learner and what comes out: `Batch`, `Gradients`, `Metrics`, `Activity`.
+
+The interface of the backends and the tasks share these, and neither imports the other.
+"""
 
 from dataclasses import dataclass
+from typing import SupportsFloat
 
 import numpy as np
 
@@ -122,3 +126,44 @@ class Batch:
                 checks.Description(f"of dtype {self.targets.dtype} and shape {self.targets.shape}"),
                 f"float of shape {(n_batch, n_time, network.n_out)} where objective.loss is 'squared_error'",
             )
+
+
+@dataclass(frozen=True, eq=False)
+class Gradients:
+    """Gradients of the loss, in the learner's dtype.
+
+    Attributes:
+        w_in: (n_in, n_rec); w_rec: (n_rec, n_rec), diagonal 0; w_out: (n_rec, n_out).
+    """
+
+    w_in: np.ndarray
+    w_rec: np.ndarray
+    w_out: np.ndarray
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Figures of one batch, before the update; each is a number or, on a device, what float() makes one.
+
+    Attributes:
+        loss: task_loss + rate_loss.
+        task_loss: cross-entropy in nats, or squared error, over the window.
+        rate_loss: firing-rate regularisation, cost included.
+        accuracy: share of trials whose readout, averaged over the window, is largest at the target;
+            NaN where the loss is "squared_error".
+        rate_hz: mean firing rate of the recurrent neurons.
+    """
+
+    loss: SupportsFloat
+    task_loss: SupportsFloat
+    rate_loss: SupportsFloat
+    accuracy: SupportsFloat
+    rate_hz: SupportsFloat
+
+
+@dataclass(frozen=True, eq=False)
+class Activity:
+    """What a network did: spikes (batch, time, n_rec) bool, readout (batch, time, n_out) in the dtype."""
+
+    spikes: np.ndarray
+    readout: np.ndarray
