@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.define.cases import Case
 from benchmarks.define.systems import SYSTEMS
-from benchmarks.run import device, memory
+from benchmarks.run import cards, device, memory
 from benchmarks.run import measure as measuring
 
 SMALL = Case("numpy", "eprop_symmetric", "adjoint", batch=3, delay_ms=200, min_samples=4, seconds=0.0)
@@ -58,8 +58,8 @@ def on_card(monkeypatch: pytest.MonkeyPatch) -> tuple[Case, OnFakeCard, FakeCloc
     monkeypatch.setitem(measuring.SYSTEMS, "fake", system)
     monkeypatch.setattr(device, "clock", lambda on, packages: (clock, None))
     monkeypatch.setattr(device, "l2_bytes", lambda: 10**5)
-    monkeypatch.setattr(device, "cards", lambda: ([{"name": "NVIDIA H100 80GB HBM3"}], None))
-    monkeypatch.setattr(device, "moving", lambda: {"sm_mhz": 1980.0})
+    monkeypatch.setattr(cards, "cards", lambda: ([{"name": "NVIDIA H100 80GB HBM3"}], None))
+    monkeypatch.setattr(cards, "moving", lambda: {"sm_mhz": 1980.0})
     case = Case("numba", "eprop_symmetric", "adjoint", device="cuda", system="fake", min_samples=4, seconds=0)
     return case, system, clock
 
@@ -153,19 +153,19 @@ def test_what_nvidia_smi_says(fields: str, monkeypatch: pytest.MonkeyPatch) -> N
         text = texts[fields] if len(command) > 1 else "| Driver Version: 550.54  CUDA Version: 12.4     |"
         return subprocess.CompletedProcess(command, 0, text, "")
 
-    monkeypatch.setattr(device, "find_spec", lambda name: None)
-    monkeypatch.setattr(device.shutil, "which", lambda name: "nvidia-smi")
-    monkeypatch.setattr(device.subprocess, "run", answer)
+    monkeypatch.setattr(cards, "find_spec", lambda name: None)
+    monkeypatch.setattr(cards.shutil, "which", lambda name: "nvidia-smi")
+    monkeypatch.setattr(cards.subprocess, "run", answer)
     if fields == "_MOVING":
-        found = device.moving()
+        found = cards.moving()
         assert found == {
             **{"sm_mhz": 1755.0, "memory_mhz": 2619.0, "temperature_c": 41.0, "power_w": 112.5},
             "throttle": "0x0000000000000004",
         }
         return
-    cards, reason = device.cards.__wrapped__()
+    found, reason = cards.cards.__wrapped__()
     assert reason is None
-    assert cards == [
+    assert found == [
         {
             **{"name": "NVIDIA H100 80GB HBM3", "driver": "550.54", "memory_bytes": 81559 * 2.0**20},
             **{"power_limit_w": 700.0, "sm_max_mhz": 1980.0, "memory_max_mhz": 2619.0, "ecc": "Enabled"},
@@ -176,12 +176,12 @@ def test_what_nvidia_smi_says(fields: str, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_no_card_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(device, "find_spec", lambda name: None)
-    monkeypatch.setattr(device.shutil, "which", lambda name: None)
-    cards, reason = device.cards.__wrapped__()
-    assert cards == []
+    monkeypatch.setattr(cards, "find_spec", lambda name: None)
+    monkeypatch.setattr(cards.shutil, "which", lambda name: None)
+    found, reason = cards.cards.__wrapped__()
+    assert found == []
     assert "nvidia-smi" in str(reason)
-    assert device.moving() is None
+    assert cards.moving() is None
 
 
 def test_memory_of_numba_is_what_the_driver_lends(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from benchmarks.define import gpu_plan
 from benchmarks.define.gpu_plan import DEVICE, Budget
 from benchmarks.judge import card as gpu_summary
 from benchmarks.run import conformance
-from benchmarks.store.environment import environment
+from benchmarks.run.environment import environment
 
 NO_CARD = 3
 _CONFORMANCE_SHARE = 0.5

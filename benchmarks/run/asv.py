@@ -23,8 +23,8 @@ from asv.results import Results
 from asv.util import UserError, is_na, load_json
 from filelock import FileLock, Timeout
 
+from benchmarks.run.environment import environment
 from benchmarks.run.interruption import Interrupted, held
-from benchmarks.store.environment import environment
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / "asv.conf.json"

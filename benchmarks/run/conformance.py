@@ -16,8 +16,8 @@ import numpy as np
 
 import implementations as impl
 from benchmarks.run import process as fresh
+from benchmarks.run.environment import environment
 from benchmarks.store.append import RunFile
-from benchmarks.store.environment import environment
 from implementations import rules
 
 TOLERANCES = {"float64": 1e-12, "float32": 1e-4}

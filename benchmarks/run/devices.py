@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import implementations as impl
+from benchmarks.run.environment import environment
 from benchmarks.run.measure import seconds
 from benchmarks.store.append import RunFile
-from benchmarks.store.environment import environment
 from implementations.registry import available_cores
 
 _ROOT = Path(__file__).resolve().parents[2]

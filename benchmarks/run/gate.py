@@ -16,8 +16,8 @@ from benchmarks.judge import gate as regressions
 from benchmarks.judge.gate import REGRESSIONS, Thresholds
 from benchmarks.run import asv as asv_suite
 from benchmarks.run.asv import MEASURED, QUICK, ROOT, git, uncommitted
+from benchmarks.run.environment import environment
 from benchmarks.show.gate import Comparison
-from benchmarks.store.environment import environment
 from implementations import checks
 
 ROUNDS = 4

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.define.cases import Case
+from benchmarks.run.environment import environment
 from benchmarks.store.append import RunFile
-from benchmarks.store.environment import environment
 
 _ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT_S = 900.0

@@ -17,8 +17,8 @@ from typing import Any
 from benchmarks.define import work as roofline
 from benchmarks.define.cases import Case
 from benchmarks.define.systems import SYSTEMS
-from benchmarks.run import device, memory
-from benchmarks.store.environment import environment
+from benchmarks.run import cards, device, memory
+from benchmarks.run.environment import environment
 
 _MOST_SAMPLES = 50
 _WARM_S = 3.0
@@ -95,7 +95,7 @@ def measure(case: Case) -> dict[str, Any]:
     timer = _Timer(case, learner, inputs, state)
     if case.device != "cpu":
         timer.warm()
-    moving = {"before": device.moving()}
+    moving = {"before": cards.moving()}
     while len(timer.wall_s) < case.min_samples or (
         sum(timer.wall_s) < case.seconds and len(timer.wall_s) < _MOST_SAMPLES
     ):
@@ -106,14 +106,14 @@ def measure(case: Case) -> dict[str, Any]:
     elif case.device != "cpu":
         figures["no_events"] = timer.no_events
     if case.device != "cpu":
-        figures["clocks"] = {**moving, "after": device.moving()}
+        figures["clocks"] = {**moving, "after": cards.moving()}
         # What a step leaves on the device, brought back: the weights and the optimizer's state.
         figures["unload_s"] = statistics.median(seconds(learner.state) for _ in range(3))
-        cards, _ = device.cards()
+        known, _ = cards.cards()
         # the work of an event-driven step depends on what spikes
         fired = int(learner.simulate(loaded).spikes.sum())
         counts = roofline.Counts.of(case, batch, fired)
-        figures["roofline"] = roofline.record(case, counts, cards[0]["name"] if cards else None)
+        figures["roofline"] = roofline.record(case, counts, known[0]["name"] if known else None)
     return figures
 
 

@@ -18,8 +18,8 @@ import numpy as np
 
 import implementations as impl
 from benchmarks.run import process as fresh
+from benchmarks.run.environment import environment
 from benchmarks.store.append import RunFile
-from benchmarks.store.environment import environment
 from implementations import rules
 
 _ROOT = Path(__file__).resolve().parents[2]

@@ -19,10 +19,10 @@ from filelock import FileLock, Timeout
 
 import implementations as impl
 from benchmarks.define.problem import SYSTEM, Problem
+from benchmarks.run.environment import environment
 from benchmarks.run.interruption import Interrupted, held
 from benchmarks.run.progress import Display
 from benchmarks.store import checkpoint
-from benchmarks.store.environment import environment
 from benchmarks.store.run_log import DIVERGED, CurveFile, Recorded, UnusableFile
 from implementations.training import Event, Final, NonFiniteLoss, Plan, Point, Training
 
