@@ -3,7 +3,8 @@
 from typing import Any
 
 from benchmarks.define import easy as learning
-from benchmarks.define.asv import BACKENDS, DEVICES, LEARNING_RULES, Metered
+from benchmarks.define.asv import BACKENDS, DEVICES, LEARNING_RULES
+from benchmarks.run.asv_classes import Metered
 
 
 class Accuracy(

@@ -20,8 +20,7 @@ from benchmarks.define.cases import Case
 from benchmarks.define.problem import NOTEBOOK, PROBLEMS
 from benchmarks.define.systems import SYSTEMS
 from benchmarks.run import asv as asv_suite
-from benchmarks.run import caches, device
-from benchmarks.run import measure as measuring
+from benchmarks.run import asv_classes, caches, device
 from benchmarks.step_time import PatternStepTime, StepTime
 from implementations.registry import DEVICES
 from implementations.rules import MODES
@@ -186,7 +185,7 @@ def test_a_backend_that_breaks_fails_even_where_it_says_not_implemented(
 
 
 def test_steps_do_not_drift_between_samples():
-    prepared = measuring.Prepared(TINY)
+    prepared = asv_classes.Prepared(TINY)
     prepared.warm(prepared.step)
     before = {name: array.copy() for name, array in prepared._learner.state().items()}
     for _ in range(3):
@@ -201,13 +200,13 @@ def test_setup_builds_once(monkeypatch: pytest.MonkeyPatch):
     built = []
     real = impl.learner
     monkeypatch.setattr(impl, "learner", lambda *a, **k: built.append(a[0]) or real(*a, **k))
-    suite._prepared.cache_clear()
+    asv_classes._prepared.cache_clear()
     benchmark = StepTime()
     for _ in range(3):
         benchmark.setup("numpy", "eprop_symmetric", "adjoint", "cpu", 1200, 8, 2)
         benchmark.time_step()
     assert built == ["numpy"]
-    suite._prepared.cache_clear()
+    asv_classes._prepared.cache_clear()
 
 
 @pytest.mark.slow
@@ -216,7 +215,7 @@ def test_compilation_is_measured_with_nothing_compiled_before(tmp_path: Path):
     code = """
         import sys
         from benchmarks.compilation import Compilation
-        from benchmarks.run import measure as measuring
+        from benchmarks.run.measure import measure
         from benchmarks.define.cases import Case
         if sys.argv[1] == "cold":
             benchmark = Compilation()
@@ -224,7 +223,7 @@ def test_compilation_is_measured_with_nothing_compiled_before(tmp_path: Path):
             print(benchmark.track_compilation_s())
         else:
             case = Case("numba", "eprop_symmetric", "adjoint", batch=2, delay_ms=150)
-            print(measuring.measure(case)["first_step_s"])
+            print(measure(case)["first_step_s"])
         """
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
     times = [

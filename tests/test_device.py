@@ -9,8 +9,7 @@ import pytest
 
 from benchmarks.define.cases import Case
 from benchmarks.define.systems import SYSTEMS
-from benchmarks.run import cards, device, memory
-from benchmarks.run import measure as measuring
+from benchmarks.run import cards, device, measure, memory
 
 SMALL = Case("numpy", "eprop_symmetric", "adjoint", batch=3, delay_ms=200, min_samples=4, seconds=0.0)
 
@@ -55,7 +54,7 @@ class OnFakeCard:
 @pytest.fixture
 def on_card(monkeypatch: pytest.MonkeyPatch) -> tuple[Case, OnFakeCard, FakeClock]:
     system, clock = OnFakeCard(), FakeClock()
-    monkeypatch.setitem(measuring.SYSTEMS, "fake", system)
+    monkeypatch.setitem(measure.SYSTEMS, "fake", system)
     monkeypatch.setattr(device, "clock", lambda on, packages: (clock, None))
     monkeypatch.setattr(device, "l2_bytes", lambda: 10**5)
     monkeypatch.setattr(cards, "cards", lambda: ([{"name": "NVIDIA H100 80GB HBM3"}], None))
@@ -66,7 +65,7 @@ def on_card(monkeypatch: pytest.MonkeyPatch) -> tuple[Case, OnFakeCard, FakeCloc
 
 def test_a_case_on_a_card_is_timed_by_both_clocks_on_several_inputs(on_card: Any) -> None:
     case, system, clock = on_card
-    figures = measuring.measure(case)
+    figures = measure.measure(case)
     assert figures["event_s"] == [0.25] * 4
     assert len(figures["step_s"]) == 4
     spike_bytes = SYSTEMS["benchmark"].batch(SMALL).spikes.nbytes
@@ -83,13 +82,13 @@ def test_a_case_on_a_card_is_timed_by_both_clocks_on_several_inputs(on_card: Any
 
 def test_without_events_a_record_says_why(on_card: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(device, "clock", lambda on, packages: (None, "there are none"))
-    figures = measuring.measure(on_card[0])
+    figures = measure.measure(on_card[0])
     assert "event_s" not in figures
     assert figures["no_events"] == "there are none"
 
 
 def test_on_the_cpu_nothing_of_a_card_is_recorded() -> None:
-    figures = measuring.measure(SMALL)
+    figures = measure.measure(SMALL)
     assert not {"event_s", "no_events", "clocks", "roofline", "unload_s"} & set(figures)
     assert figures["input_sets"] == 1
 
@@ -134,10 +133,10 @@ def test_torch_events_are_milliseconds(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_warm_means_as_long_as_before() -> None:
-    assert measuring.steady([1.0] * 10)
-    assert not measuring.steady([1.0] * 5)
-    assert not measuring.steady([2.0] * 5 + [1.0] * 5)
-    assert measuring.steady([9.0] * 3 + [1.0] * 10)
+    assert measure.steady([1.0] * 10)
+    assert not measure.steady([1.0] * 5)
+    assert not measure.steady([2.0] * 5 + [1.0] * 5)
+    assert measure.steady([9.0] * 3 + [1.0] * 10)
 
 
 @pytest.mark.parametrize("fields", ["_FIXED", "_MOVING"])
@@ -213,7 +212,7 @@ def test_memory_of_a_step_is_apart_from_that_of_the_first() -> None:
     """What is allocated in the first step alone, as a compiler does, is not the memory of a step."""
     import dataclasses
 
-    figures = measuring.measure(dataclasses.replace(SMALL, memory=True, min_samples=1))
+    figures = measure.measure(dataclasses.replace(SMALL, memory=True, min_samples=1))
     assert figures["first_step_peak_bytes"] > 0
     assert 0 < figures["peak_bytes"] <= 1.5 * figures["first_step_peak_bytes"]
     assert len(figures["step_s"]) >= 1

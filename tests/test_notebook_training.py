@@ -13,8 +13,8 @@ from click.testing import CliRunner, Result
 import implementations as impl
 from benchmarks.__main__ import main
 from benchmarks.define.cases import Case
-from benchmarks.run import measure as measuring
 from benchmarks.run import notebook as run_of_notebook
+from benchmarks.run.measure import measure
 from benchmarks.store import read as records
 from implementations import notebook
 
@@ -175,7 +175,7 @@ def test_the_tiny_case_is_measured_as_any_other():
     case = Case(
         "brainpy", "bptt", "adjoint", batch=2, delay_ms=150, system="notebook", min_samples=2, seconds=0.0
     )
-    figures = measuring.measure(case)
+    figures = measure(case)
     assert len(figures["step_s"]) >= 2
     assert figures["first_step_s"] > min(figures["step_s"])
     assert case.record()["system"] == "notebook"

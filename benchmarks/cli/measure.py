@@ -14,7 +14,7 @@ from benchmarks.cli.options import machine_options, naming_options, results_opti
 from benchmarks.define.cases import BATCH, Case, length_cases, scaling_cases, step_cases
 from benchmarks.define.problem import NOTEBOOK, SYSTEM
 from benchmarks.define.systems import SYSTEMS
-from benchmarks.run import interleave as timings
+from benchmarks.run import timings
 from implementations import checks
 from implementations.rules import MODES
 
