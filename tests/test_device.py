@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from benchmarks.define.cases import Case
+from benchmarks.define.cases import Case, delayed
 from benchmarks.define.systems import SYSTEMS
 from benchmarks.run import cards, device, measure, memory
 
-SMALL = Case("numpy", "eprop_symmetric", "adjoint", batch=3, delay_ms=200, min_samples=4, seconds=0.0)
+SMALL = Case("numpy", "eprop_symmetric", "adjoint", delayed(200), batch=3, min_samples=4, seconds=0.0)
 
 
 class FakeClock:

@@ -1,9 +1,14 @@
 """Parameters of the ASV classes beside this folder."""
 
 import os
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
 
 from benchmarks.define.cases import BATCH, MEMORY_BATCH
+from benchmarks.define.problem import NOTEBOOK as NOTEBOOK_SYSTEM
 from benchmarks.define.problem import PROBLEMS
+from benchmarks.define.systems import SYSTEMS
 from implementations import PatternGeneration
 
 # Literal, and the same for every commit and machine: ASV keys its results by them. Tests hold them against
@@ -12,16 +17,26 @@ BACKENDS = ["numpy", "numba", "torch", "jax", "brainpy"]
 MODES = ["adjoint", "online"]
 DEVICES = ["cpu", "cuda"]
 
-# Rules that learn. BPTT with a detached reset stays at chance, where its error says nothing: its gradients
-# explode. That they are right is for the tests to say.
-LEARNING_RULES = ["bptt", "eprop_symmetric", "eprop_random", "eprop_adaptive"]
 
-# Rules of their own cost or feedback. Adaptive e-prop computes what random e-prop does and updates one small
-# matrix more; BPTT with a detached reset has one constant other than BPTT.
-TIMED_RULES = ["bptt", "eprop_symmetric", "eprop_random"]
+def _rules_of_this_checkout() -> ModuleType:
+    """implementations/rules.py beside these benchmarks, and not of the commit that is installed.
 
-# Rules that differ in cost, by where the gradient flows. Other feedback matrices cost the same: StepTime.
-COSTLY_RULES = ["bptt", "eprop_symmetric"]
+    ASV finds the lists of parameters with one commit installed and measures others by their places in them:
+    with lists of each commit's own rules, it would take one rule for another.
+    """
+    path = Path(__file__).resolve().parents[2] / "implementations" / "rules.py"
+    spec = spec_from_file_location("rules_of_this_checkout", path)
+    assert spec is not None  # it is a Python file
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+_RULES = _rules_of_this_checkout()
+LEARNING_RULES = list(_RULES.learning())
+TIMED_RULES = list(_RULES.timed())
+COSTLY_RULES = list(_RULES.costly())
 
 N_STEPS = 2250
 """Steps of the published trial."""
@@ -53,11 +68,11 @@ PATTERN = {
 """Pattern generation as published, a trial a step: what a backend spends on a step however small."""
 
 NOTEBOOK = {
-    "system": ["notebook"],
+    "system": [NOTEBOOK_SYSTEM],
     **CASE,
-    "backend": ["brainpy"],
-    "rule": ["bptt", "eprop_symmetric"],
-    "mode": ["adjoint"],
+    "backend": list(SYSTEMS[NOTEBOOK_SYSTEM].backends),
+    "rule": list(SYSTEMS[NOTEBOOK_SYSTEM].rules),
+    "mode": list(SYSTEMS[NOTEBOOK_SYSTEM].modes),
 }
 """The notebook itself, which knows no other case."""
 

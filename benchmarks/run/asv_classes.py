@@ -11,10 +11,11 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
-from benchmarks.define.asv import N_REC, N_STEPS
 from benchmarks.define.cases import Case
+from benchmarks.define.problem import PROBLEMS, TASK_NAME
 from benchmarks.define.systems import SYSTEMS
 from benchmarks.run import caches, device
+from benchmarks.run.available import unavailable
 from benchmarks.run.measure import measure
 from benchmarks.run.process import Process
 
@@ -42,13 +43,12 @@ class Parametrised:
         # process of its own.
         if named.get("device") == "cuda" and (reason := device.no_driver()) is not None:
             raise NotImplementedError(reason)
-        n_steps, n_rec = named.pop("n_steps", N_STEPS), named.pop("n_rec", N_REC)
-        if "task" not in named:  # evidence accumulation, in the size that is asked for
-            named["delay_ms"] = n_steps - (N_STEPS - Case.delay_ms)
-            named["n_regular"], named["n_adaptive"] = n_rec // 2, n_rec - n_rec // 2
-        found = Case(**named, **common)
+        problem = PROBLEMS[named.pop("task", TASK_NAME)].sized(
+            n_steps=named.pop("n_steps", None), n_rec=named.pop("n_rec", None)
+        )
+        found = Case(**named, problem=problem, **common)
         with _broken_is_no_reason():
-            reason = found.unavailable
+            reason = unavailable(found)
         if reason is not None:
             raise NotImplementedError(reason)
         return found
@@ -156,7 +156,7 @@ def device_peak_bytes(case: Case) -> int:
 def bytes_per_step(case: Case) -> float:
     """Growth of `peak_bytes` per time step that is added to the trial: the slope to a trial twice as long."""
     added_steps = case.problem.task.n_steps
-    longer = dataclasses.replace(case, delay_ms=case.delay_ms + added_steps)
+    longer = case.sized(n_steps=2 * added_steps)
     return (_peak_in_fresh_process(longer) - _peak_in_fresh_process(case)) / added_steps
 
 

@@ -1,6 +1,5 @@
 """The one clock: measures one case in this process, which should be a fresh one."""
 
-import dataclasses
 import statistics
 import time
 from collections.abc import Callable
@@ -37,7 +36,7 @@ def measure(case: Case) -> dict[str, Any]:
 
     if case.memory:
         # What a backend allocates once, compiled code above all, is not the memory of a step.
-        tiny = dataclasses.replace(case, delay_ms=case.problem.objective.window, batch=2)
+        tiny = case.tiny()
         warm = system.learner(tiny)
         warm.step(warm.load(system.batch(tiny)))
         warm.synchronize()

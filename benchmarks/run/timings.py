@@ -7,6 +7,7 @@ from typing import Any
 from benchmarks.define.cases import Case
 from benchmarks.define.gpu_plan import FALLBACKS, Item
 from benchmarks.run import process
+from benchmarks.run.available import unavailable
 from benchmarks.run.environment import environment
 from benchmarks.run.measure import measure
 from benchmarks.run.process import TIMEOUT_S, Budget
@@ -22,14 +23,14 @@ def measure_all(cases: Sequence[Case], rounds: int, results: Path) -> Iterator[d
     file = RunFile(results / "timings")
     for number in range(rounds):
         for case in cases if number % 2 == 0 else reversed(cases):
-            if number > 0 and (case.memory or case.unavailable is not None):
+            if number > 0 and (case.memory or unavailable(case) is not None):
                 continue
             yield file.append({**_named(case, number), **in_fresh_process(case)})
 
 
 def count(cases: Sequence[Case], rounds: int) -> int:
     """How many records `measure_all` yields."""
-    return sum(1 if case.memory or case.unavailable is not None else rounds for case in cases)
+    return sum(1 if case.memory or unavailable(case) is not None else rounds for case in cases)
 
 
 def measure_plan(
@@ -59,8 +60,8 @@ def in_fresh_process(
 
     `switches` are environment variables of the process.
     """
-    if case.unavailable is not None:
-        outcome: dict[str, Any] = {"status": "unavailable", "reason": case.unavailable}
+    if unavailable(case) is not None:
+        outcome: dict[str, Any] = {"status": "unavailable", "reason": unavailable(case)}
     else:
         (outcome,) = process.run(measure, [case], timeout_s=timeout_s, switches=switches)
     return {**outcome, "environment": environment()}
