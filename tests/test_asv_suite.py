@@ -22,6 +22,7 @@ from benchmarks.define.systems import SYSTEMS
 from benchmarks.run import asv as asv_suite
 from benchmarks.run import asv_classes, caches, device, quick
 from benchmarks.step_time import PatternStepTime, StepTime
+from benchmarks.store import asv_files
 from implementations.registry import DEVICES
 from implementations.rules import MODES
 
@@ -99,7 +100,8 @@ def test_the_gate_has_its_times_measured_in_more_processes(asked: dict[str, str]
         from benchmarks.accuracy import Accuracy
         from benchmarks.forward_time import ForwardTime
         from benchmarks.scaling import LengthTime
-        from benchmarks.step_time import StepTime
+        from benchmarks.store import asv_files
+from benchmarks.step_time import StepTime
         print([getattr(found, "rounds", 1) for found in (StepTime, ForwardTime, LengthTime, Accuracy)])
     """
     command = [sys.executable, "-c", textwrap.dedent(code)]
@@ -130,7 +132,8 @@ def test_what_cannot_run_is_found_out_without_importing_a_framework(where: tuple
         import sys
         from types import SimpleNamespace
         from benchmarks.run import device
-        from benchmarks.step_time import StepTime
+        from benchmarks.store import asv_files
+from benchmarks.step_time import StepTime
         def missing(name):
             raise OSError(name)
         device.ctypes = SimpleNamespace(CDLL=missing)
@@ -325,13 +328,13 @@ def test_stored_results_are_read_as_they_were_written(tmp_path: Path):
     }
     (folder / "ffffffff-e.json").write_text(json.dumps(content))
     (folder / "ffffffff-half.json").write_text(json.dumps(content)[:100])
-    found = asv_suite.stored(tmp_path, "m", "f" * 40)
+    found = asv_files.of_commit(tmp_path, "m", "f" * 40)
     assert list(found["case"]) == ["numba", "jax", "torch"]
     assert list(found["status"]) == ["ok", "unavailable", "failed"]
     assert list(found["samples"]) == [[0.1, 0.2, 0.3], [], []]
     assert set(found["unit"]) == {"seconds"}
     assert found["selector"][0] == "a.B.time_c('numba', 2250)"
-    assert len(asv_suite.stored(tmp_path, "m", "e" * 40)) == 0
+    assert len(asv_files.of_commit(tmp_path, "m", "e" * 40)) == 0
 
 
 def math_nan() -> float:
