@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from benchmarks.show.metrics import significant
+from benchmarks.define.metrics import significant
 from benchmarks.store.read import Records
 
 _THROTTLE = {

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pandas as pd
 
+from benchmarks.define.metrics import METRICS
 from benchmarks.judge import costs as summary
 from benchmarks.show import figures as plots
 from benchmarks.show import picks
 from benchmarks.show import sentences as headlines
+from benchmarks.show.commands import MEASURE, SCALING
 from benchmarks.show.figures import svg
-from benchmarks.show.metrics import METRICS
 from benchmarks.show.names import Names, how
-from benchmarks.show.sections.reproduce import MEASURE, SCALING
 from benchmarks.show.sections.section import Section
 from benchmarks.show.tables import Builder, Table
 from benchmarks.store.read import Records

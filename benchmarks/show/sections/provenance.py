@@ -6,9 +6,9 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.judge import costs as summary
+from benchmarks.show.commands import EXPORT, PARITY, REPORT
 from benchmarks.show.names import Names, threads_text
 from benchmarks.show.sections import reproduce
-from benchmarks.show.sections.reproduce import EXPORT, PARITY, REPORT
 from benchmarks.show.sections.section import Section
 from benchmarks.show.tables import Builder, Table
 from benchmarks.store.read import Records

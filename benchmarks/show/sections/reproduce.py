@@ -10,18 +10,8 @@ import implementations as impl
 from benchmarks.define.problem import PROBLEMS, SYSTEM, TASK_NAME
 from benchmarks.judge import learning as compared
 from benchmarks.judge import sweeps
+from benchmarks.show.commands import FIGURE, MEASURE, TRAIN
 from benchmarks.store.read import Records
-
-TRAIN = "python -m benchmarks train"
-FIGURE = "python -m benchmarks figure"
-MEASURE = "python -m benchmarks measure"
-SCALING = f"{MEASURE} --no-steps --no-lengths --scaling --rule bptt,eprop_symmetric"
-NOTEBOOK_TRAIN = f"{TRAIN} --system notebook --steps 400"
-RASTER = "python -m benchmarks raster --backend numba --rule eprop_symmetric --train-steps 400"
-PARITY = "python -m benchmarks parity"
-GPU_CHECK = "make gpu-check"
-REPORT = "python -m benchmarks report"
-EXPORT = "python -m benchmarks export --format parquet"
 
 # Follow from others: the task says window and loss, the network has the task's inputs and outputs.
 _DERIVED = {("objective", "window"), ("objective", "loss"), ("task", "n_in"), ("network", "n_out")}

@@ -7,17 +7,17 @@ from typing import Any
 
 import pandas as pd
 
+from benchmarks.define.metrics import METRICS
 from benchmarks.define.problem import TASK_NAME
 from benchmarks.judge import learning as compared
 from benchmarks.judge import sweeps
 from benchmarks.show import figures as plots
+from benchmarks.show.commands import FIGURE
 from benchmarks.show.figures import svg
-from benchmarks.show.metrics import BAND, METRICS
 from benchmarks.show.names import HEADINGS, Names
 from benchmarks.show.sections import origins
-from benchmarks.show.sections.reproduce import FIGURE
 from benchmarks.show.sections.section import Section
-from benchmarks.show.tables import Builder, Table
+from benchmarks.show.tables import BAND, Builder, Table
 from benchmarks.store.read import Records
 
 _FEW = 5

@@ -1,14 +1,9 @@
-"""The one table of what the report shows: name, unit, which way is better, and how a number is printed."""
+"""The one table of what is measured: name, unit, which way is better, and how a number is printed."""
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
-
-from benchmarks.judge.statistics import CONFIDENCE
-
-BAND = f"{CONFIDENCE:.0%}".replace("%", "\u00a0%")
-"""How sure intervals and bands are, e.g. 95 %."""
 
 
 @dataclass(frozen=True)
