@@ -1,12 +1,14 @@
 """Recurrent spiking networks and their learning rules on several backends, behind one interface."""
 
+from typing import TYPE_CHECKING, Any
+
+from implementations import rules
 from implementations.checks import InvalidArgument
 from implementations.interface import Learner
 from implementations.network import Network, Parameters
 from implementations.objective import Objective
 from implementations.optimizer import Adam
 from implementations.registry import BACKENDS, learner, unavailable
-from implementations.rules import RULES
 from implementations.tasks import EvidenceAccumulation, PatternGeneration, Task
 from implementations.types import Activity, Batch, Gradients, Metrics
 
@@ -29,3 +31,13 @@ __all__ = [
     "learner",
     "unavailable",
 ]
+
+if TYPE_CHECKING:
+    RULES: tuple[str, ...]
+
+
+def __getattr__(name: str) -> Any:
+    """`RULES`: names of the rules, those that `rules.register` added included."""
+    if name == "RULES":
+        return rules.RULES
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

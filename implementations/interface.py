@@ -15,7 +15,7 @@ from implementations import checks
 from implementations.network import Network, Parameters
 from implementations.objective import Objective
 from implementations.optimizer import Adam
-from implementations.rules import Rule
+from implementations.rules import FEEDBACK, MODES, Rule
 from implementations.types import Activity, Batch, Gradients, Metrics
 
 
@@ -38,17 +38,57 @@ class Setting:
     devices: int = 1
 
 
+@dataclass(frozen=True)
+class Parts:
+    """What the rules of a backend may be made of: any combination of these runs, any other is refused.
+
+    Attributes:
+        modes: modes of rules whose gradient keeps to each neuron.
+        recurrent_gradient: modes in which it may flow through the recurrent weights, too.
+        reset_gradient: modes in which it may flow through these and the reset.
+        reset_gradient_alone: modes in which it may flow through the reset, but not the recurrent weights.
+        feedback: kinds of feedback matrix, as in `Rule`.
+    """
+
+    modes: tuple[str, ...] = MODES
+    recurrent_gradient: tuple[str, ...] = ("adjoint",)
+    reset_gradient: tuple[str, ...] = ("adjoint",)
+    reset_gradient_alone: tuple[str, ...] = ()
+    feedback: tuple[str, ...] = FEEDBACK
+
+    def missing(self, rule: Rule, mode: str | None = None) -> str | None:
+        """The part of a rule that is not there, in words; None where it can run in `mode`, or in any mode."""
+        if rule.feedback not in self.feedback:
+            return f"{rule.feedback} feedback"
+        if rule.recurrent_gradient:
+            through, there = "the recurrent gradient", self.recurrent_gradient
+            if rule.reset_gradient:
+                through, there = "the recurrent and the reset gradient", self.reset_gradient
+        elif rule.reset_gradient:
+            through, there = "the reset gradient without the recurrent gradient", self.reset_gradient_alone
+        else:
+            through, there = "gradients that keep to each neuron", self.modes
+        if not there:
+            return through
+        wanted = rule.modes if mode is None else (mode,)
+        if set(wanted).isdisjoint(there):
+            return f"{through} in the mode {' or '.join(wanted)}"
+        return None
+
+
 class Learner(ABC):
     """A network on a backend and device, with a rule that computes gradients and an optimizer.
 
     Shapes, units and equations are those of README.md for every backend; they differ in cost alone.
     """
 
-    rules: ClassVar[tuple[str, ...]]
-    """Names of the rules that the backend has, in each of their modes."""
-
     data_parallel: ClassVar[bool] = False
     """Whether it can train one network on several devices."""
+
+    @staticmethod
+    def parts(device: str) -> Parts:
+        """What rules may be made of on a device, whichever engine computes there: all that there is today."""
+        return Parts()
 
     @property
     def engine(self) -> str:

@@ -63,16 +63,19 @@ def unavailable(
             return f"{wanted.name} has no mode {mode}, only {' and '.join(wanted.modes)}"
     if find_spec(f"implementations.{backend}") is None:
         return f"the {backend} backend is not part of this version"
-    missing = [package for package in found.packages if find_spec(package) is None]
-    if missing:
+    absent = [package for package in found.packages if find_spec(package) is None]
+    if absent:
         install = "eprop-bench" if found.extra is None else f"eprop-bench[{found.extra}]"
-        return f"{' and '.join(missing)} can't be imported: pip install '{install}'"
+        return f"{' and '.join(absent)} can't be imported: pip install '{install}'"
     module = _module(backend)
     reason = module.unavailable(device)
     if reason is not None or wanted is None:
         return reason
-    if wanted.name not in module.Learner.rules:
-        return f"the {backend} backend does not have the rule {wanted.name} in this version"
+    missing = module.Learner.parts(device).missing(wanted, mode)
+    if missing is not None:
+        return (
+            f"the {backend} backend does not have the rule {wanted.name} in this version: it lacks " + missing
+        )
     return None
 
 
@@ -128,7 +131,7 @@ def learner(
     parameters.check_fits(network)
     if objective.loss == "cross_entropy" and network.n_out < 2:
         checks.fail("n_out", network.n_out, "at least 2 where objective.loss is 'cross_entropy'")
-    reason = unavailable(backend, device, rule)
+    reason = unavailable(backend, device, rule, mode)
     if reason is not None:
         raise checks.InvalidArgument(
             f"backend {backend!r} with device {device!r} and rule {rule!r} can't run here: {reason}"

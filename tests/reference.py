@@ -140,8 +140,14 @@ def bptt(
     trace: Trace,
     *,
     reset: bool = True,
+    feedback: Any = None,
 ) -> impl.Gradients:
-    """Gradients by the backward recursion with the recurrent term, and with or without that of the reset."""
+    """Gradients by the backward recursion with the recurrent term, and with or without that of the reset.
+
+    Args:
+        feedback: F (n_rec, n_out), W_out where not given.
+    """
+    feedback = weights.w_out if feedback is None else feedback
     n_batch, n_steps, _ = x.shape
     ell = output_error(objective, trace, targets)
     c = rate_error(network, objective, trace)
@@ -151,7 +157,7 @@ def bptt(
         lam_v, lam_a = np.zeros(network.n_rec), np.zeros(network.n_rec)
         for t in reversed(range(n_steps)):
             lbar = network.kappa * lbar + (1.0 - network.kappa) * ell[b, t]
-            dz = weights.w_out @ lbar + c + lam_a + weights.w_rec @ lam_v
+            dz = feedback @ lbar + c + lam_a + weights.w_rec @ lam_v
             if reset:
                 dz = dz - network.threshold * lam_v
             g = trace.psi[b, t] * dz

@@ -13,10 +13,6 @@ class ThroughTime(SpikingNetwork):
         """As it is."""
         return z
 
-    def error_feedback(self, synapses: Synapses) -> jax.Array:
-        """W_out, the way that spikes took."""
-        return synapses.readout
-
 
 class DetachedReset(ThroughTime):
     """The same, but for the gradient of a neuron's reset by its own spike."""

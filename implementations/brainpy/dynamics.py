@@ -45,7 +45,7 @@ class Synapses(NamedTuple):
 
     arriving: jax.Array  # (n_in + n_rec, n_rec), [W_in; W_rec - theta I]: the reset is a weight
     readout: jax.Array  # (n_rec, n_out)
-    feedback: jax.Array  # (n_rec, n_out)
+    feedback: jax.Array  # (n_rec, n_out), F, through which errors come back from the readout
 
 
 class Neurons(NeuDyn):
@@ -118,14 +118,16 @@ class Readout(NeuDyn):
 class SpikingNetwork(bp.DynSysGroup):
     """Neurons that hear the input and each other, and a readout that hears them.
 
-    What a rule sends back to the neurons is left to its own class.
+    What goes back to the neurons from each other is left to its own class; from the readout it is the errors,
+    through the weights that `feedback` names.
     """
 
-    def __init__(self, network: Network, weights: Weights, n_batch: int) -> None:
+    def __init__(self, network: Network, weights: Weights, n_batch: int, feedback: str) -> None:
         super().__init__(mode=bm.TrainingMode(n_batch))
         dtype = weights.w_in.dtype
         self._theta = network.threshold
         self._n_in = network.n_in
+        self._feedback = feedback
         self.weights = weights
         self.neurons = Neurons(network, n_batch, dtype)
         self.readout = Readout(network, n_batch, dtype)
@@ -133,10 +135,6 @@ class SpikingNetwork(bp.DynSysGroup):
     @abstractmethod
     def heard(self, z: jax.Array) -> jax.Array:
         """z[t-1] as it arrives at the recurrent synapses and at the reset."""
-
-    @abstractmethod
-    def error_feedback(self, synapses: Synapses) -> jax.Array:
-        """F (n_rec, n_out), through which errors come back from the readout."""
 
     def back_to_neurons(self, synapses: Synapses) -> jax.Array:
         """(n_rec, n_rec), through which gradients come back from the neurons that heard a spike."""
@@ -149,7 +147,8 @@ class SpikingNetwork(bp.DynSysGroup):
         # no connection to itself: the diagonal is 0, and so is its gradient
         from_neurons = w_rec * (1 - itself) - self._theta * itself
         arriving = jnp.concatenate([self.weights.w_in.value, from_neurons])
-        return Synapses(arriving, self.weights.w_out.value, self.weights.feedback.value)
+        feedback = getattr(self.weights, self._feedback).value
+        return Synapses(arriving, self.weights.w_out.value, feedback)
 
     def update(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, x: jax.Array, synapses: Synapses
@@ -173,7 +172,7 @@ class SpikingNetwork(bp.DynSysGroup):
         """
         current = send(current, self.heard(self.neurons.z.value), self.back_to_neurons(synapses))
         z = self.neurons(current, known)
-        return z, self.readout(send(output, z, self.error_feedback(synapses)))
+        return z, self.readout(send(output, z, synapses.feedback))
 
     @property
     def states(self) -> dict[str, bm.Variable]:

@@ -62,8 +62,6 @@ class Learner(Interface):
     out the largest products, so that more than one core is at work for a part of the time.
     """
 
-    rules = ("bptt", "eprop_symmetric", "eprop_random", "eprop_adaptive", "bptt_detached")
-
     def __init__(self, setting: Setting, parameters: Parameters) -> None:
         make_room()
         self._setting = setting
@@ -83,7 +81,7 @@ class Learner(Interface):
             )
             self.restore(self.state())  # the optimizer's variables to the device
         self._programs = programs(
-            setting.rule.name,
+            setting.rule,
             setting.mode,
             setting.network,
             setting.objective,

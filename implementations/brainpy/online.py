@@ -101,7 +101,7 @@ def run_online(
     kappa = network.kappa
     spiking = build(n_batch)
     synapses = spiking.synapses()
-    feedback = spiking.error_feedback(synapses)
+    feedback = synapses.feedback
     traces = Traces(network, n_batch, synapses.readout)
     dtype = synapses.readout.dtype
     loss = bm.Variable(jnp.zeros((), dtype))

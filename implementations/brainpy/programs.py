@@ -11,9 +11,10 @@ from implementations.brainpy import adjoint, loss, online
 from implementations.brainpy.adjoint import Build
 from implementations.brainpy.bptt import DetachedReset, ThroughTime
 from implementations.brainpy.dynamics import Weights
-from implementations.brainpy.eprop import Eprop, RandomEprop
+from implementations.brainpy.eprop import Eprop
 from implementations.network import Network
 from implementations.objective import Objective
+from implementations.rules import Rule
 
 Arrays = dict[str, jax.Array]
 """w_in, w_rec, w_out and feedback by name."""
@@ -21,12 +22,11 @@ Arrays = dict[str, jax.Array]
 Program = Callable[..., Any]
 
 _NETWORKS = {
-    "bptt": ThroughTime,
-    "bptt_detached": DetachedReset,
-    "eprop_symmetric": Eprop,
-    "eprop_random": RandomEprop,
-    "eprop_adaptive": RandomEprop,  # whose feedback the optimizer changes
+    (True, True): ThroughTime,
+    (True, False): DetachedReset,
+    (False, False): Eprop,
 }
+"""By whether the gradient flows through the recurrent weights, and through the reset."""
 
 
 class Programs:
@@ -41,10 +41,11 @@ class Programs:
         compiled: keys of calls that have been made, for the caller to write.
     """
 
-    def __init__(self, rule: str, mode: str, network: Network, objective: Objective) -> None:
+    def __init__(self, rule: Rule, mode: str, network: Network, objective: Objective) -> None:
         def build(weights: Arrays) -> Build:
             own = Weights(**weights)
-            return lambda n_batch: _NETWORKS[rule](network, own, n_batch)
+            kind = _NETWORKS[rule.recurrent_gradient, rule.reset_gradient]
+            return lambda n_batch: kind(network, own, n_batch, rule.feedback_weights)
 
         def record(weights: Arrays, *batch: jax.Array) -> Any:
             return adjoint.record(build(weights), objective, *batch)
@@ -68,7 +69,7 @@ class Programs:
 
 @lru_cache(maxsize=64)  # of settings; programs take memory
 def programs(
-    rule: str, mode: str, network: Network, objective: Objective, dtype: str, device: str
+    rule: Rule, mode: str, network: Network, objective: Objective, dtype: str, device: str
 ) -> Programs:
     """Those of a setting; to be called with arrays of its dtype, on its device."""
     return Programs(rule, mode, network, objective)

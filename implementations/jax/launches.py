@@ -177,7 +177,7 @@ class Launches:
                 **shape, **self._decays, STEPS=STEPS_AHEAD, BLOCK=32, REC=cut.rec, num_warps=1,
             )  # fmt: skip
             return lam_v
-        read = [ran.ell, prepared.w_out, c, prepared.beta, prepared.back]
+        read = [ran.ell, prepared.feedback, c, prepared.beta, prepared.back]
         if cut.rec <= ON_CHIP:
             (lam_v,) = _launch(
                 kernels.through_time, (self.n_batch,), [*read, ran.psi], [], in_place=1,

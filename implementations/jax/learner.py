@@ -55,7 +55,6 @@ class Learner(Interface):
     """
 
     data_parallel = True
-    rules = ("bptt", "eprop_symmetric", "eprop_random", "eprop_adaptive", "bptt_detached")
 
     def __init__(self, setting: Setting, parameters: Parameters) -> None:
         make_room()
@@ -144,7 +143,7 @@ class Learner(Interface):
     def _feedback(self) -> jax.Array:
         """F (n_rec, n_out), which sends the error back."""
         train = self._train
-        return train.weights.w_out if self._setting.rule.feedback == "readout" else train.feedback
+        return train.feedback if self._setting.rule.feedback_weights == "feedback" else train.weights.w_out
 
     def _put(self, arrays: Any) -> Any:
         return jax.device_put(arrays, self._everywhere)

@@ -57,7 +57,7 @@ def through_time(
     """Gradients of trials bounds[c] to bounds[c+1]-1, summed, for each chunk c.
 
     Args:
-        feedback: (n_out, n_pad) W_out^T times `gain`, (1 - kappa)/(batch * window).
+        feedback: (n_out, n_pad) F^T times `gain`, (1 - kappa)/(batch * window).
         weights: (n_rec rounded up to GROUP, n_pad) transposed w_rec; unless detached, the reset is on
             its diagonal.
         rate: (n_pad,) derivative of the rate cost by a spike, c_j.

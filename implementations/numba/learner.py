@@ -51,8 +51,6 @@ class _Sums(NamedTuple):
 class Learner(Interface):
     """Event-driven forward and backward passes, one trial at a time per thread."""
 
-    rules = ("bptt", "eprop_symmetric", "eprop_random", "eprop_adaptive", "bptt_detached")
-
     def __new__(cls, setting: Setting, parameters: Parameters) -> Interface:  # pyright: ignore
         """The learner for the setting's device."""
         if setting.device == "cuda":
@@ -204,7 +202,7 @@ class Learner(Interface):
         """Gain (1 - kappa)/(batch * window) of the error, and F^T times it, (n_out, n_pad)."""
         setting = self._setting
         gain = (1.0 - setting.network.kappa) / (loaded.shape[0] * setting.objective.window)
-        feedback = self._weights["w_out" if setting.rule.feedback == "readout" else "feedback"]
+        feedback = self._weights[setting.rule.feedback_weights]
         return setting.dtype.type(gain), pad(gain * feedback.T, setting.dtype)
 
     def _sums(self, n: int) -> _Sums:

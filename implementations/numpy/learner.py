@@ -34,8 +34,6 @@ def unavailable(device: str) -> str | None:
 class Learner(Interface):
     """Whole batches per time step; products over blocks of steps."""
 
-    rules = ("bptt", "eprop_symmetric", "eprop_random", "eprop_adaptive", "bptt_detached")
-
     def __init__(self, setting: Setting, parameters: Parameters) -> None:
         self._setting = setting
         self._host = HostWeights(setting, parameters)
@@ -59,7 +57,7 @@ class Learner(Interface):
     def gradients(self, loaded: Loaded) -> tuple[Gradients, Metrics]:
         """Forward and backward, or forward with traces."""
         check_loaded(loaded, Loaded, self._setting)
-        feedback = self._weights["w_out" if self._setting.rule.feedback == "readout" else "feedback"]
+        feedback = self._weights[self._setting.rule.feedback_weights]
         with self._all_threads():
             if self._setting.mode == "online":
                 return self._online.gradients(loaded, self._weights, feedback)

@@ -82,7 +82,7 @@ class Fused:
         self._operators = operators
         self._setting = setting
         self._device = weights["w_in"].device
-        feedback = weights["w_out" if setting.rule.feedback == "readout" else "feedback"]
+        feedback = weights[setting.rule.feedback_weights]
         beta = torch.from_numpy(np.array(setting.network.beta, setting.dtype)).to(self._device)
         self._weights = [weights["w_in"], weights["w_rec"], weights["w_out"], feedback, beta]
 

@@ -44,7 +44,7 @@ class Kernels:
     def __init__(self, setting: Setting, weights: Tensors) -> None:
         self._setting = setting
         self._threads = setting.threads or available_cores()
-        feedback = weights["w_out" if setting.rule.feedback == "readout" else "feedback"]
+        feedback = weights[setting.rule.feedback_weights]
         beta = torch.from_numpy(np.array(setting.network.beta, np.float64))
         self._weights = [weights["w_in"], weights["w_rec"], weights["w_out"], feedback, beta]
         self._scratch = torch.empty(0, dtype=torch.uint8, device="cpu")

@@ -27,7 +27,6 @@ class Learner(Interface):
     """C++ operators on the CPU, Triton kernels on a card, torch operations without them: see engines.py."""
 
     data_parallel = True
-    rules = ("bptt", "eprop_symmetric", "eprop_random", "eprop_adaptive", "bptt_detached")
 
     def __init__(self, setting: Setting, parameters: Parameters) -> None:
         self._setting = setting

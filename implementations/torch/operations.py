@@ -27,7 +27,7 @@ class Operations:
     def __init__(self, setting: Setting, weights: Tensors) -> None:
         self._setting, self._weights = setting, weights
         self._kind = Kind.of(setting)
-        self._feedback = weights["w_out" if setting.rule.feedback == "readout" else "feedback"]
+        self._feedback = weights[setting.rule.feedback_weights]
         self._way_back: tuple[tuple[int, int], Adjoint | Online] | None = None
         self._forward: tuple[tuple[int, int], Forward] | None = None
 

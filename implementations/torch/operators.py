@@ -237,9 +237,9 @@ def _products(call: _Call, pre_words: Tensor, lam_v: Tensor) -> Tensor:
 
 
 def _through_time(call: _Call, prepared: _Prepared, out: _Forward, c: Tensor) -> None:
-    """lam_v in place of psi; prepared.w_out is F."""
+    """lam_v in place of psi."""
     cut = call.cut
-    shared = (out.ell, prepared.w_out, c, prepared.beta, prepared.back)
+    shared = (out.ell, prepared.feedback, c, prepared.beta, prepared.back)
     if cut.rec <= ON_CHIP:
         _launch(
             bptt_kernels.through_time, (call.n_batch,),

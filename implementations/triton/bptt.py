@@ -15,7 +15,7 @@ from implementations.triton.eprop import signal
 def through_time(
     psi,  # (batch, n_steps, n_pad), in; lam_v, out
     ell,  # (batch, window, n_out)
-    feedback,  # (n_out, REC): W_out
+    feedback,  # (n_out, REC): F
     c,  # (REC,)
     beta,  # (REC,)
     back,  # (REC, REC): row k, column j is W_rec[j, k], less theta where k = j, or not where the reset is cut
@@ -55,7 +55,7 @@ def through_time(
 def step(
     psi,  # (batch, n_steps, n_pad), in at t; lam_v, out
     ell,  # (batch, window, n_out)
-    feedback,  # (n_out, REC): W_out
+    feedback,  # (n_out, REC): F
     c,  # (REC,)
     beta,  # (REC,)
     back,  # (REC, REC), as above

@@ -57,8 +57,6 @@ class _Scalar:
 class Learner(Interface):
     """One block of threads per trial; weights, Adam and gradients stay on the device."""
 
-    rules = ("bptt", "eprop_symmetric", "eprop_random", "eprop_adaptive", "bptt_detached")
-
     def __init__(self, setting: Setting, parameters: Parameters) -> None:
         check_size(setting.network)
         self._setting = setting
@@ -192,7 +190,7 @@ class Learner(Interface):
         part = self._buffer("part", (n_blocks, n_pre, n_rec), zero=True)
         out = self._buffer("out", (loaded.shape[0], n_rec, network.n_out), zero=True)
         rate = self._buffer("rate", (n_blocks if online else 0, n_pre, n_rec), zero=True)
-        feedback = self._arrays["w_out" if setting.rule.feedback == "readout" else "feedback"]
+        feedback = self._arrays[setting.rule.feedback_weights]
         scalar = setting.dtype.type
         share = 1.0 / (loaded.shape[0] * window)
         gain, one = scalar((1.0 - network.kappa) * share), scalar(1)

@@ -105,7 +105,7 @@ struct BpttScratch {
 
 // Adds the gradients of trials `from` to `to` - 1, at most kGroup of them.
 //
-// feedback: (n_out, n_pad) W_out^T times `gain`, (1 - kappa)/(batch * window).
+// feedback: (n_out, n_pad) F^T times `gain`, (1 - kappa)/(batch * window).
 // weights: (n_rec, n_pad) transposed w_rec, with the reset on its diagonal unless that is detached.
 // rate: (n_pad,) derivative of the rate cost by a spike, c_j.
 // gradient: (n_pre, n_pad); gradient_out: (n_rec, n_out).

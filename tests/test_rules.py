@@ -1,0 +1,147 @@
+"""A rule is one row: what follows from its fields, and a new combination of parts on every backend."""
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import reference
+from cases import BACKENDS, assert_gradients, problem
+
+import implementations as impl
+from implementations import rules
+from implementations.interface import Parts
+from implementations.rules import Rule
+
+NEW = Rule("bptt_random", "BPTT, random feedback", True, True, "fixed", ("adjoint",))
+
+
+@pytest.fixture
+def table(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A copy of the table, to be written to."""
+    monkeypatch.setattr(rules, "_RULES", dict(rules._RULES))
+
+
+def test_what_follows_from_the_table() -> None:
+    assert rules.learning() == ("bptt", "eprop_symmetric", "eprop_random", "eprop_adaptive")
+    assert rules.timed() == ("bptt", "eprop_symmetric", "eprop_random")
+    assert rules.costly() == ("bptt", "eprop_symmetric")
+    others = {name: rules.same_gradients(name) for name in impl.RULES}
+    assert others.pop("eprop_adaptive") == "eprop_random"
+    assert all(name == other for name, other in others.items())
+
+
+@pytest.mark.usefixtures("table")
+def test_a_row_is_all_there_is_to_add() -> None:
+    rules.register(NEW)
+    assert rules.get("bptt_random") is NEW
+    for names in (impl.RULES, rules.RULES, rules.learning(), rules.timed(), rules.costly()):
+        assert names[-1] == "bptt_random"
+    rules.register(replace(NEW, name="another", feedback="learned", learns=False, costs_like="bptt"))
+    assert rules.same_gradients("another") == "bptt_random"
+    assert "another" not in {*rules.learning(), *rules.costly()}
+    assert "another" in rules.timed(), "nobody else has BPTT's cost with another matrix than W_out"
+
+
+@pytest.mark.parametrize(
+    ("rule", "named"),
+    [
+        (replace(NEW, name="bptt"), "rule.name"),
+        (replace(NEW, feedback="none"), "rule.feedback"),
+        (replace(NEW, modes=()), "rule.modes"),
+        (replace(NEW, modes=("forward",)), "rule.modes"),
+        (replace(NEW, costs_like="eprop_random"), "rule.costs_like"),
+    ],
+)
+@pytest.mark.usefixtures("table")
+def test_bad_rows(rule: Rule, named: str) -> None:
+    with pytest.raises(impl.InvalidArgument, match=named):
+        rules.register(rule)
+    assert "bptt_random" not in impl.RULES
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.usefixtures("table")
+def test_a_new_combination_on_every_backend(backend: str) -> None:
+    rules.register(NEW)
+    rules.register(replace(NEW, name="detached_random", reset_gradient=False))
+    found = problem(impl.Network(n_in=6, n_regular=4, n_adaptive=5), n_steps=70)
+    batch = (found.batch.spikes, found.batch.targets)
+    trace = reference.forward(found.network, found.parameters, found.batch.spikes)
+    for rule in ("bptt_random", "detached_random"):
+        expected = reference.bptt(
+            found.network,
+            found.objective,
+            found.parameters,
+            *batch,
+            trace,
+            reset=rule == "bptt_random",
+            feedback=found.parameters.feedback,
+        )
+        learner = found.learner(backend, rule)
+        loaded = learner.load(found.batch)
+        gradients, _ = learner.gradients(loaded)
+        assert_gradients(gradients, expected, 1e-10)
+        before = learner.parameters()
+        learner.step(loaded)
+        after = learner.parameters()
+        assert np.array_equal(before.feedback, after.feedback)
+        assert not np.array_equal(before.w_rec, after.w_rec)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.usefixtures("table")
+def test_feedback_that_learns_with_the_recurrent_gradient(backend: str) -> None:
+    rules.register(replace(NEW, feedback="learned"))
+    found = problem(impl.Network(n_in=6, n_regular=4, n_adaptive=5), n_steps=70)
+    learner = found.learner(backend, "bptt_random", optimizer=impl.Adam(readout_decay=0.5))
+    learner.step(learner.load(found.batch))
+    before, after = found.parameters, learner.parameters()
+    # the same gradient, hence the same step of Adam, then halved
+    np.testing.assert_allclose(
+        2 * after.feedback - before.feedback, 2 * after.w_out - before.w_out, atol=1e-12
+    )
+
+
+@pytest.mark.parametrize(
+    ("rule", "lacks"),
+    [
+        (replace(NEW, recurrent_gradient=False), "the reset gradient without the recurrent gradient"),
+        (replace(NEW, modes=("online",)), "the recurrent and the reset gradient in the mode online"),
+        (
+            replace(NEW, modes=("online",), reset_gradient=False),
+            "the recurrent gradient in the mode online",
+        ),
+    ],
+)
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.usefixtures("table")
+def test_what_no_backend_has_is_refused(backend: str, rule: Rule, lacks: str) -> None:
+    rules.register(rule)
+    assert (impl.unavailable(backend, "cpu", rule.name) or "").endswith(f"it lacks {lacks}")
+    with pytest.raises(impl.InvalidArgument, match=lacks):
+        problem(impl.Network(n_in=6, n_regular=4, n_adaptive=5)).learner(backend, rule.name, rule.modes[0])
+
+
+def test_one_mode_of_two() -> None:
+    both = replace(NEW, modes=rules.MODES)
+    assert Parts().missing(both) is None
+    assert Parts().missing(both, "adjoint") is None
+    assert Parts().missing(both, "online") == "the recurrent and the reset gradient in the mode online"
+    assert Parts(feedback=("readout",)).missing(NEW) == "fixed feedback"
+    assert (
+        Parts(recurrent_gradient=()).missing(replace(NEW, reset_gradient=False)) == "the recurrent gradient"
+    )
+
+
+def test_names_are_there_for_whoever_looks() -> None:
+    code = (
+        "import implementations as impl; from implementations.rules import Rule, register;"
+        " register(Rule('new', 'new', True, True, 'fixed', ('adjoint',)));"
+        " from implementations import RULES; print(RULES[-1], impl.RULES[-1], impl.unavailable('numpy', rule='new'))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert done.stdout.split() == ["new", "new", "None"]
