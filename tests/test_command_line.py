@@ -20,7 +20,7 @@ import implementations as impl
 from benchmarks.__main__ import main
 from benchmarks.define.problem import PROBLEMS
 from benchmarks.show.sections import reproduce
-from benchmarks.store.read import read
+from benchmarks.store.records import read
 from implementations.rules import get
 
 ROOT = Path(__file__).parents[1]
@@ -458,7 +458,7 @@ def test_a_second_task_is_trained_by_its_recipe_and_recorded_by_its_measure(tmp_
 def test_both_tasks_in_one_folder_are_told_apart(whole: Path, copy: Path, tmp_path: Path):
     assert run("train", *PATTERN, "--steps", "20", "--results", str(tmp_path)).exit_code == 0
     found = read(tmp_path)
-    assert not found.problems
+    assert not found.unreadable
     tasks = found.runs.set_index("file")["task"]
     assert sorted(tasks) == ["evidence_accumulation", "pattern_generation"]
     assert found.runs["experiment"].nunique() == 2

@@ -15,7 +15,7 @@ from benchmarks.__main__ import main
 from benchmarks.define.cases import Case
 from benchmarks.run import measure as measuring
 from benchmarks.run import notebook as run_of_notebook
-from benchmarks.store import read as records
+from benchmarks.store import records
 from implementations import notebook
 
 if notebook.unavailable() is not None:
@@ -250,7 +250,7 @@ def test_a_run_is_recorded_and_logged_as_the_notebook_does(whole: tuple[Path, st
         )
         assert said in output.splitlines()
     table = records.read(results)
-    assert table.problems == []
+    assert table.unreadable == []
     assert list(table.points["train_loss"]) == [point["train_loss"] for point in found[2:5]]
     assert table.runs["system"].tolist() == ["notebook"]
 

@@ -19,7 +19,7 @@ from benchmarks.judge.statistics import interval
 from benchmarks.show import page as report
 from benchmarks.show.page import datatables
 from benchmarks.show.sections import trial
-from benchmarks.store import read as records
+from benchmarks.store import records
 
 VOID = {"meta", "link", "br", "hr", "img", "input"}
 

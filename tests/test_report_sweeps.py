@@ -16,7 +16,7 @@ from benchmarks.show.names import Names
 from benchmarks.show.sections import reproduce
 from benchmarks.show.sections.learning import Learning
 from benchmarks.show.sections.settings import Settings
-from benchmarks.store import read as records
+from benchmarks.store import records
 
 CLUSTER = {"scheduler": "joined", "protocol": "tls", "workers": 6, "dask": "2026.8.0", "timing": "shared"}
 RATES = (0.005, 0.01, 0.02)
@@ -48,7 +48,7 @@ def swept(folder: Path, *, leave_out: tuple[float, int] | None = None, attempts:
 
 def knobs(folder: Path) -> tuple[records.Records, Any]:
     found = records.read(folder)
-    assert not found.problems
+    assert not found.unreadable
     return found, next(
         part for part in Settings(found, Names(found), folder).sections() if part.ident == "knobs"
     )
@@ -135,7 +135,7 @@ def test_records_that_do_not_say_who_began_a_run_are_read(tmp_path: Path, attemp
     run[1]["sweep"] = {"timing": "shared", "attempts": attempts, "workers": "many", "dask": 3}
     write(tmp_path / "curves/a.jsonl", run)
     found = records.read(tmp_path)
-    assert not found.problems
+    assert not found.unreadable
     (row,) = found.runs[["scheduler", "workers", "dask", "lost", "sessions"]].to_dict("records")
     assert row["sessions"] == 1
     assert all(

@@ -22,7 +22,7 @@ from benchmarks.run.progress import Silent
 from benchmarks.run.sweep.files import curve_path
 from benchmarks.run.sweep.run import attempts
 from benchmarks.run.train import Run, record
-from benchmarks.store import read as records
+from benchmarks.store import records
 from implementations.training import Plan
 
 pytestmark = pytest.mark.slow

@@ -11,7 +11,7 @@ from rich.table import Table
 from benchmarks.cli.choices import ALL, backend_option, chosen, rule_option
 from benchmarks.cli.options import results_option
 from benchmarks.run import parity
-from benchmarks.store.read import DEVIATIONS
+from benchmarks.store.schema import DEVIATIONS
 from implementations.registry import DEVICES
 
 _WIDTH = 110

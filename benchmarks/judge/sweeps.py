@@ -11,7 +11,7 @@ import implementations as impl
 from benchmarks.define.problem import PROBLEMS, SYSTEM, TASK_NAME
 from benchmarks.define.settings import KNOBS, PRESETS
 from benchmarks.judge.learning import FRESH, published, value
-from benchmarks.store.read import Records
+from benchmarks.store.records import Records
 from implementations.training import Plan
 
 SWEEP = "python -m benchmarks sweep"

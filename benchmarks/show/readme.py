@@ -15,8 +15,8 @@ from benchmarks.judge import costs as summary
 from benchmarks.judge import learning as compared
 from benchmarks.show.figures.style import ordered
 from benchmarks.show.names import Names
-from benchmarks.store import read as records
-from benchmarks.store.read import Records
+from benchmarks.store import records
+from benchmarks.store.records import Records
 from implementations import rules
 
 # A step of the other rules costs what one of these two does; the report has all of them.

@@ -9,7 +9,7 @@ from markupsafe import Markup, escape
 from benchmarks.show import commands, sections
 from benchmarks.show.figures import style
 from benchmarks.show.page import datatables
-from benchmarks.store import read as records
+from benchmarks.store import records
 
 
 class NothingToReport(Exception):
@@ -32,7 +32,7 @@ def build(results_dir: Path | str, out_dir: Path | str) -> Path:
     results_dir, out_dir = Path(results_dir), Path(out_dir)
     found = records.read(results_dir)
     if found.empty:
-        unread = "".join(f"\n  {problem.file}: {problem.what}" for problem in found.problems)
+        unread = "".join(f"\n  {problem.file}: {problem.what}" for problem in found.unreadable)
         raise NothingToReport(
             f"nothing to report: {results_dir} has no readable record in curves/, timings/, parity/ or asv/."
             " These make some:\n"

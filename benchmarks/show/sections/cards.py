@@ -12,7 +12,7 @@ from benchmarks.show.sections.clocks import clocks, described
 from benchmarks.show.sections.floors import Floors
 from benchmarks.show.sections.section import Section
 from benchmarks.show.tables import Builder, Table
-from benchmarks.store.read import Records
+from benchmarks.store.records import Records
 
 _CASE = ["backend", "rule", "mode", "dtype", "device", *summary.SIZE]
 

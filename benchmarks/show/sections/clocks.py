@@ -3,7 +3,7 @@
 import pandas as pd
 
 from benchmarks.define.metrics import significant
-from benchmarks.store.read import Records
+from benchmarks.store.records import Records
 
 _THROTTLE = {
     0x1: "idle",

@@ -9,7 +9,7 @@ from benchmarks.judge import costs as summary
 from benchmarks.show.names import Names
 from benchmarks.show.sections.section import Section
 from benchmarks.show.tables import Builder, Cell, Column, Table
-from benchmarks.store.read import Records
+from benchmarks.store.records import Records
 
 _RUN = ["machine", "commit", "run", "file"]
 

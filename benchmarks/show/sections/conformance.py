@@ -9,7 +9,7 @@ from benchmarks.show.commands import GPU_CHECK
 from benchmarks.show.names import Names
 from benchmarks.show.sections.section import Section
 from benchmarks.show.tables import Builder, Row, Table
-from benchmarks.store.read import Records
+from benchmarks.store.records import Records
 
 _CASE = ["machine", "backend", "rule", "mode", "dtype", "device"]
 

@@ -14,7 +14,7 @@ from benchmarks.show.figures import svg
 from benchmarks.show.names import Names, how
 from benchmarks.show.sections.section import Section
 from benchmarks.show.tables import Builder, Table
-from benchmarks.store.read import Records
+from benchmarks.store.records import Records
 
 _NETWORKS = (
     "The notebook computes another network, as it is: its row shows what the step of a notebook costs, and is"

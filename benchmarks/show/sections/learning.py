@@ -19,7 +19,7 @@ from benchmarks.show.names import Names, threads_text
 from benchmarks.show.sections import notes
 from benchmarks.show.sections.section import Section
 from benchmarks.show.tables import BAND, Builder, Table
-from benchmarks.store.read import Records
+from benchmarks.store.records import Records
 from implementations import rules
 
 

@@ -12,7 +12,8 @@ from benchmarks.show.commands import PARITY
 from benchmarks.show.names import Names
 from benchmarks.show.sections.section import Pick, Section
 from benchmarks.show.tables import Builder
-from benchmarks.store.read import DEVIATIONS, Records
+from benchmarks.store.records import Records
+from benchmarks.store.schema import DEVIATIONS
 
 _GRADIENTS = DEVIATIONS[2:]
 

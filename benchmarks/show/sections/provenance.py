@@ -11,7 +11,7 @@ from benchmarks.show.names import Names, threads_text
 from benchmarks.show.sections import reproduce
 from benchmarks.show.sections.section import Section
 from benchmarks.show.tables import Builder, Table
-from benchmarks.store.read import Records
+from benchmarks.store.records import Records
 
 
 class Provenance:
@@ -77,7 +77,7 @@ class Provenance:
         return table.text("versions", "versions", long=True).build()
 
     def _problems(self) -> Section | None:
-        problems = self._records.problems
+        problems = self._records.unreadable
         if not problems:
             return None
         frame = pd.DataFrame([{"file": problem.file, "what": problem.what} for problem in problems])

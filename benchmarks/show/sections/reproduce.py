@@ -11,7 +11,7 @@ from benchmarks.define.problem import PROBLEMS, SYSTEM, TASK_NAME
 from benchmarks.judge import learning as compared
 from benchmarks.judge import sweeps
 from benchmarks.show.commands import FIGURE, MEASURE, TRAIN
-from benchmarks.store.read import Records
+from benchmarks.store.records import Records
 
 # Follow from others: the task says window and loss, the network has the task's inputs and outputs.
 _DERIVED = {("objective", "window"), ("objective", "loss"), ("task", "n_in"), ("network", "n_out")}

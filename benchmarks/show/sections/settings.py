@@ -18,7 +18,7 @@ from benchmarks.show.names import HEADINGS, Names
 from benchmarks.show.sections import origins
 from benchmarks.show.sections.section import Section
 from benchmarks.show.tables import BAND, Builder, Table
-from benchmarks.store.read import Records
+from benchmarks.store.records import Records
 
 _FEW = 5
 """Seeds that a tuned setting should be shown on at least."""

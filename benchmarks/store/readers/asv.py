@@ -17,9 +17,8 @@ from typing import Any
 from asv.results import Results
 
 from benchmarks.define.problem import SYSTEM
-from benchmarks.store.found import Found, count
-from benchmarks.store.schema import is_duration
-from benchmarks.store.tables import CASE, SAMPLES, TIMED
+from benchmarks.store.readers.rows import Rows
+from benchmarks.store.schema import CASE, SAMPLES, TIMED, count, is_duration
 
 # Method of a benchmark -> the column that its figure belongs to.
 _COLUMNS = {
@@ -41,34 +40,34 @@ _UNAVAILABLE = "n/a: left out by --bench, or can't run there, and `python -m ben
 _FAILED = "the benchmark failed there: ASV stores no error, `asv run --show-stderr` shows it"
 
 
-def read(results_dir: Path, found: Found) -> None:
+def read(results_dir: Path, rows: Rows) -> None:
     """Read all of them; a file that is not one of ASV's, or not in full, is named and left out."""
     directory = results_dir / "asv"
     if not directory.is_dir():
         if directory.exists():
-            found.problem("asv", "not a folder; left out")
+            rows.leave_out("asv", "not a folder; left out")
         return
-    names = _parameter_names(directory, found)
+    names = _parameter_names(directory, rows)
     for path in sorted(directory.glob("*/*.json")):
         if path.name in _NOT_A_RESULT:
             continue
         file = f"asv/{path.parent.name}/{path.name}"
         try:
-            rows, unknown = _rows(path, file, names)
+            measured, unknown = _rows(path, file, names)
         except Exception as error:  # whatever ASV's reader, or what follows from it, stumbles over
-            found.problem(
+            rows.leave_out(
                 file, f"is no result of ASV 0.6, or not a whole one ({type(error).__name__}); left out"
             )
             continue
         if unknown:
-            found.problem(
+            rows.leave_out(
                 file, f"holds benchmarks that the report does not know: {', '.join(unknown)}; left out"
             )
-        for environment, row, samples in rows:
-            machine, commit = found.environment(environment, "ASV")
-            number = found.next_measurement
-            found.measurements.append({**row, "measurement": number, "machine": machine, "commit": commit})
-            found.samples += [{"measurement": number, **sample} for sample in samples]
+        for environment, row, samples in measured:
+            machine, commit = rows.environment(environment, "ASV")
+            number = rows.next_measurement
+            rows.measurements.append({**row, "measurement": number, "machine": machine, "commit": commit})
+            rows.samples += [{"measurement": number, **sample} for sample in samples]
 
 
 _Row = tuple[dict[str, Any], dict[str, Any], list[dict[str, float]]]
@@ -157,12 +156,12 @@ def _environment(results: Results) -> dict[str, Any]:
     }
 
 
-def _parameter_names(directory: Path, found: Found) -> dict[str, list[str]]:
+def _parameter_names(directory: Path, rows: Rows) -> dict[str, list[str]]:
     """Benchmark -> the names of its parameters, which ASV keeps apart from the results."""
     path = directory / "benchmarks.json"
     if not path.exists():
         if any(directory.glob("*/*.json")):
-            found.problem(
+            rows.leave_out(
                 "asv/benchmarks.json", "missing, so that parameters have no names; asv/ is left out"
             )
         return {}
@@ -174,7 +173,7 @@ def _parameter_names(directory: Path, found: Found) -> dict[str, list[str]]:
             if isinstance(of, dict) and isinstance(of.get("param_names"), list)
         }
     except (OSError, ValueError, AttributeError, RecursionError) as error:
-        found.problem("asv/benchmarks.json", f"can't be read ({type(error).__name__}); asv/ is left out")
+        rows.leave_out("asv/benchmarks.json", f"can't be read ({type(error).__name__}); asv/ is left out")
         return {}
 
 
