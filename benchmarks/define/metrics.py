@@ -1,124 +1,124 @@
-"""The one table of what is measured: name, unit, which way is better, and how a number is printed."""
+"""The one table of what is measured, one row each: tables, schema, report, gate and export follow it."""
 
-import math
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from benchmarks.define import plugins
+from benchmarks.define.metric import (
+    AS_ERROR,
+    AS_GROWTH,
+    AS_MEMORY,
+    AS_MISSED,
+    AS_TIME,
+    Judged,
+    Metric,
+    Place,
+    exponent,
+    one_decimal,
+    p,
+    signed,
+    significant,
+    times,
+    two,
+    whole,
+)
 
+__all__ = ["JUDGED", "METRICS", "Metric", "columns", "significant"]
 
-@dataclass(frozen=True)
-class Metric:
-    """One figure of the comparison.
+# In the order that the columns of tables have
+_ROWS = (
+    Metric("step_s", "step time", "ms", "lower", 1e3, places=("time",), asv="time_step", judged=AS_TIME),
+    Metric("step_ratio", "times the fastest", "×", "lower", text=two),
+    Metric("speedup", "as fast as the notebook", "", "higher", text=times),
+    Metric(
+        "forward_s", "forward pass", "ms", "lower", 1e3, places=("time",), asv="time_evaluate", judged=AS_TIME
+    ),
+    Metric("event_s", "step time by the card's clock", "ms", "lower", 1e3, places=("sample",)),
+    Metric(
+        *("compile_s", "compilation", "s", "lower"),
+        places=("tracked",),
+        asv="track_compilation_s",
+        judged=AS_TIME,
+    ),
+    Metric("first_step_s", "first step", "s", "lower", places=("cost",)),
+    Metric("build_s", "build", "s", "lower", places=("cost",)),
+    Metric("load_s", "load", "s", "lower", places=("cost",)),
+    Metric("unload_s", "unload", "s", "lower", places=("cost",)),
+    Metric(
+        "import_s", "import", "s", "lower", places=("cost", "sample"), asv="timeraw_import", judged=AS_TIME
+    ),
+    Metric(
+        *("peak_bytes", "peak memory of a step", "MiB", "lower", 2.0**-20),
+        places=("cost",),
+        asv="track_peak_bytes",
+        judged=AS_MEMORY,
+    ),
+    Metric(
+        "first_step_peak_bytes", "peak memory of the first step", "MiB", "lower", 2.0**-20, places=("cost",)
+    ),
+    Metric("batch_bytes", "loaded batch", "MiB", "lower", 2.0**-20, places=("cost",)),
+    Metric(
+        *("device_peak_bytes", "peak memory on the device", "MiB", "lower", 2.0**-20),
+        places=("cost",),
+        asv="track_device_peak_bytes",
+        judged=AS_MEMORY,
+    ),
+    Metric("operations", "operations", "MFLOP", "", 1e-6, places=("floor",)),
+    Metric("moved_bytes", "memory moved", "MiB", "", 2.0**-20, places=("floor",)),
+    Metric("floor_s", "floor of a step", "ms", "lower", 1e3, places=("floor",)),
+    Metric("memory_floor_s", "floor by memory", "ms", "lower", 1e3, places=("floor",)),
+    Metric("arithmetic_floor_s", "floor by arithmetic", "ms", "lower", 1e3, places=("floor",)),
+    Metric("latency_floor_s", "floor by latency", "ms", "lower", 1e3, places=("floor",)),
+    Metric("over", "times the floor", "", "lower", text=times),
+    Metric("gain", "as fast as its own loop", "", "higher", text=times),
+    Metric("rate", "operations per second", "TFLOP/s", "higher", 1e-12),
+    Metric(
+        *("bytes_per_step", "growth per step of a trial", "KiB", "lower", 2.0**-10),
+        places=("tracked",),
+        asv="track_bytes_per_step",
+        judged=AS_GROWTH,
+    ),
+    Metric("train_loss", "training loss", "", "lower", places=("point",)),
+    Metric("train_accuracy", "training accuracy", "%", "higher", 100.0, one_decimal, ("point",)),
+    Metric("test_loss", "test loss", "", "lower", places=("point", "final")),
+    Metric("test_accuracy", "test accuracy", "%", "higher", 100.0, one_decimal, ("point", "final")),
+    Metric("rate_hz", "firing rate", "Hz", "", places=("point", "final")),
+    Metric(
+        *("test_error", "test error", "%", "lower", 100.0, one_decimal),
+        places=("tracked", "sample"),
+        asv="track_test_error",
+        judged=AS_ERROR,
+    ),
+    Metric(
+        *("nmse", "normalised squared error", "", "lower"),
+        places=("tracked", "sample", "point", "final"),
+        asv="track_nmse",
+        judged=AS_MISSED,
+    ),
+    Metric("log_s", "time between lines of the log", "s", "lower", places=("logged",)),
+    Metric("loss_reg", "regularisation loss", "", "lower", places=("logged",)),
+    Metric("train_s", "training time", "s", "lower"),
+    Metric("step", "training steps", "", "lower", text=whole),
+    Metric("spikes", "differing spikes", "", "lower", text=whole),
+    Metric("deviation", "relative deviation", "", "lower", text=exponent),
+    Metric("p", "p", "", "", text=p),
+    Metric("effect", "rank-biserial correlation", "", "", text=signed),
+    Metric("share", "share", "%", "", 100.0, whole),
+    Metric("criterion_share", "seeds that met it", "%", "higher", 100.0, whole),
+)
 
-    Attributes:
-        name: as tables head their column, without the unit.
-        unit: printed; "" for a number without one.
-        better: which way is better, "" where neither is.
-        scale: what a recorded figure (seconds, bytes, shares) is multiplied by to give `unit`.
-        text: prints a scaled figure.
-    """
+METRICS = {row.column: row for row in _ROWS}
+"""Column -> metric; those of plug-ins come last."""
 
-    name: str
-    unit: str
-    better: Literal["lower", "higher", ""]
-    scale: float
-    text: Callable[[float], str]
+plugins.add(METRICS, ((row.column, row) for row in plugins.instances(Metric)), "metric")
 
-    @property
-    def heading(self) -> str:
-        """Name and unit, e.g. "step time (ms)"."""
-        return f"{self.name} ({self.unit})" if self.unit else self.name
-
-    @property
-    def title(self) -> str:
-        """The name with a capital, unless it begins with no plain word, as nMSE does."""
-        return self.name if self.name[1:2].isupper() else self.name[0].upper() + self.name[1:]
-
-    def format(self, value: float | None) -> str:
-        """The figure in `unit`, without it; a dash where there is none."""
-        if value is None or math.isnan(value):
-            return "–"
-        return self.text(value * self.scale)
-
-    def quantity(self, value: float) -> str:
-        """The figure with its unit, for a sentence."""
-        # A no-break space, so that no line ends between a number and its unit.
-        return f"{self.format(value)}\u00a0{self.unit}".strip() if self.unit else self.format(value)
-
-
-def significant(value: float, digits: int = 3) -> str:
-    """At least `digits` significant digits, never an exponent: 0.0412, 4.12, 41.2, 412, 41234."""
-    if not math.isfinite(value):
-        return "–" if math.isnan(value) else "∞"
-    if value == 0.0:
-        return "0"
-    decimals = digits - 1 - math.floor(math.log10(abs(value)))
-    # Rounding may carry into one more digit (9.999 -> 10.0), which then has one decimal less.
-    decimals = digits - 1 - math.floor(math.log10(abs(round(value, decimals))))
-    return f"{value:,.{max(0, decimals)}f}".replace(",", "\u202f").replace("-", "−")
-
-
-def _whole(value: float) -> str:
-    return f"{value:,.0f}".replace(",", "\u202f") if math.isfinite(value) else "∞"
-
-
-def _two(value: float) -> str:
-    return significant(value, 2)
-
-
-def _one_decimal(value: float) -> str:
-    return f"{value:.1f}"
-
-
-def _times(value: float) -> str:
-    return f"×{significant(value, 2)}"
-
-
-def _exponent(value: float) -> str:
-    return "0" if value == 0.0 else f"{value:.1e}" if math.isfinite(value) else "∞"
-
-
-def _p(value: float) -> str:
-    return significant(value, 2) if value >= 0.001 else "< 0.001"
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.2f}".replace("-", "−")
-
-
-METRICS = {
-    "step_s": Metric("step time", "ms", "lower", 1e3, significant),
-    "step_ratio": Metric("times the fastest", "×", "lower", 1.0, _two),
-    "speedup": Metric("as fast as the notebook", "", "higher", 1.0, _times),
-    "forward_s": Metric("forward pass", "ms", "lower", 1e3, significant),
-    "compile_s": Metric("compilation", "s", "lower", 1.0, significant),
-    "first_step_s": Metric("first step", "s", "lower", 1.0, significant),
-    "import_s": Metric("import", "s", "lower", 1.0, significant),
-    "build_s": Metric("build", "s", "lower", 1.0, significant),
-    "load_s": Metric("load", "s", "lower", 1.0, significant),
-    "peak_bytes": Metric("peak memory of a step", "MiB", "lower", 2.0**-20, significant),
-    "batch_bytes": Metric("loaded batch", "MiB", "lower", 2.0**-20, significant),
-    "device_peak_bytes": Metric("peak memory on the device", "MiB", "lower", 2.0**-20, significant),
-    "floor_s": Metric("floor of a step", "ms", "lower", 1e3, significant),
-    "over": Metric("times the floor", "", "lower", 1.0, _times),
-    "gain": Metric("as fast as its own loop", "", "higher", 1.0, _times),
-    "operations": Metric("operations", "MFLOP", "", 1e-6, significant),
-    "moved_bytes": Metric("memory moved", "MiB", "", 2.0**-20, significant),
-    "rate": Metric("operations per second", "TFLOP/s", "higher", 1e-12, significant),
-    "bytes_per_step": Metric("growth per step of a trial", "KiB", "lower", 2.0**-10, significant),
-    "test_accuracy": Metric("test accuracy", "%", "higher", 100.0, _one_decimal),
-    "test_error": Metric("test error", "%", "lower", 100.0, _one_decimal),
-    "nmse": Metric("normalised squared error", "", "lower", 1.0, significant),
-    "train_accuracy": Metric("training accuracy", "%", "higher", 100.0, _one_decimal),
-    "log_s": Metric("time between lines of the log", "s", "lower", 1.0, significant),
-    "test_loss": Metric("test loss", "", "lower", 1.0, significant),
-    "rate_hz": Metric("firing rate", "Hz", "", 1.0, significant),
-    "train_s": Metric("training time", "s", "lower", 1.0, significant),
-    "step": Metric("training steps", "", "lower", 1.0, _whole),
-    "spikes": Metric("differing spikes", "", "lower", 1.0, _whole),
-    "deviation": Metric("relative deviation", "", "lower", 1.0, _exponent),
-    "p": Metric("p", "", "", 1.0, _p),
-    "effect": Metric("rank-biserial correlation", "", "", 1.0, _signed),
-    "share": Metric("share", "%", "", 100.0, _whole),
-    "criterion_share": Metric("seeds that met it", "%", "higher", 100.0, _whole),
+JUDGED: dict[str, Judged] = {
+    row.judged.asv_unit: row.judged for row in METRICS.values() if row.judged is not None
 }
+"""Unit of a benchmark of ASV -> how the regression gate judges it."""
+
+
+def columns(*places: Place) -> list[str]:
+    """The columns that are recorded in any of these places."""
+    return [
+        row.column
+        for row in METRICS.values()
+        if set(places) & {*row.places, *(["cost"] if row.measure is not None else [])}
+    ]

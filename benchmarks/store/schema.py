@@ -7,6 +7,8 @@ Units stand in names: _s seconds, _bytes, _hz. `status` says "ok", "unavailable"
 import math
 from typing import Any
 
+from benchmarks.define.metrics import columns
+
 CASE = ["system", "backend", "rule", "mode", "dtype", "device", "threads"]
 """What a training run and a measurement have in common: what ran, and how.
 
@@ -25,25 +27,20 @@ here, in points and in criteria `train_s` of such a run is NaN; its file has the
 it was begun or resumed. Of the cluster of a sweep: `scheduler` is "local" or "joined", `workers` how many it
 had, `lost` how many of them went away with this run; null where no sweep trained it or it isn't known."""
 
-POINT_FIGURES = ["train_loss", "train_accuracy", "test_loss", "test_accuracy", "rate_hz", "nmse"]
-LOGGED = ["log_s", "loss_reg"]
+POINT_FIGURES = columns("point")
+LOGGED = columns("logged")
 POINT_COLUMNS = ["file", "step", "train_s", *POINT_FIGURES, *LOGGED]
 """One row per point of a training run; what only some tasks have or some systems log is NaN elsewhere."""
-FINAL_FIGURES = ["test_loss", "test_accuracy", "rate_hz", "nmse"]
+FINAL_FIGURES = columns("final")
 FINAL_COLUMNS = ["file", "step", "trials", *FINAL_FIGURES]
 """One row per training run whose network was judged at its end, on fresh trials of a stream of their own."""
 CRITERION_COLUMNS = ["file", "step", "train_s", "validation_error", "test_error"]
 
-COSTS = [
-    *("first_step_s", "build_s", "load_s", "unload_s", "import_s"),
-    *("peak_bytes", "first_step_peak_bytes", "batch_bytes", "device_peak_bytes"),
-]
-TRACKED = ["compile_s", "bytes_per_step", "test_error", "nmse"]
+COSTS = columns("cost")
+TRACKED = columns("tracked")
 """What ASV alone records of a case: one figure, without samples."""
 
-ROOFLINE = [
-    *("operations", "moved_bytes", "floor_s", "memory_floor_s", "arithmetic_floor_s", "latency_floor_s"),
-]
+FLOORS = columns("floor")
 """Of a step on a card, as benchmarks/define/work.py counts it; `floor_s` is the highest of the three."""
 
 CLOCKS = ["sm_before_mhz", "sm_mhz", "memory_mhz", "temperature_c", "power_w"]
@@ -52,7 +49,7 @@ CLOCKS = ["sm_before_mhz", "sm_mhz", "memory_mhz", "temperature_c", "power_w"]
 MEASUREMENT_COLUMNS = [
     *("measurement", "file", "run", "round", "started", "machine", "commit", *CASE),
     *("batch", "n_steps", "n_rec", "engine", "input_sets", "status", "reason"),
-    *(*COSTS, *TRACKED, *ROOFLINE, "floor_by", "no_floor", *CLOCKS, "throttle"),
+    *(*COSTS, *TRACKED, *FLOORS, "floor_by", "no_floor", *CLOCKS, "throttle"),
 ]
 """One row per measured process, or per case and benchmark of ASV; `measurement` numbers them.
 
@@ -60,8 +57,8 @@ A row of ASV has a run of its own commit and environment; what its benchmark doe
 null for a number.
 """
 
-TIMED = ["step_s", "forward_s"]
-SAMPLES = [*TIMED, "event_s", "import_s", "test_error", "nmse"]
+TIMED = columns("time")
+SAMPLES = columns("time", "sample")
 SAMPLE_COLUMNS = ["measurement", *SAMPLES]
 """One row per raw sample: seconds of a training step, of a forward pass alone or, where they were sampled, of
 an import; or the test error or nMSE of a seed. The others are NaN. Of the first two, medians are nowhere
@@ -112,7 +109,7 @@ NUMBERS = frozenset(
         "train_s",
         *POINT_FIGURES,
         *LOGGED,
-        *ROOFLINE,
+        *FLOORS,
         *CLOCKS,
         "validation_error",
         "test_error",

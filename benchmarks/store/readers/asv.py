@@ -16,22 +16,13 @@ from typing import Any
 
 from asv.results import Results
 
+from benchmarks.define.metrics import METRICS
 from benchmarks.define.problem import SYSTEM
 from benchmarks.store.readers.rows import Rows
 from benchmarks.store.schema import CASE, SAMPLES, TIMED, count, is_duration
 
 # Method of a benchmark -> the column that its figure belongs to.
-_COLUMNS = {
-    "time_step": "step_s",
-    "time_evaluate": "forward_s",
-    "timeraw_import": "import_s",
-    "track_compilation_s": "compile_s",
-    "track_peak_bytes": "peak_bytes",
-    "track_device_peak_bytes": "device_peak_bytes",
-    "track_bytes_per_step": "bytes_per_step",
-    "track_test_error": "test_error",
-    "track_nmse": "nmse",
-}
+_COLUMNS = {metric.asv: metric.column for metric in METRICS.values() if metric.asv}
 # Parameter of a benchmark -> column of a case. Others are not of the case and stay out.
 _COUNTS = ("batch", "n_steps", "n_rec")
 _NOT_A_RESULT = {"machine.json", "benchmarks.json"}
