@@ -16,6 +16,8 @@ from typing import Any
 
 from benchmarks.define import work as roofline
 from benchmarks.define.cases import Case
+from benchmarks.define.metric import Measured
+from benchmarks.define.metrics import METRICS
 from benchmarks.define.systems import SYSTEMS
 from benchmarks.run import device, memory
 from benchmarks.store.environment import environment
@@ -114,6 +116,8 @@ def measure(case: Case) -> dict[str, Any]:
         fired = int(learner.simulate(loaded).spikes.sum())
         counts = roofline.Counts.of(case, batch, fired)
         figures["roofline"] = roofline.record(case, counts, cards[0]["name"] if cards else None)
+    done = Measured(learner, loaded, step, tuple(timer.wall_s))
+    figures |= {row.column: float(row.measure(done)) for row in METRICS.values() if row.measure is not None}
     return figures
 
 

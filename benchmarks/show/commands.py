@@ -2,6 +2,7 @@
 
 TRAIN = "python -m benchmarks train"
 FIGURE = "python -m benchmarks figure"
+SWEEP = "python -m benchmarks sweep"
 MEASURE = "python -m benchmarks measure"
 SCALING = f"{MEASURE} --no-steps --no-lengths --scaling --rule bptt,eprop_symmetric"
 NOTEBOOK_TRAIN = f"{TRAIN} --system notebook --steps 400"

@@ -18,14 +18,15 @@ CASE = ["system", "backend", "rule", "mode", "dtype", "device", "threads"]
 RUN_COLUMNS = [
     *("file", *CASE, "task", "batch", "seed", "settings", "experiment", "machine", "commit"),
     *("started", "last_step", "train_s", "timing", "end", "sessions"),
-    *("scheduler", "protocol", "workers", "dask", "lost"),
+    *("scheduler", "protocol", "workers", "dask", "lost", "command"),
 ]
 """One row per training run. `experiment` names equal task, network, objective, optimizer and batch size;
 `machine` is a digest, several joined by "+" if resumed elsewhere; `end` is None if interrupted. `timing` is
 "shared" or "alone" if a sweep trained any of it, else None. Seconds of shared workers compare with nothing:
 here, in points and in criteria `train_s` of such a run is NaN; its file has them. `sessions` counts how often
 it was begun or resumed. Of the cluster of a sweep: `scheduler` is "local" or "joined", `workers` how many it
-had, `lost` how many of them went away with this run; null where no sweep trained it or it isn't known."""
+had, `lost` how many of them went away with this run; null where no sweep trained it or it isn't known.
+`command` is that of its last session, null where none was recorded."""
 
 POINT_FIGURES = columns("point")
 LOGGED = columns("logged")
@@ -49,7 +50,7 @@ CLOCKS = ["sm_before_mhz", "sm_mhz", "memory_mhz", "temperature_c", "power_w"]
 MEASUREMENT_COLUMNS = [
     *("measurement", "file", "run", "round", "started", "machine", "commit", *CASE),
     *("batch", "n_steps", "n_rec", "engine", "input_sets", "status", "reason"),
-    *(*COSTS, *TRACKED, *FLOORS, "floor_by", "no_floor", *CLOCKS, "throttle"),
+    *(*COSTS, *TRACKED, *FLOORS, "floor_by", "no_floor", *CLOCKS, "throttle", "command"),
 ]
 """One row per measured process, or per case and benchmark of ASV; `measurement` numbers them.
 
@@ -133,7 +134,13 @@ _RUN = {
     **dict.fromkeys(("system", "task", "backend", "rule", "mode", "dtype", "device"), "text"),
     **{"threads": "count?", "seed": "count", "batch": "count", "settings": "object"},
 }
-_SESSION = {"started": "text", "step": "count", "environment": "object", "sweep": "object?"}
+_SESSION = {
+    "started": "text",
+    "step": "count",
+    "environment": "object",
+    "sweep": "object?",
+    "command": "text?",
+}
 _POINT = {"step": "count", "train_s": "number", **dict.fromkeys((*POINT_FIGURES, *LOGGED), "number?")}
 _CRITERION = {"step": "count", "train_s": "number", "validation_error": "number?", "test_error": "number?"}
 _FINAL = {"step": "count", "trials": "count", **dict.fromkeys(FINAL_FIGURES, "number?")}
@@ -143,7 +150,7 @@ _MEASUREMENT = {
     **{"round": "count", "threads": "count?", "batch": "count", "n_steps": "count", "n_rec": "count"},
     **{"status": "text", "reason": "text?", "step_s": "samples?", "environment": "object"},
     **{"engine": "text?", "input_sets": "count?", "event_s": "samples?", "roofline": "object?"},
-    "clocks": "object?",
+    **{"clocks": "object?", "command": "text?"},
     **dict.fromkeys(COSTS, "number?"),
 }
 _PARITY = {

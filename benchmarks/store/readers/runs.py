@@ -23,6 +23,7 @@ def _read(path: Path, file: str, rows: Rows) -> None:
     commits: list[str] = []
     sweeps: list[dict[str, Any]] = []  # of each session; empty where no sweep trained it
     started = ""
+    command: str | None = None
     end: str | None = None
     points: dict[int, dict[str, Any]] = {}
     criteria: list[dict[str, Any]] = []
@@ -43,6 +44,7 @@ def _read(path: Path, file: str, rows: Rows) -> None:
             commits += [commit] if commit not in commits else []
             sweeps.append(record.get("sweep") or {})
             started = max(started, record["started"])
+            command = record.get("command") or command
             end = None  # a run that goes on after its end, to do more steps
         elif kind == "point":
             points[record["step"]] = record
@@ -82,6 +84,7 @@ def _read(path: Path, file: str, rows: Rows) -> None:
         "end": end,
         "sessions": len(sweeps),
         **_cluster(sweeps),
+        "command": command,
     }
     identity = (*CASE, "seed", "experiment", "machine")
     for other in rows.runs:
