@@ -1,6 +1,7 @@
 """`python -m benchmarks COMMAND`: the table below has them all."""
 
 from importlib import import_module
+from pathlib import Path
 
 import click
 
@@ -54,8 +55,31 @@ class _Commands(click.Group):
 @click.group(
     cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
 )
+@click.option(
+    "--plugin",
+    "_plugins",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    multiple=True,
+    is_eager=True,
+    expose_value=False,
+    callback=lambda _context, _parameter, paths: _use(paths),
+    help="A Python file with tasks, systems, rules, metrics or figures of your own; may be given twice.",
+)
 def main() -> None:
     """Learning rules for recurrent spiking networks, compared across backends."""
+
+
+def _use(paths: tuple[Path, ...]) -> None:
+    """Load plug-ins before a command is imported, whose options list what there is."""
+    if not paths:
+        return
+    from benchmarks.define import plugins  # imports implementations, for which `--help` is not to wait
+
+    try:
+        plugins.use(paths)
+        plugins.modules()
+    except plugins.PluginError as error:
+        raise click.ClickException(str(error)) from error
 
 
 if __name__ == "__main__":

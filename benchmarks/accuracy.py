@@ -1,36 +1,66 @@
 """Whether a rule still learns: error after a short, seeded training: ASV."""
 
+from collections.abc import Iterator
 from typing import Any
 
-from benchmarks.define import easy as learning
-from benchmarks.define.asv import BACKENDS, DEVICES, LEARNING_RULES, Metered
+from benchmarks.define.asv import BACKENDS, COSTLY_RULES, DEVICES, LEARNING_RULES, Metered
+from benchmarks.define.problem import PROBLEMS
+from benchmarks.run import quick
+from implementations import EvidenceAccumulation, PatternGeneration
+from implementations.tasks import ACCURACY, NMSE
 
 
 class Accuracy(
     Metered, parameters={"backend": BACKENDS, "rule": LEARNING_RULES, "mode": ["adjoint"], "device": DEVICES}
 ):
-    """Small network, short trials, one cue: define/easy.py has the setting."""
+    """Small network, short trials, one cue: `EvidenceAccumulation.quick` has the setting."""
 
     memory = False
     unit = "wrong/trials"
 
     def track_test_error(self, backend: str, rule: str, _mode: str, device: str) -> dict[str, Any]:
         """Share of wrong answers on fresh trials, a sample per seed; 0.5 is chance."""
-        return {"samples": learning.easy_errors(backend, rule, device), "number": 1}
-
-
-# Both gradients through the squared error; what rules make of it, `Accuracy` says of each.
-PATTERN_RULES = ["bptt", "eprop_symmetric"]
+        return {"samples": quick.errors(EvidenceAccumulation.name, backend, rule, device), "number": 1}
 
 
 class PatternError(
-    Metered, parameters={"backend": BACKENDS, "rule": PATTERN_RULES, "mode": ["adjoint"], "device": DEVICES}
+    Metered, parameters={"backend": BACKENDS, "rule": COSTLY_RULES, "mode": ["adjoint"], "device": DEVICES}
 ):
-    """Pattern generation as published, 100 steps of one trial."""
+    """Pattern generation as published, 100 steps of one trial; what rules make of it, `Accuracy` says."""
 
     memory = False
     unit = "error/variance"
 
     def track_nmse(self, backend: str, rule: str, _mode: str, device: str) -> dict[str, Any]:
         """Mean squared error over the variance of the target, a sample per seed; 1 is a constant readout."""
-        return {"samples": learning.pattern_errors(backend, rule, device), "number": 1}
+        return {"samples": quick.errors(PatternGeneration.name, backend, rule, device), "number": 1}
+
+
+_HERE = (EvidenceAccumulation.name, PatternGeneration.name)
+_LIKE = {ACCURACY.column: ("track_test_error", "wrong/trials"), NMSE.column: ("track_nmse", "error/variance")}
+
+
+def _of_other_tasks() -> Iterator[type[Metered]]:
+    """A class for the quick training of each other task, in files of its own or of plug-ins: MazeError."""
+    for name, problem in PROBLEMS.items():
+        wanted = type(problem.task).quick()
+        if name in _HERE or wanted is None:
+            continue
+
+        def error(self: Any, backend: str, rule: str, _mode: str, device: str, task: str = name) -> Any:
+            return {"samples": quick.errors(task, backend, rule, device), "number": 1}
+
+        method, unit = _LIKE[problem.task.measure.column]
+        lists = {"backend": BACKENDS, "rule": list(wanted.rules), "mode": ["adjoint"], "device": DEVICES}
+        members = {
+            "__module__": __name__,
+            "memory": False,
+            "unit": unit,
+            "param_names": tuple(lists),
+            "params": tuple(lists.values()),
+            method: error,
+        }
+        yield type(name.title().replace("_", "") + "Error", (Metered,), members)
+
+
+globals().update({kind.__name__: kind for kind in _of_other_tasks()})

@@ -2,15 +2,15 @@
 
 from typing import Any
 
-from benchmarks.define.asv import N_REC, N_STEPS, SCALED, Metered, Timed
-from benchmarks.define.cases import MEMORY_BATCH, MEMORY_DELAYS_MS, SCALED_BATCHES, SCALED_NEURONS, Case
+from benchmarks.define.asv import N_REC, SCALED, Metered, Timed
+from benchmarks.define.cases import MEMORY_BATCH, SCALED_BATCHES, SCALED_NEURONS, SCALED_STEPS
 from benchmarks.run import measure as measuring
 
 # Sizes of `python -m benchmarks measure`; cases.py says why these. How cost scales shows at the ends of the
 # lines; what lies between would cost minutes, as each case is a process that imports and compiles. The
 # published network and length, where all lines begin, has MEMORY_BATCH trials in BatchTime and BatchMemory,
 # and BATCH of them in StepTime and PeakMemory: three points of neurons and of batches.
-_BY_LENGTH = {**SCALED, "n_steps": [N_STEPS - Case.delay_ms + max(MEMORY_DELAYS_MS)]}
+_BY_LENGTH = {**SCALED, "n_steps": [max(SCALED_STEPS)]}
 _BY_SIZE = {**SCALED, "n_rec": [n_rec for n_rec in SCALED_NEURONS if n_rec > N_REC]}
 _BY_BATCH = {**SCALED, "batch": [MEMORY_BATCH, max(SCALED_BATCHES)]}
 _ON_HOST = {"device": ["cpu"]}

@@ -9,7 +9,9 @@ from implementations.network import Network, Parameters
 from implementations.objective import Objective
 from implementations.optimizer import Adam
 from implementations.registry import BACKENDS, learner, unavailable
-from implementations.tasks import EvidenceAccumulation, PatternGeneration, Task
+from implementations.tasks import Task
+from implementations.tasks.evidence_accumulation import EvidenceAccumulation
+from implementations.tasks.pattern_generation import PatternGeneration
 from implementations.types import Activity, Batch, Gradients, Metrics
 
 __all__ = [

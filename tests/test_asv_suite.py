@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -15,19 +16,18 @@ from asv_runner.discovery import disc_benchmarks
 
 import implementations as impl
 from benchmarks.define import asv as suite
-from benchmarks.define import easy as learning
-from benchmarks.define.cases import Case
+from benchmarks.define.cases import Case, delayed
 from benchmarks.define.problem import NOTEBOOK, PROBLEMS
 from benchmarks.define.systems import SYSTEMS
 from benchmarks.run import asv as asv_suite
-from benchmarks.run import caches, device
+from benchmarks.run import caches, device, quick
 from benchmarks.run import measure as measuring
 from benchmarks.step_time import PatternStepTime, StepTime
 from implementations.registry import DEVICES
 from implementations.rules import MODES
 
 ROOT = Path(__file__).parents[1]
-TINY = Case("numpy", "eprop_symmetric", "adjoint", batch=2, delay_ms=150, n_regular=4, n_adaptive=4)
+TINY = Case("numpy", "eprop_symmetric", "adjoint", delayed(150).sized(n_rec=8), batch=2)
 
 # Name -> type and unit. ASV imports every module of benchmarks/ and takes what is named like a benchmark,
 # wherever it comes from: nothing else may be.
@@ -217,13 +217,13 @@ def test_compilation_is_measured_with_nothing_compiled_before(tmp_path: Path):
         import sys
         from benchmarks.compilation import Compilation
         from benchmarks.run import measure as measuring
-        from benchmarks.define.cases import Case
+        from benchmarks.define.cases import Case, delayed
         if sys.argv[1] == "cold":
             benchmark = Compilation()
             benchmark.setup("numba", "eprop_symmetric", "adjoint", "cpu", 1200, 100, 2)
             print(benchmark.track_compilation_s())
         else:
-            case = Case("numba", "eprop_symmetric", "adjoint", batch=2, delay_ms=150)
+            case = Case("numba", "eprop_symmetric", "adjoint", delayed(150), batch=2)
             print(measuring.measure(case)["first_step_s"])
         """
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
@@ -293,11 +293,12 @@ def test_commits_that_are_measured_in_turns_keep_what_they_compiled(
 
 @pytest.mark.parametrize("rule", ["bptt", "eprop_symmetric", "eprop_random"])
 def test_the_easy_task_tells_learning_from_not_learning(rule: str, monkeypatch: pytest.MonkeyPatch):
-    errors = learning.easy_errors("numba", rule, "cpu")
-    assert len(errors) == len(learning.SEEDS)
+    wanted = quick.quick("evidence_accumulation")
+    errors = quick.errors("evidence_accumulation", "numba", rule, "cpu")
+    assert len(errors) == len(wanted.seeds)
     assert np.mean(errors) < 0.15
-    monkeypatch.setattr(learning, "SEEDS", learning.SEEDS[:1])
-    assert learning.easy_errors("numba", rule, "cpu") == errors[:1]
+    monkeypatch.setattr(quick, "quick", lambda _: replace(wanted, seeds=wanted.seeds[:1]))
+    assert quick.errors("evidence_accumulation", "numba", rule, "cpu") == errors[:1]
 
     real = impl.learner
 
@@ -307,7 +308,7 @@ def test_the_easy_task_tells_learning_from_not_learning(rule: str, monkeypatch: 
         return learner
 
     monkeypatch.setattr(impl, "learner", forgetful)
-    assert np.mean(learning.easy_errors("numba", rule, "cpu")) > 0.35
+    assert np.mean(quick.errors("evidence_accumulation", "numba", rule, "cpu")) > 0.35
 
 
 def test_stored_results_are_read_as_they_were_written(tmp_path: Path):

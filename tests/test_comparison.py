@@ -12,7 +12,7 @@ from record_files import SETTINGS, curve, write
 from scipy.stats import wilcoxon
 
 from benchmarks.__main__ import main
-from benchmarks.define import runs
+from benchmarks.define import comparison
 from benchmarks.define.problem import PROBLEMS
 from benchmarks.judge import learning as compared
 from benchmarks.judge import statistics
@@ -157,12 +157,14 @@ def test_tuned_settings_are_trained_on_seeds_of_their_own(tmp_path: Path):
 
 
 def test_a_run_at_other_values():
-    (run,) = runs.of(PROBLEMS["evidence_accumulation"], "numpy", ["bptt"], [100], steps=10)
-    changed = runs.at(run, {"learning_rate": 0.02, "rate_cost": 0.5, "tau_adaptation_ms": 500.0, "batch": 32})
+    (run,) = comparison.of(PROBLEMS["evidence_accumulation"], "numpy", ["bptt"], [100], steps=10)
+    changed = comparison.at(
+        run, {"learning_rate": 0.02, "rate_cost": 0.5, "tau_adaptation_ms": 500.0, "batch": 32}
+    )
     assert (changed.optimizer.learning_rate, changed.plan.batch) == (0.02, 32)
     assert changed.problem.objective.rate_cost == 0.5
     assert changed.problem.network.tau_adaptation_ms == 500.0
-    assert runs.at(run, {"rate_cost": None}) == run
+    assert comparison.at(run, {"rate_cost": None}) == run
 
 
 def test_an_interrupted_run_loses_only_its_judgement(tmp_path: Path):

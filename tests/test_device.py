@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from benchmarks.define.cases import Case
+from benchmarks.define.cases import Case, delayed
 from benchmarks.define.systems import SYSTEMS
 from benchmarks.run import device, memory
 from benchmarks.run import measure as measuring
 
-SMALL = Case("numpy", "eprop_symmetric", "adjoint", batch=3, delay_ms=200, min_samples=4, seconds=0.0)
+SMALL = Case("numpy", "eprop_symmetric", "adjoint", delayed(200), batch=3, min_samples=4, seconds=0.0)
 
 
 class FakeClock:

@@ -100,7 +100,7 @@ def test_all_well_is_0_and_every_target_is_named(tmp_path: Path, monkeypatch: py
     for number in loops:
         assert asked[number]["switches"] == {"EPROP_BENCH_TORCH_TRITON": "0"}
         assert asked[number - 1]["case"].rule == asked[number]["case"].rule
-    sizes = {(call["case"].batch, call["case"].n_regular + call["case"].n_adaptive) for call in asked}
+    sizes = {(call["case"].batch, call["case"].problem.network.n_rec) for call in asked}
     assert {(128, 100), (4096, 100), (32, 1024)} <= sizes
 
 

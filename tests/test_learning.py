@@ -5,7 +5,7 @@ import statistics
 import pytest
 
 import implementations as impl
-from benchmarks.define import easy as learning
+from benchmarks.run import quick
 from implementations.training import Plan, Point, Training, initial_parameters
 
 
@@ -29,4 +29,4 @@ def test_learns_evidence_accumulation(rule: str) -> None:
 def test_learns_pattern_generation(rule: str) -> None:
     """Seeds 0 and 1, 100 of the published steps: far below 1, the error of the best constant readout."""
     least = 0.9 if rule == "bptt_detached" else 0.3  # without the reset's gradient, BPTT is many times slower
-    assert max(learning.pattern_errors("numba", rule, "cpu")) < least
+    assert max(quick.errors("pattern_generation", "numba", rule, "cpu")) < least

@@ -12,9 +12,11 @@ from click.testing import CliRunner, Result
 
 import implementations as impl
 from benchmarks.__main__ import main
-from benchmarks.define.cases import Case
+from benchmarks.define.cases import Case, delayed
+from benchmarks.define.problem import PROBLEMS, TASK_NAME
 from benchmarks.run import measure as measuring
-from benchmarks.run import notebook as run_of_notebook
+from benchmarks.run import progress
+from benchmarks.run.available import unavailable
 from benchmarks.store import records
 from implementations import notebook
 
@@ -32,6 +34,8 @@ from implementations.notebook.data import draw, seed_trials
 from implementations.notebook.learner import NotebookLearner
 from implementations.notebook.training import NotebookTraining
 from implementations.training import Plan
+
+FEW_NEURONS = PROBLEMS[TASK_NAME].sized(n_rec=20)
 
 FEW = 4
 """Trials per batch in place of 128, where a test runs whole epochs: 128 take 8 s for ten steps."""
@@ -173,13 +177,13 @@ def test_a_restored_state_goes_on_as_it_was(batches: list[tuple[np.ndarray, np.n
 
 def test_the_tiny_case_is_measured_as_any_other():
     case = Case(
-        "brainpy", "bptt", "adjoint", batch=2, delay_ms=150, system="notebook", min_samples=2, seconds=0.0
+        "brainpy", "bptt", "adjoint", delayed(150), batch=2, system="notebook", min_samples=2, seconds=0.0
     )
     figures = measuring.measure(case)
     assert len(figures["step_s"]) >= 2
     assert figures["first_step_s"] > min(figures["step_s"])
     assert case.record()["system"] == "notebook"
-    assert case.unavailable == "the notebook's batch is 128, not 2"
+    assert unavailable(case) == "the notebook's batch is 128, not 2"
 
 
 @pytest.mark.parametrize(
@@ -191,12 +195,12 @@ def test_the_tiny_case_is_measured_as_any_other():
         ({"mode": "online"}, "the notebook's mode is adjoint, not online"),
         ({"dtype": "float64"}, "the notebook's dtype is float32, not float64"),
         ({"threads": 1}, "the notebook's threads is None, not 1"),
-        ({"n_regular": 10}, "the notebook's n_regular is 50, not 10"),
+        ({"problem": FEW_NEURONS}, "the notebook's n_regular is 50, not 10"),
     ],
 )
 def test_a_case_is_the_notebooks_or_says_why_not(changes: dict[str, Any], reason: str | None):
     case = Case(**{"backend": "brainpy", "rule": "bptt", "mode": "adjoint", "system": "notebook", **changes})
-    assert case.unavailable == reason
+    assert unavailable(case) == reason
 
 
 # The command
@@ -271,14 +275,14 @@ def test_a_recorded_run_is_not_measured_again_and_a_longer_one_goes_on(
 def test_ctrl_c_loses_nothing_and_the_same_command_goes_on(
     whole: tuple[Path, str], tmp_path: Path, few: None, monkeypatch: pytest.MonkeyPatch
 ):
-    def stop(self: run_of_notebook.Log, point: Any) -> None:
+    def stop(self: progress.Log, point: Any) -> None:
         os.kill(os.getpid(), signal.SIGINT)
 
     # shells start what runs in the background with Ctrl-C ignored, and `train` leaves it ignored then
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with monkeypatch.context() as patch:
-            patch.setattr(run_of_notebook.Log, "point", stop)
+            patch.setattr(progress.Log, "point", stop)
             stopped = train(tmp_path, 30)
     finally:
         signal.signal(signal.SIGINT, before)

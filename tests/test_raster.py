@@ -12,10 +12,9 @@ from matplotlib.figure import Figure
 import implementations as impl
 from benchmarks.cli.raster import command
 from benchmarks.show.figures import raster
-from benchmarks.show.figures.raster_panels import AnswerPanels, PatternPanels
 
 TASK = impl.EvidenceAccumulation(n_in=8, n_cues=1, cue_ms=15, interval_ms=20, delay_ms=30, recall_ms=15)
-PANELS = AnswerPanels(TASK)
+PANELS = TASK.raster
 NETWORK = impl.Network(n_in=8, n_regular=3, n_adaptive=2)
 SMALL = shlex.split(
     "--backend numpy --n-in 8 --n-regular 3 --n-adaptive 2 --n-cues 1 --cue-ms 15 --interval-ms 20"
@@ -89,7 +88,7 @@ def test_a_pattern_is_drawn_beside_its_target():
     batch = task.batch(1, seed=0)
     readout = np.zeros((50, 2))
     shown = raster.Trial(batch.spikes[0], np.zeros((50, 5), bool), readout, batch.targets[0])
-    figure = raster.draw([shown], NETWORK, PatternPanels(task), "title")
+    figure = raster.draw([shown], NETWORK, task.raster, "title")
     time, neuron = np.nonzero(batch.spikes[0])
     assert marks(figure, 0) == set(zip(time.astype(float), neuron.astype(float), strict=True))
     lines = {str(line.get_label()): line.get_ydata() for line in figure.axes[2].lines}

@@ -11,25 +11,26 @@ from distributed import Client, LocalCluster
 
 import implementations as impl
 from benchmarks.__main__ import main
-from benchmarks.define import settings as knobs
-from benchmarks.define.problem import evidence_accumulation
+from benchmarks.define import hyperparameters
+from benchmarks.define.problem import Problem
+from benchmarks.define.runs import Run
 from benchmarks.run.interruption import Request
 from benchmarks.run.progress import Silent
 from benchmarks.run.sweep.cluster import Cluster, ClusterError
 from benchmarks.run.sweep.code import difference, fingerprint
 from benchmarks.run.sweep.files import curve_path
 from benchmarks.run.sweep.run import Summary, look, sweep
-from benchmarks.run.train import Run, record
+from benchmarks.run.train import record
 from implementations.training import Plan
 
 TASK = impl.EvidenceAccumulation(n_in=8, n_cues=1, cue_ms=15, interval_ms=20, delay_ms=30, recall_ms=15)
-PROBLEM = evidence_accumulation(impl.Network(n_in=8, n_regular=4, n_adaptive=4), TASK)
+PROBLEM = Problem.of(TASK, impl.Network(n_in=8, n_regular=4, n_adaptive=4))
 PLAN = Plan(steps=20, batch=4, seed=10, test_trials=8)
 BASE = [
     Run("numpy", rule, "adjoint", "float64", "cpu", 1, PROBLEM, impl.Adam(learning_rate=0.005), PLAN)
     for rule in ("bptt", "eprop_random")
 ]
-RUNS = knobs.one_at_a_time(BASE, {"learning_rate": (0.001, 0.005, 1e308)})
+RUNS = hyperparameters.one_at_a_time(BASE, {"learning_rate": (0.001, 0.005, 1e308)})
 
 
 @pytest.fixture(scope="module")

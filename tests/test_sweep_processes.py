@@ -16,12 +16,13 @@ import pytest
 from distributed import Client
 
 import implementations as impl
-from benchmarks.define import settings as knobs
-from benchmarks.define.problem import evidence_accumulation
+from benchmarks.define import hyperparameters
+from benchmarks.define.problem import PROBLEMS
+from benchmarks.define.runs import Run
 from benchmarks.run.progress import Silent
 from benchmarks.run.sweep.files import curve_path
 from benchmarks.run.sweep.run import attempts
-from benchmarks.run.train import Run, record
+from benchmarks.run.train import record
 from benchmarks.store import records
 from implementations.training import Plan
 
@@ -32,9 +33,20 @@ PATIENCE_S = 60.0
 RULES = ("bptt", "eprop_random")
 VALUES = {"learning_rate": (0.001, 0.005), "batch": (8,), "n_cues": (1,), "delay_ms": (200,)}
 PLANS = [Plan(steps=20, seed=seed, evaluate_every=10, test_trials=16) for seed in (10, 11)]
-RUNS = knobs.grid(
+PROBLEM = PROBLEMS["evidence_accumulation"]
+RUNS = hyperparameters.grid(
     [
-        Run("numpy", rule, "adjoint", "float32", "cpu", 1, evidence_accumulation(), impl.Adam(), plan)
+        Run(
+            "numpy",
+            rule,
+            "adjoint",
+            "float32",
+            "cpu",
+            1,
+            PROBLEMS["evidence_accumulation"],
+            impl.Adam(),
+            plan,
+        )
         for plan in PLANS
         for rule in RULES
     ],
@@ -43,7 +55,9 @@ RUNS = knobs.grid(
 OPTIONS = ["--backend", "numpy", *(text for rule in RULES for text in ("--rule", rule)), "--grid"]
 OPTIONS += ["--seeds", "2", "--steps", "20", "--evaluate-every", "10", "--test-trials", "16"]
 OPTIONS += [
-    text for name, values in VALUES.items() for text in (knobs.KNOBS[name].option, ",".join(map(str, values)))
+    text
+    for name, values in VALUES.items()
+    for text in (hyperparameters.HYPERPARAMETERS[name].option, ",".join(map(str, values)))
 ]
 
 

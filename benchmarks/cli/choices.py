@@ -7,6 +7,7 @@ import click
 from click.core import ParameterSource
 
 import implementations as impl
+from benchmarks.define.problem import SYSTEM
 from benchmarks.define.systems import SYSTEMS
 from implementations.rules import MODES, get
 
@@ -67,15 +68,17 @@ def mode_option(command: Any) -> Any:
     )(command)
 
 
-def system_option(command: Any) -> Any:
-    """Add `--system NAME`, one of `systems.SYSTEMS`."""
+def system_option(name: str) -> Callable[[Any], Any]:
+    """Add `--system NAME`, one of the systems that the command of this name knows."""
+    others = {system: kind for system, kind in SYSTEMS.items() if name in kind.options}
+    as_they_are = "".join(f", or the {kind.title} as it is" for kind in others.values())
     return click.option(
         "--system",
-        type=click.Choice(tuple(SYSTEMS)),
-        default=next(iter(SYSTEMS)),
+        type=click.Choice((SYSTEM, *others)),
+        default=SYSTEM,
         show_default=True,
-        help="The network of README.md, or the BrainPy notebook as it is.",
-    )(command)
+        help=f"The network of README.md{as_they_are}.",
+    )
 
 
 def systems_option(command: Any) -> Any:
@@ -90,18 +93,18 @@ def systems_option(command: Any) -> Any:
     )(command)
 
 
-def of_system(system: str, kind: str, names: tuple[str, ...], default: tuple[str, ...]) -> tuple[str, ...]:
-    """Which of a system's backends or rules (`kind`) an option asks for.
+def of_system(system: str, kind: str, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Which of a system's backends or rules (`kind`) an option asks for; its own where it is not given.
 
     Args:
         system: one of `systems.SYSTEMS`.
         kind: "backend" or "rule", also the name of the option.
         names: what `chosen` returned.
-        default: the names where the option is not given.
     """
-    allowed: tuple[str, ...] = getattr(SYSTEMS[system], f"{kind}s")
+    found = SYSTEMS[system]
+    allowed: tuple[str, ...] = getattr(found, f"{kind}s")
     if not given(f"{kind}s") and not given(kind):
-        return default
+        return found.default_rules if kind == "rule" else allowed
     if ALL in names:
         return allowed
     for name in names:
@@ -119,16 +122,19 @@ def given(parameter: str) -> bool:
     return source not in (None, ParameterSource.DEFAULT, ParameterSource.DEFAULT_MAP)
 
 
-def refuse_other_options(system: str, allowed: Iterable[str]) -> None:
+def refuse_other_options(system: str, command: str) -> None:
     """Fail if the running command was given an option that does not apply to a system.
 
     Args:
         system: one of `systems.SYSTEMS`.
-        allowed: names of the parameters that do apply.
+        command: name of the running command.
     """
     context = click.get_current_context()
     for parameter in context.command.params:
-        if given(parameter.name or "") and parameter.name not in (*allowed, "system"):
+        if given(parameter.name or "") and parameter.name not in (
+            *SYSTEMS[system].options[command],
+            "system",
+        ):
             raise click.BadParameter(
                 f"does not apply to --system {system}, which is what it is: leave it out",
                 context,

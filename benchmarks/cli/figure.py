@@ -16,10 +16,10 @@ from benchmarks.cli.options import (
     with_recipe,
 )
 from benchmarks.cli.recording import exit_if_failed, record_all
-from benchmarks.define import runs
+from benchmarks.define import comparison
+from benchmarks.define.runs import Run
 from benchmarks.judge import learning as compared
 from benchmarks.run.progress import display
-from benchmarks.run.train import Run
 from benchmarks.show import page as report
 from benchmarks.store import records
 from implementations.registry import DEVICES
@@ -40,11 +40,13 @@ _FASTEST = "fastest"
     "rules",
     type=Names("rule", impl.RULES),
     multiple=True,
-    default=(",".join(runs.RULES),),
+    default=(",".join(comparison.RULES),),
     show_default=True,
     help="Rules, separated by commas, or all.",
 )
-@click.option("--seeds", type=int, default=runs.SEEDS, show_default=True, help="Run the seeds 0 to N-1.")
+@click.option(
+    "--seeds", type=int, default=comparison.SEEDS, show_default=True, help="Run the seeds 0 to N-1."
+)
 @click.option(
     "--tuned",
     is_flag=True,
@@ -68,7 +70,7 @@ def command(backend: str, rules: Any, seeds: int, tuned: bool, results: Path, **
         raise click.BadParameter(f"{seeds} is not what it may be, any integer >= 1", param_hint="'--seeds'")
     if backend == _FASTEST:
         try:
-            backend = runs.fastest()
+            backend = comparison.fastest()
         except RuntimeError as error:
             raise click.UsageError(str(error)) from error
     names = chosen(rules)
@@ -78,7 +80,7 @@ def command(backend: str, rules: Any, seeds: int, tuned: bool, results: Path, **
         if reason is not None:
             raise click.BadParameter(f"{rule!r} can't run on {backend}: {reason}", param_hint="'--rule'")
     with naming_options():
-        planned = runs.of(
+        planned = comparison.of(
             build_problem(values),
             backend,
             names,
@@ -116,5 +118,5 @@ def _tuned(published: list[Run], results: Path) -> list[Run]:
             f"no sweep with two even seeds' settings is recorded under {results} for {', '.join(missing)} on"
             f" {published[0].backend}: python -m benchmarks sweep --preset knobs makes one"
         )
-    both = [each for run in published for each in (run, runs.at(run, values[run.rule]))]
+    both = [each for run in published for each in (run, comparison.at(run, values[run.rule]))]
     return list({run.name: run for run in both}.values())

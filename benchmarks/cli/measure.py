@@ -1,6 +1,6 @@
 """`python -m benchmarks measure`: time and memory of training steps, recorded under results/timings."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from benchmarks.cli import choices
 from benchmarks.cli.choices import ALL, backend_option, chosen, given, rule_option, systems_option
 from benchmarks.cli.options import machine_options, naming_options, results_option
-from benchmarks.define.cases import BATCH, Case, length_cases, scaling_cases, step_cases
-from benchmarks.define.problem import NOTEBOOK, SYSTEM
-from benchmarks.define.systems import SYSTEMS
+from benchmarks.define.cases import BATCH, Case, delayed, length_cases, scaling_cases, step_cases
+from benchmarks.define.problem import SYSTEM
+from benchmarks.define.systems import SYSTEMS, System
 from benchmarks.run import interleave as timings
-from implementations import checks
+from implementations import EvidenceAccumulation, checks
 from implementations.rules import MODES
 
 
@@ -37,7 +37,7 @@ from implementations.rules import MODES
 @click.option(
     "--delay-ms",
     type=int,
-    default=Case.delay_ms,
+    default=EvidenceAccumulation.delay_ms,
     show_default=True,
     help="Time from the last cue to the end of the trial; the published trial has 2250 steps.",
 )
@@ -69,12 +69,8 @@ def command(systems: tuple[tuple[str, ...], ...], rounds: int, results: Path, **
     wanted = chosen(systems)
     with naming_options():
         checks.integer("rounds", rounds, 1)
-        cases = [
-            case for system in (SYSTEMS if wanted == (ALL,) else wanted) for case in _CASES[system](values)
-        ]
+        cases = [case for name in (SYSTEMS if wanted == (ALL,) else wanted) for case in _cases(name, values)]
         cases = list(dict.fromkeys(cases))  # a size may belong to more than one of them
-        for case in cases:
-            _ = case.problem  # raises for a size that is not what it may be
     if not cases:
         raise click.UsageError("none of the rules has a mode that --mode asks for")
     failed = _measure(cases, rounds, results)
@@ -83,19 +79,27 @@ def command(systems: tuple[tuple[str, ...], ...], rounds: int, results: Path, **
         raise SystemExit(1)
 
 
-def _benchmark_cases(values: Mapping[str, Any]) -> list[Case]:
-    modes, common = values["modes"], _common(values)
-    pairs = choices.pairs(chosen(values["backends"]), chosen(values["rules"]), common["device"], None)
-    beyond = {name: value for name, value in common.items() if name not in ("batch", "delay_ms")}
-    cases = step_cases(pairs, modes, **common) if values["steps"] else []
+def _cases(name: str, values: Mapping[str, Any]) -> list[Case]:
+    """Those of a system that the options ask for."""
+    if name != SYSTEM:
+        return _cases_as_it_is(SYSTEMS[name], values)
+    pairs = choices.pairs(chosen(values["backends"]), chosen(values["rules"]), values["device"], None)
+    return _of_sizes(pairs, values)
+
+
+def _of_sizes(pairs: list[tuple[str, str]], values: Mapping[str, Any], **of: Any) -> list[Case]:
+    """Steps at the given size, memory in longer trials, and scaling, as the options ask for them."""
+    modes = values["modes"]
+    beyond = {name: values[name] for name in ("dtype", "device", "threads")} | of
+    given_size = {**beyond, "batch": values["batch"], "problem": delayed(values["delay_ms"])}
+    cases = step_cases(pairs, modes, **given_size) if values["steps"] else []
     cases += length_cases(pairs, modes, **beyond) if values["lengths"] else []
     cases += scaling_cases(pairs, modes, **beyond) if values["scaling"] else []
     return cases
 
 
-def _notebook_cases(values: Mapping[str, Any]) -> list[Case]:
-    """Steps alone, as the notebook has one size; none where something else is asked for."""
-    system = SYSTEMS[NOTEBOOK]
+def _cases_as_it_is(system: System, values: Mapping[str, Any]) -> list[Case]:
+    """Of a system that is what it is: none, with a line that says why, where something else is asked for."""
     backends, rules = chosen(values["backends"]), chosen(values["rules"])
     pairs = [
         (backend, rule)
@@ -103,33 +107,24 @@ def _notebook_cases(values: Mapping[str, Any]) -> list[Case]:
         for rule in system.rules
         if {backend, ALL} & set(backends) and {rule, ALL} & set(rules)
     ]
-    cases = step_cases(pairs, system.modes, **_common(values), system=NOTEBOOK)
+    sizes = {**values, "lengths": False, "scaling": False} if system.one_size else values
+    asked = {**sizes, "modes": system.modes}
+    cases = _of_sizes(pairs, asked, system=system.name)
     reasons = [system.unavailable(case) for case in cases]
     if not set(system.modes) & set(values["modes"]):
-        reasons.append(f"the notebook's mode is {' or '.join(system.modes)}")
+        reasons.append(f"the {system.name}'s mode is {' or '.join(system.modes)}")
     if not pairs:
-        reasons.append("the notebook has none of the backends and rules that are asked for")
-    if not values["steps"]:
-        reasons.append("the notebook has one size, and --no-steps leaves it out")
+        reasons.append(f"the {system.name} has none of the backends and rules that are asked for")
+    if system.one_size and not values["steps"]:
+        reasons.append(f"the {system.name} has one size, and --no-steps leaves it out")
     reason = next((reason for reason in reasons if reason is not None), None)
     if reason is None:
-        return cases
+        return [case for case in cases if case.mode in values["modes"]]
     if given("systems"):
-        raise click.UsageError(f"--system {NOTEBOOK} can't be measured: {reason}")
+        raise click.UsageError(f"--system {system.name} can't be measured: {reason}")
     if pairs:
-        click.echo(f"leaving out the BrainPy notebook: {reason}")
+        click.echo(f"leaving out the {system.title}: {reason}")
     return []
-
-
-_CASES: Mapping[str, Callable[[Mapping[str, Any]], list[Case]]] = {
-    SYSTEM: _benchmark_cases,
-    NOTEBOOK: _notebook_cases,
-}
-
-
-def _common(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that are fields of every case."""
-    return {name: values[name] for name in ("batch", "delay_ms", "dtype", "device", "threads")}
 
 
 def _measure(cases: list[Case], rounds: int, results: Path) -> int:

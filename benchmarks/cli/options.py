@@ -24,10 +24,10 @@ from implementations.training import Plan
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
-# Field of the dataclass -> help. Defaults and types are those of the problems.
+# Field of the dataclass -> help. Defaults and types are those of the problems; of their fields, tasks say it.
 # Left out: Network.dt_ms, as tasks count in steps of 1 ms, and Network.n_out, which is the task's.
 _NETWORK = {
-    "n_in": "Inputs; for evidence_accumulation a multiple of 4.",
+    "n_in": "Inputs",
     "n_regular": "Recurrent neurons without threshold adaptation.",
     "n_adaptive": "Recurrent neurons with threshold adaptation.",
     "tau_membrane_ms": "Time constant of the membrane.",
@@ -36,19 +36,6 @@ _NETWORK = {
     "threshold": "Spike threshold.",
     "dampening": "Height of the pseudo-derivative.",
     "refractory_steps": "A neuron is silent for this many steps less one after a spike.",
-}
-_TASK = {
-    "n_cues": "Cues per trial; odd.",
-    "cue_ms": "Duration of a cue.",
-    "interval_ms": "Time from one cue to the next.",
-    "delay_ms": "Time from the last cue to the end of the trial.",
-    "recall_ms": "The end of the delay, in which the answer counts: also the window of the loss.",
-    "cue_rate_hz": "Rate of the inputs of a cue.",
-    "noise_rate_hz": "Rate of the noise inputs.",
-    "p_unfavoured": "Probability of a cue on the side that is not favoured.",
-    "n_out": "Outputs, each with a target of its own.",
-    "n_steps": "Length of a trial in steps of 1 ms: also the window of the loss.",
-    "input_rate_hz": "Rate of the inputs.",
 }
 _OBJECTIVE = {
     "rate_target_hz": "Firing rate that the regularisation aims at.",
@@ -60,6 +47,22 @@ _RECIPE = {
     "learning_rate": "Of Adam.",
     "evaluate_every": "Steps between points.",
 }
+
+
+def _said_by_tasks() -> dict[str, dict[str, str]]:
+    """Field -> task -> what it says of it."""
+    found: dict[str, dict[str, str]] = {}
+    for name, problem in PROBLEMS.items():
+        for field in dataclasses.fields(problem.task):  # pyright: ignore[reportArgumentType]
+            if "help" in field.metadata:
+                found.setdefault(field.name, {})[name] = field.metadata["help"]
+    return found
+
+
+_SAID = _said_by_tasks()
+_NETWORK["n_in"] += "".join(f"; for {task} {text}" for task, text in _SAID.pop("n_in", {}).items()) + "."
+# Tasks that share a name of a field share the option, with what the first one says.
+_TASK = {name: next(iter(texts.values())) for name, texts in _SAID.items()}
 _ONLY_FRESH = ("test_trials", "final_trials")  # options of how many fresh trials a network is judged on
 
 
@@ -117,7 +120,7 @@ def build_problem(values: Mapping[str, Any]) -> Problem:
     task = dataclasses.replace(problem.task, **_given(values, ("n_in", *_TASK)))  # pyright: ignore
     network = dataclasses.replace(problem.network, n_out=task.n_out, **_given(values, _NETWORK))
     objective = dataclasses.replace(problem.objective, window=task.window, **_given(values, _OBJECTIVE))
-    return dataclasses.replace(problem, network=network, task=task, objective=objective)
+    return Problem(network, task, objective)
 
 
 def _given(values: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:

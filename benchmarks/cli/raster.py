@@ -1,7 +1,8 @@
 """`python -m benchmarks raster`: what a network does in a trial, before or after training."""
 
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,21 +21,19 @@ from benchmarks.cli.options import (
     recipe_options,
     with_recipe,
 )
-from benchmarks.define.problem import NOTEBOOK, SYSTEM, TASK_NAME, Problem
-from benchmarks.run.notebook import Log, NotebookRun
+from benchmarks.define.problem import SYSTEM, Problem
+from benchmarks.define.runs import Trained
+from benchmarks.define.systems import SYSTEMS
 from benchmarks.run.progress import Display, display
-from benchmarks.run.train import Trained
 from benchmarks.show.figures import raster
-from benchmarks.show.figures.raster_panels import PANELS
-from implementations import notebook, rules
-from implementations.notebook.settings import BATCHES_PER_EPOCH, N_DRAWN
+from implementations import rules
 from implementations.training import NonFiniteLoss, Plan, Point, Training, shown_trials
 
 _WEIGHTS = ("w_in", "w_rec", "w_out")
 
 
 @click.command("raster", context_settings={"max_content_width": 100})
-@system_option
+@system_option("raster")
 @click.option("--backend", type=click.Choice(impl.BACKENDS), default="numba", show_default=True)
 @click.option("--rule", type=click.Choice(impl.RULES), default="eprop_symmetric", show_default=True)
 @mode_option
@@ -78,11 +77,12 @@ def command(system: str, out: Path, **values: Any) -> None:
                 f"{value} is not what it may be, any integer >= {least}",
                 param_hint="--" + name.replace("_", "-"),
             )
-    raster.save(_SYSTEMS[system](**with_recipe(values)), out)
+    values = with_recipe(values)
+    raster.save(_of_backends(**values) if system == SYSTEM else _as_it_is(system, **values), out)
     click.echo(str(out))
 
 
-def _benchmark(backend: str, rule: str, seed: int, train_steps: int, trials: int, **values: Any) -> Figure:
+def _of_backends(backend: str, rule: str, seed: int, train_steps: int, trials: int, **values: Any) -> Figure:
     with naming_options():
         problem = build_problem(values)
         parameters = problem.initial_parameters(seed)
@@ -107,38 +107,26 @@ def _benchmark(backend: str, rule: str, seed: int, train_steps: int, trials: int
         _train(Training(learner, problem.task, plan, name), name, plan.steps, display)
     drawn = _trials(learner, problem, trials, seed)
     state = _state(train_steps, values["weights"] is not None)
-    panels = PANELS[problem.name](problem.task)
-    return raster.draw(drawn, problem.network, panels, f"{name}, {state}, seed {seed}")
+    return raster.draw(drawn, problem.network, problem.task.raster, f"{name}, {state}, seed {seed}")
 
 
-def _notebook(rule: str, seed: int, train_steps: int, trials: int, device: str, **values: Any) -> Figure:
-    allowed = ("backend", "rule", "seed", "train_steps", "trials", "device", "out")
-    choices.refuse_other_options(NOTEBOOK, allowed)
-    choices.of_system(NOTEBOOK, "backend", (values["backend"],), ())
-    (rule,) = choices.of_system(NOTEBOOK, "rule", (rule,), (notebook.PUBLISHED_RULE,))
-    if trials > N_DRAWN:
-        raise click.BadParameter(f"the notebook draws {N_DRAWN} trials, not {trials}", param_hint="--trials")
-    if train_steps % BATCHES_PER_EPOCH:
-        raise click.BadParameter(
-            f"{train_steps} is no multiple of {BATCHES_PER_EPOCH}, the steps of an epoch",
-            param_hint="--train-steps",
-        )
-    reason = notebook.unavailable(device)
-    if reason is not None:
-        raise click.UsageError(f"the notebook can't run here: {reason}")
+def _as_it_is(
+    name: str, rule: str, seed: int, train_steps: int, trials: int, device: str, **values: Any
+) -> Figure:
+    """Of a system that is what it is."""
+    system = SYSTEMS[name]
+    choices.refuse_other_options(name, "raster")
+    choices.of_system(name, "backend", (values["backend"],))
+    (rule,) = choices.of_system(name, "rule", (rule,))
     with naming_options():
-        # Without training a run of one epoch, which is left at its start.
-        run = NotebookRun(rule, train_steps or BATCHES_PER_EPOCH, seed, device)
+        system.check_raster(train_steps, trials)
+        run = system.run(rule, train_steps, seed, device)
     training = run.training()
     if train_steps:
-        _train(training, run.title, train_steps, Log)
-    batch, activity = training.draw_trials()
-    drawn = _drawn(batch, activity, trials)
-    title = f"{rules.get(rule).title}, BrainPy notebook, {_state(train_steps, False)}, seed {seed}"
-    return raster.draw(drawn, impl.Network(), PANELS[TASK_NAME](impl.EvidenceAccumulation()), title)
-
-
-_SYSTEMS: Mapping[str, Callable[..., Figure]] = {SYSTEM: _benchmark, NOTEBOOK: _notebook}
+        _train(training, run.title, train_steps, partial(display, line=system.log_line))
+    batch, activity, network, shown = system.trials(training)
+    title = f"{rules.get(rule).title}, {system.title}, {_state(train_steps, False)}, seed {seed}"
+    return raster.draw(_drawn(batch, activity, trials), network, shown, title)
 
 
 def _train(training: Trained, title: str, steps: int, show: Callable[[str, int], Display]) -> None:

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import click
 
+from benchmarks.define.runs import Recordable
 from benchmarks.run.interruption import Interrupted
 from benchmarks.run.progress import Display
-from benchmarks.run.train import Recordable, record
+from benchmarks.run.train import record
 from benchmarks.store.run_log import UnusableFile
 from implementations.training import NonFiniteLoss
 

@@ -12,11 +12,11 @@ import implementations as impl
 from benchmarks.cli import choices
 from benchmarks.cli.choices import backend_option, chosen, mode_option, rule_option
 from benchmarks.cli.options import judging_options, machine_options, naming_options, results_option
-from benchmarks.define import settings as knobs
+from benchmarks.define import hyperparameters
+from benchmarks.define.hyperparameters import HYPERPARAMETERS, PRESETS, Hyperparameter
 from benchmarks.define.problem import PROBLEMS, TASK_NAME
-from benchmarks.define.settings import KNOBS, PRESETS, Knob
+from benchmarks.define.runs import Run
 from benchmarks.run.interruption import Interrupted, held
-from benchmarks.run.train import Run
 from implementations import checks
 from implementations.registry import available_cores
 from implementations.training import Plan
@@ -27,12 +27,12 @@ _INTERRUPTED = 130
 
 
 class _Values(click.ParamType):
-    """Values of a knob, separated by commas."""
+    """Values of a hyperparameter, separated by commas."""
 
     name = "values"
 
-    def __init__(self, knob: Knob) -> None:
-        self._knob = knob
+    def __init__(self, row: Hyperparameter) -> None:
+        self._kind = row.kind
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
         return "VALUES"
@@ -41,15 +41,15 @@ class _Values(click.ParamType):
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[Any, ...]:
         try:
-            return tuple(self._knob.kind(text) for text in str(value).split(","))
+            return tuple(self._kind(text) for text in str(value).split(","))
         except ValueError:
-            kind = "whole numbers" if self._knob.kind is int else "numbers"
+            kind = "whole numbers" if self._kind is int else "numbers"
             self.fail(f"{value!r} is not what it may be, {kind} separated by commas", param, ctx)
 
 
-def _knob_options(command: Any) -> Any:
-    for knob in reversed(KNOBS.values()):
-        command = click.option(knob.option, knob.name, type=_Values(knob), help=knob.text)(command)
+def _hyperparameter_options(command: Any) -> Any:
+    for row in reversed(HYPERPARAMETERS.values()):
+        command = click.option(row.option, row.name, type=_Values(row), help=row.text)(command)
     return command
 
 
@@ -71,7 +71,7 @@ def _knob_options(command: Any) -> Any:
     multiple=True,
     help="Knobs and values by name; a knob's own option replaces its values. May be given twice.",
 )
-@_knob_options
+@_hyperparameter_options
 @click.option(
     "--grid",
     is_flag=True,
@@ -212,12 +212,12 @@ def _show(runs: list[Run], results: Path, workers: int) -> None:
 
 
 def _setting(run: Run) -> str:
-    """The knobs of a run."""
+    """The hyperparameters of a run."""
     parts = {"optimizer": run.optimizer, "plan": run.plan, **vars(run.problem)}
     shown = [
-        f"{knob.name} {getattr(parts[knob.part], knob.name):g}"
-        for knob in KNOBS.values()
-        if hasattr(parts[knob.part], knob.name)
+        f"{row.name} {getattr(parts[row.part], row.name):g}"
+        for row in HYPERPARAMETERS.values()
+        if hasattr(parts[row.part], row.name)
     ]
     return ", ".join(shown)
 
@@ -266,9 +266,10 @@ def _runs(
         ]
         wanted: dict[str, Sequence[Any]] = {}
         for preset in values["presets"]:
-            wanted.update(PRESETS[preset])
-        wanted.update({name: values[name] for name in KNOBS if values[name] is not None})
-        return knobs.grid(base, wanted) if values["grid"] else knobs.one_at_a_time(base, wanted)
+            wanted.update(hyperparameters.preset(preset, problem.name))
+        wanted.update({name: values[name] for name in HYPERPARAMETERS if values[name] is not None})
+        combined = hyperparameters.grid if values["grid"] else hyperparameters.one_at_a_time
+        return combined(base, wanted)
 
 
 def _workers(values: Mapping[str, Any]) -> int:

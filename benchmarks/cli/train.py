@@ -1,7 +1,7 @@
 """`python -m benchmarks train`: training runs, recorded under results/curves."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +21,15 @@ from benchmarks.cli.options import (
     with_recipe,
 )
 from benchmarks.cli.recording import exit_if_failed, record_all
-from benchmarks.define.problem import NOTEBOOK, SYSTEM
-from benchmarks.run.notebook import Log, NotebookRun
-from benchmarks.run.progress import Display, display
-from benchmarks.run.train import Recordable, Run
-from implementations import notebook
+from benchmarks.define.problem import SYSTEM
+from benchmarks.define.runs import Recordable, Run
+from benchmarks.define.systems import SYSTEMS
+from benchmarks.run.progress import display
 from implementations.training import Plan
 
 
 @click.command("train", context_settings={"max_content_width": 100})
-@system_option
+@system_option("train")
 @backend_option
 @rule_option
 @mode_option
@@ -52,14 +51,14 @@ def command(system: str, seeds: int | None, seed: int | None, results: Path, **v
     otherwise; of the options below only --backend, --rule, --seeds, --seed, --steps, --device and --results
     apply to it.
     """
-    trained = _SYSTEMS[system]
     values = with_recipe(values)
     with naming_options():
-        runs = trained.runs(values, _seeds(seeds, seed))
-    exit_if_failed(record_all(runs, results, trained.show), runs)
+        wanted = _seeds(seeds, seed)
+        runs = _runs(values, wanted) if system == SYSTEM else _runs_of(system, values, wanted)
+    exit_if_failed(record_all(runs, results, partial(display, line=SYSTEMS[system].log_line)), runs)
 
 
-def _benchmark_runs(values: Mapping[str, Any], seeds: range) -> list[Recordable]:
+def _runs(values: Mapping[str, Any], seeds: range) -> list[Recordable]:
     plans = [_plan(values, seed) for seed in seeds]
     problem = build_problem(values)
     optimizer = impl.Adam(learning_rate=values["learning_rate"])
@@ -75,27 +74,13 @@ def _benchmark_runs(values: Mapping[str, Any], seeds: range) -> list[Recordable]
     return list(runs)
 
 
-def _notebook_runs(values: Mapping[str, Any], seeds: range) -> list[Recordable]:
-    choices.refuse_other_options(
-        NOTEBOOK, ("backends", "rules", "seeds", "seed", "steps", "device", "results")
-    )
-    choices.of_system(NOTEBOOK, "backend", chosen(values["backends"]), ())
-    rules = choices.of_system(NOTEBOOK, "rule", chosen(values["rules"]), (notebook.PUBLISHED_RULE,))
-    reason = notebook.unavailable(values["device"])
-    if reason is not None:
-        raise click.UsageError(f"the notebook can't run here: {reason}")
-    return [NotebookRun(rule, values["steps"], seed, values["device"]) for seed in seeds for rule in rules]
-
-
-@dataclass(frozen=True)
-class _Trained:
-    """How a system is trained: options and seeds -> runs, and a run's title and steps -> its display."""
-
-    runs: Callable[[Mapping[str, Any], range], list[Recordable]]
-    show: Callable[[str, int], Display]
-
-
-_SYSTEMS = {SYSTEM: _Trained(_benchmark_runs, display), NOTEBOOK: _Trained(_notebook_runs, Log)}
+def _runs_of(system: str, values: Mapping[str, Any], seeds: range) -> list[Recordable]:
+    """Of a system that is what it is."""
+    choices.refuse_other_options(system, "train")
+    choices.of_system(system, "backend", chosen(values["backends"]))
+    rules = choices.of_system(system, "rule", chosen(values["rules"]))
+    run = SYSTEMS[system].run
+    return [run(rule, values["steps"], seed, values["device"]) for seed in seeds for rule in rules]
 
 
 def _seeds(seeds: int | None, seed: int | None) -> range:

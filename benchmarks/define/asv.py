@@ -8,11 +8,17 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from benchmarks.define.cases import BATCH, MEMORY_BATCH, Case
-from benchmarks.define.problem import PROBLEMS
+from benchmarks.define.problem import NOTEBOOK as NOTEBOOK_SYSTEM
+from benchmarks.define.problem import PROBLEMS, TASK_NAME
+from benchmarks.define.systems import SYSTEMS
 from benchmarks.run import caches, device
+from benchmarks.run.available import unavailable
 from benchmarks.run.measure import Prepared
 from implementations import PatternGeneration
 
@@ -22,16 +28,26 @@ BACKENDS = ["numpy", "numba", "torch", "jax", "brainpy"]
 MODES = ["adjoint", "online"]
 DEVICES = ["cpu", "cuda"]
 
-# Rules that learn. BPTT with a detached reset stays at chance, where its error says nothing: its gradients
-# explode. That they are right is for the tests to say.
-LEARNING_RULES = ["bptt", "eprop_symmetric", "eprop_random", "eprop_adaptive"]
 
-# Rules of their own cost or feedback. Adaptive e-prop computes what random e-prop does and updates one small
-# matrix more; BPTT with a detached reset has one constant other than BPTT.
-TIMED_RULES = ["bptt", "eprop_symmetric", "eprop_random"]
+def _rules_of_this_checkout() -> ModuleType:
+    """implementations/rules.py beside these benchmarks, and not of the commit that is installed.
 
-# Rules that differ in cost, by where the gradient flows. Other feedback matrices cost the same: StepTime.
-COSTLY_RULES = ["bptt", "eprop_symmetric"]
+    ASV finds the lists of parameters with one commit installed and measures others by their places in them:
+    with lists of each commit's own rules, it would take one rule for another.
+    """
+    path = Path(__file__).resolve().parents[2] / "implementations" / "rules.py"
+    spec = spec_from_file_location("rules_of_this_checkout", path)
+    assert spec is not None  # it is a Python file
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+_RULES = _rules_of_this_checkout()
+LEARNING_RULES = list(_RULES.learning())
+TIMED_RULES = list(_RULES.timed())
+COSTLY_RULES = list(_RULES.costly())
 
 N_STEPS = 2250
 """Steps of the published trial."""
@@ -63,11 +79,11 @@ PATTERN = {
 """Pattern generation as published, a trial a step: what a backend spends on a step however small."""
 
 NOTEBOOK = {
-    "system": ["notebook"],
+    "system": [NOTEBOOK_SYSTEM],
     **CASE,
-    "backend": ["brainpy"],
-    "rule": ["bptt", "eprop_symmetric"],
-    "mode": ["adjoint"],
+    "backend": list(SYSTEMS[NOTEBOOK_SYSTEM].backends),
+    "rule": list(SYSTEMS[NOTEBOOK_SYSTEM].rules),
+    "mode": list(SYSTEMS[NOTEBOOK_SYSTEM].modes),
 }
 """The notebook itself, which knows no other case."""
 
@@ -122,13 +138,12 @@ class Parametrised:
         # process of its own.
         if named.get("device") == "cuda" and (reason := device.no_driver()) is not None:
             raise NotImplementedError(reason)
-        n_steps, n_rec = named.pop("n_steps", N_STEPS), named.pop("n_rec", N_REC)
-        if "task" not in named:  # evidence accumulation, in the size that is asked for
-            named["delay_ms"] = n_steps - (N_STEPS - Case.delay_ms)
-            named["n_regular"], named["n_adaptive"] = n_rec // 2, n_rec - n_rec // 2
-        found = Case(**named, **common)
+        problem = PROBLEMS[named.pop("task", TASK_NAME)].sized(
+            n_steps=named.pop("n_steps", None), n_rec=named.pop("n_rec", None)
+        )
+        found = Case(**named, problem=problem, **common)
         with _broken_is_no_reason():
-            reason = found.unavailable
+            reason = unavailable(found)
         if reason is not None:
             raise NotImplementedError(reason)
         return found

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import implementations as impl
-from benchmarks.define.cases import MEMORY_BATCH, Case
+from benchmarks.define.cases import MEMORY_BATCH, Case, delayed
 from benchmarks.run import interleave as timings
 from benchmarks.store.append import RunFile
 from implementations import rules
@@ -55,7 +55,7 @@ class Item:
         """What a line on a terminal says."""
         case = self.case
         words = f"{case.backend} {case.rule} {case.mode}"
-        size = f"batch {case.batch}, {case.n_regular + case.n_adaptive} neurons"
+        size = f"batch {case.batch}, {case.problem.network.n_rec} neurons"
         return f"{self.part}: {words}, {size}" + ", its own loop" * self.fallback
 
 
@@ -67,7 +67,7 @@ def items(backends: Iterable[str], *, batch: int | None = None, delay_ms: int | 
     backends = tuple(backends)
     size: dict[str, Any] = {"device": DEVICE, "min_samples": 10, "seconds": 1.0}
     size |= {"batch": batch} if batch is not None else {}
-    size |= {"delay_ms": delay_ms} if delay_ms is not None else {}
+    size |= {"problem": delayed(delay_ms)} if delay_ms is not None else {}
     found = []
     for rule, mode in COSTLY:
         for backend in backends:
@@ -87,9 +87,11 @@ def items(backends: Iterable[str], *, batch: int | None = None, delay_ms: int | 
             case = {**scaled, "batch": n_batch}
             found += [Item("scaling in batch", Case(backend, rule, mode, **case)) for backend in backends]
         for n_rec in NEURONS:
-            neurons = {"n_regular": n_rec // 2, "n_adaptive": n_rec - n_rec // 2, "batch": MEMORY_BATCH}
-            case = {**scaled, **neurons}
-            found += [Item("scaling in neurons", Case(backend, rule, mode, **case)) for backend in backends]
+            case = {**scaled, "batch": MEMORY_BATCH}
+            found += [
+                Item("scaling in neurons", Case(backend, rule, mode, **case).sized(n_rec=n_rec))
+                for backend in backends
+            ]
     for rule, mode in others:
         found += [Item("other rules", Case(backend, rule, mode, **size)) for backend in backends]
     return found

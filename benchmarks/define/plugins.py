@@ -22,6 +22,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
+from implementations import InvalidArgument, rules
+
 VARIABLE = "EPROP_BENCH_PLUGINS"
 """Environment variable: paths of plug-in files, separated as PATH is."""
 
@@ -55,12 +57,21 @@ def use(paths: Iterable[Path]) -> None:
 def modules() -> tuple[ModuleType, ...]:
     """All plug-ins, imported: those of installed packages first, by name, then files in their order.
 
+    Their rules are learned by the first call: they are no matter of benchmarks/ alone.
+
     Raises:
-        PluginError: one can't be imported.
+        PluginError: one can't be imported, or has a rule that can't be.
     """
     installed = sorted({point.value for group in GROUPS for point in entry_points(group=group)})
     files = [path for path in os.environ.get(VARIABLE, "").split(os.pathsep) if path]
-    return tuple([_imported(name) for name in installed] + [_from_file(Path(path)) for path in files])
+    found = tuple([_imported(name) for name in installed] + [_from_file(Path(path)) for path in files])
+    for module in found:
+        for rule in (value for value in vars(module).values() if isinstance(value, rules.Rule)):
+            try:
+                rules.register(rule)
+            except InvalidArgument as error:
+                raise PluginError(f"plug-in {module.__name__}: {error}") from error
+    return found
 
 
 def classes(kind: type[Any]) -> list[type[Any]]:

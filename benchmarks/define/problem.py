@@ -1,43 +1,26 @@
-"""What a learner is to solve, by name: a network, the task that drives it, the objective, and the recipe."""
+"""A problem is a network, the task that drives it, and the objective; those published have names."""
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
-from implementations import EvidenceAccumulation, Network, Objective, Parameters, PatternGeneration, Task
+from benchmarks.define import plugins
+from implementations import EvidenceAccumulation, Network, Objective, Parameters, Task
+from implementations.tasks import TASKS, Recipe
 from implementations.training import initial_parameters
-
-# In records: the network of README.md, and the BrainPy notebook that is compared with it as it is.
-SYSTEM = "benchmark"
-NOTEBOOK = "notebook"
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a network is trained on a task unless told otherwise.
-
-    Attributes:
-        batch: trials per step.
-        learning_rate: of Adam.
-        steps: training steps.
-        evaluate_every: steps between points.
-    """
-
-    batch: int = 64
-    learning_rate: float = 0.005
-    steps: int = 400
-    evaluate_every: int = 10
 
 
 @dataclass(frozen=True)
 class Problem:
-    """A task, a network with as many inputs and outputs, the objective that fits the task, and a recipe."""
+    """A task, a network with as many inputs and outputs, and an objective that fits the task."""
 
     network: Network
     task: Task
     objective: Objective
-    recipe: Recipe = Recipe()
-    scaled_readout: bool = False
-    """Whether initial W_out and feedback are N(0, 1)/sqrt(n_rec), not those of evidence accumulation."""
+
+    @classmethod
+    def of(cls, task: Task, network: Network | None = None) -> Self:
+        """A task with the network and the objective that were published for it."""
+        return cls(task.network if network is None else network, task, task.objective)
 
     @property
     def name(self) -> str:
@@ -45,70 +28,52 @@ class Problem:
         return self.task.name
 
     @property
+    def recipe(self) -> Recipe:
+        """The task's."""
+        return self.task.recipe
+
+    @property
     def readout_std(self) -> float | None:
         """Of initial W_out and feedback, as `Parameters.draw` takes it."""
-        return self.network.n_rec**-0.5 if self.scaled_readout else None
+        return self.network.n_rec**-0.5 if self.task.scaled_readout else None
 
     def initial_parameters(self, seed: int) -> Parameters:
         """The weights that a run with this seed starts from."""
         return initial_parameters(self.network, seed, self.readout_std)
 
+    def with_task(self, task: Task) -> Self:
+        """The same with other trials of its task."""
+        return replace(self, task=task, objective=replace(self.objective, window=task.window))
 
-def evidence_accumulation(
-    network: Network | None = None,
-    task: EvidenceAccumulation | None = None,
-    rate_target_hz: float = Objective.rate_target_hz,
-    rate_cost: float = Objective.rate_cost,
-) -> Problem:
-    """Evidence accumulation as published; the loss counts while the recall group is active."""
-    task = EvidenceAccumulation() if task is None else task
-    network = Network(n_in=task.n_in) if network is None else network
-    return Problem(network, task, Objective("cross_entropy", task.window, rate_target_hz, rate_cost))
+    def sized(self, *, n_steps: int | None = None, n_rec: int | None = None) -> Self:
+        """The same with longer or shorter trials, or another number of recurrent neurons.
 
+        The network keeps its share of adaptive neurons, half of them or none.
 
-# Of the published code, as it stands there.
-_TAU_MS, _THRESHOLD, _RATE_COST = 30.0, 0.03, 300.0
-
-PATTERN_NETWORK = Network(
-    n_in=PatternGeneration.n_in,
-    n_regular=100,
-    n_adaptive=0,
-    n_out=PatternGeneration.n_out,
-    tau_membrane_ms=_TAU_MS,
-    tau_readout_ms=_TAU_MS,
-    threshold=_THRESHOLD / (1.0 - math.exp(-1.0 / _TAU_MS)),
-    refractory_steps=0,
-)
-"""The published network of 100 LIF neurons. Its input is scaled by 1 - alpha, which this suite's is not; the
-threshold over 1 - alpha instead gives the same spikes and gradients from the same weights."""
-
-PATTERN_RATE_COST = 0.5 * _RATE_COST / PatternGeneration.n_steps
-"""Published: 1/2 sum (y - target)^2 + 300/2 sum_j (f_j - f0)^2. The objective here has the first term's mean
-over the steps instead of its sum, so the second is divided by the steps as well. What gradient descent at the
-published rate of 1e-4 does to that sum, it would do to this mean at 0.1."""
+        Raises:
+            InvalidArgument: (a ValueError) for a size that is not what it may be.
+        """
+        found = self if n_steps is None else self.with_task(self.task.of_length(n_steps))
+        if n_rec is None:
+            return found
+        n_regular = n_rec // 2 if found.network.n_adaptive else n_rec
+        return replace(
+            found, network=replace(found.network, n_regular=n_regular, n_adaptive=n_rec - n_regular)
+        )
 
 
-def pattern_generation(
-    network: Network = PATTERN_NETWORK,
-    task: PatternGeneration | None = None,
-    rate_target_hz: float = Objective.rate_target_hz,
-    rate_cost: float = PATTERN_RATE_COST,
-) -> Problem:
-    """Pattern generation as published, but trained by Adam; the loss counts at all steps.
-
-    Published: 2000 steps of plain gradient descent on one trial. Adam, which all rules and backends here
-    share, is faster at any of the learning rates 0.001, 0.003 and 0.01; at 0.01 single seeds get stuck.
-    """
-    task = PatternGeneration() if task is None else task
-    objective = Objective("squared_error", task.window, rate_target_hz, rate_cost)
-    recipe = Recipe(batch=1, learning_rate=0.003, steps=2000)
-    return Problem(network, task, objective, recipe, scaled_readout=True)
+def _published() -> dict[str, Problem]:
+    tasks = dict(TASKS)
+    plugins.add(tasks, ((task.name, task) for task in plugins.classes(Task)), "task")
+    return {name: Problem.of(task()) for name, task in tasks.items()}
 
 
-_PUBLISHED = (evidence_accumulation(), pattern_generation())
-
-PROBLEMS = {problem.name: problem for problem in _PUBLISHED}
-"""Name of the task -> the problem as published."""
+PROBLEMS = _published()
+"""Name of the task -> the problem as published, those of plug-ins last."""
 
 TASK_NAME = EvidenceAccumulation.name
 """Of the task that the suite began with, and the default."""
+
+# In records: the network of README.md, and the BrainPy notebook that is compared with it as it is.
+SYSTEM = "benchmark"
+NOTEBOOK = "notebook"

@@ -1,96 +1,168 @@
-"""Which runs the published comparison is made of."""
+"""What a training run is, as data: what it depends on, its name, and the record that begins its file."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+import numpy as np
 
 import implementations as impl
-from benchmarks.define.problem import Problem
-from benchmarks.define.settings import turned
-from benchmarks.run.train import Run
-from implementations.training import Plan
+from benchmarks.define.problem import SYSTEM, Problem
+from implementations.training import Event, Final, Plan, Training
 
-RULES = tuple(rule for rule in impl.RULES if rule != "bptt_detached")
-"""The rules of the paper. BPTT with a detached reset is a control of ours, trained where it is asked for."""
-
-SEEDS = 10
-FINAL_TRIALS = 512
+SCHEMA = 1
+"""Of the `run` record."""
 
 
-def fastest() -> str:
-    """The backend that trains the published sizes fastest on a CPU, as results/reference has it.
+class Trained(Protocol):
+    """A training on its way; `implementations.training.Training` says what each member does."""
 
-    PyTorch where its operators in C++ can be built, else Numba. A rule and no measurement, as a comparison
-    that goes on later must go on with the same backend.
+    @property
+    def step(self) -> int:
+        """Steps done."""
+        ...
 
-    Raises:
-        RuntimeError: neither can run here; the text says why.
-    """
-    reason = impl.unavailable("torch")
-    if reason is None:
-        from implementations.torch import extension  # imports torch
+    @property
+    def last_point(self) -> int:
+        """Step of the last point."""
+        ...
 
-        reason = extension.missing()
-    if reason is None:
-        return "torch"
-    other = impl.unavailable("numba")
-    if other is None:
-        return "numba"
-    raise RuntimeError(f"neither torch nor numba can run here: {reason}; {other}")
+    @property
+    def criterion_step(self) -> int | None:
+        """Where the stopping criterion was met first."""
+        ...
+
+    def warm_up(self) -> None:
+        """Let everything be compiled."""
+        ...
+
+    def events(self, passed: Mapping[int, float] | None = None) -> Iterator[Event]:
+        """Train up to the end."""
+        ...
+
+    def final(self) -> Final | None:
+        """Judge the trained network; None where there is nothing to judge it on."""
+        ...
+
+    def state(self) -> dict[str, np.ndarray]:
+        """All that `restore` needs."""
+        ...
+
+    def restore(self, state: Mapping[str, np.ndarray], criterion_step: int | None = None) -> None:
+        """Take up a state."""
+        ...
 
 
-def of(
-    problem: Problem,
-    backend: str,
-    rules: Sequence[str],
-    seeds: Sequence[int],
-    *,
-    steps: int,
-    device: str = "cpu",
-    threads: int | None = None,
-    optimizer: impl.Adam | None = None,
-    batch: int | None = None,
-    evaluate_every: int | None = None,
-) -> list[Run]:
-    """A run per seed and rule, all rules of a seed before the next seed: what there is compares at any time.
+class Recordable(Protocol):
+    """A run of any system, as `record` takes it; `Run` says what each member is."""
 
-    Args:
-        steps: training steps of each run, which go on where the stopping criterion is met.
-        optimizer, batch, evaluate_every: instead of the problem's recipe.
+    @property
+    def plan(self) -> Plan:
+        """Steps, seed and points."""
+        ...
 
-    Raises:
-        InvalidArgument: (a ValueError) for an argument that is not what it may be.
-    """
-    recipe = problem.recipe
-    optimizer = impl.Adam(learning_rate=recipe.learning_rate) if optimizer is None else optimizer
-    return [
-        Run(
-            backend,
-            rule,
-            "adjoint",
-            "float32",
-            device,
-            threads,
-            problem,
-            optimizer,
-            Plan(
-                steps=steps,
-                batch=recipe.batch if batch is None else batch,
-                seed=seed,
-                evaluate_every=recipe.evaluate_every if evaluate_every is None else evaluate_every,
-                final_trials=FINAL_TRIALS,
-            ),
+    @property
+    def header(self) -> dict[str, Any]:
+        """The `run` record."""
+        ...
+
+    @property
+    def title(self) -> str:
+        """For people."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """Of the file."""
+        ...
+
+    def training(self) -> Trained:
+        """The training, at step 0."""
+        ...
+
+
+@dataclass(frozen=True)
+class Run:
+    """All that a training run depends on. `threads` is None for all that the process may use."""
+
+    backend: str
+    rule: str
+    mode: str
+    dtype: str
+    device: str
+    threads: int | None
+    problem: Problem
+    optimizer: impl.Adam
+    plan: Plan
+
+    @property
+    def header(self) -> dict[str, Any]:
+        """The `run` record: all but how long the run is, so that a longer one goes on in the same file."""
+        plan, problem = self.plan, self.problem
+        # Only where it is not that of the first task, whose recorded runs have no such field
+        weights = {} if problem.readout_std is None else {"weights": {"readout_std": problem.readout_std}}
+        return {
+            "kind": "run",
+            "schema": SCHEMA,
+            "system": SYSTEM,
+            "task": problem.name,
+            "backend": self.backend,
+            "rule": self.rule,
+            "mode": self.mode,
+            "dtype": self.dtype,
+            "device": self.device,
+            "threads": self.threads,
+            "seed": plan.seed,
+            "batch": plan.batch,
+            "settings": {
+                "task": asdict(problem.task),
+                "network": asdict(problem.network),
+                "objective": asdict(problem.objective),
+                "optimizer": asdict(self.optimizer),
+                **weights,
+                "evaluate_every": plan.evaluate_every,
+                "test_trials": plan.batch * (1 if problem.task.frozen else plan.test_batches),
+            },
+        }
+
+    @property
+    def title(self) -> str:
+        """Rule, backend and seed, for people."""
+        return f"{self.rule} on {self.backend}, seed {self.plan.seed}"
+
+    @property
+    def name(self) -> str:
+        """Of the file: TASK-BACKEND-RULE-MODE-DTYPE-DEVICE-seedN-DIGEST."""
+        return file_name(self.header)
+
+    def training(self) -> Trained:
+        """The training, at step 0."""
+        return Training(self.learner(), self.problem.task, self.plan, self.title)
+
+    def learner(self) -> impl.Learner:
+        """A learner with the initial weights of the seed.
+
+        Raises:
+            InvalidArgument: (a ValueError) for an argument that is not what it may be.
+        """
+        return impl.learner(
+            self.backend,
+            self.rule,
+            self.problem.initial_parameters(self.plan.seed),
+            network=self.problem.network,
+            objective=self.problem.objective,
+            mode=self.mode,
+            optimizer=self.optimizer,
+            dtype=self.dtype,
+            device=self.device,
+            threads=self.threads,
         )
-        for seed in seeds
-        for rule in rules
-    ]
 
 
-def at(run: Run, values: Mapping[str, Any]) -> Run:
-    """`run` at other values of knobs; None leaves one as it is.
-
-    Raises:
-        InvalidArgument: (a ValueError) for a value that is not what it may be.
-    """
-    for name, value in values.items():
-        run = run if value is None else turned(run, name, value)
-    return run
+def file_name(header: Mapping[str, Any]) -> str:
+    """TASK-BACKEND-RULE-MODE-DTYPE-DEVICE-seedN-DIGEST, of a `run` record."""
+    digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode()).hexdigest()[:8]
+    parts = [str(header[name]) for name in ("task", "backend", "rule", "mode", "dtype", "device")]
+    return "-".join((*parts, f"seed{header['seed']}", digest))

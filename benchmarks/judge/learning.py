@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 import implementations as impl
-from benchmarks.define import settings as knobs
+from benchmarks.define import hyperparameters
 from benchmarks.define.problem import PROBLEMS, SYSTEM
 from benchmarks.judge import statistics
 from benchmarks.store.records import Records
@@ -19,10 +19,10 @@ from benchmarks.store.run_log import DIVERGED
 RUNNER = ["task", "experiment", "system", "backend", "mode", "device", "threads", "machine"]
 """What the runs of one comparison have in common; they differ in rule and seed."""
 
-TUNED = tuple(knobs.PRESETS["knobs"])
+TUNED = tuple(hyperparameters.PRESETS["knobs"])
 """Knobs of training and network, which are tuned."""
 
-DIFFICULTY = tuple(knobs.PRESETS["difficulty"])
+DIFFICULTY = tuple(hyperparameters.PRESETS["difficulty"])
 """Knobs that make the task harder."""
 
 VALIDATION_STEPS = 100
@@ -64,7 +64,7 @@ def diverged(records: Records, like: pd.DataFrame) -> pd.DataFrame:
 def value(settings: Mapping[str, Any], batch: int, name: str) -> Any:
     """A knob's value in the settings of a run; None where they lack it."""
     # of a plan, a record has the batch beside its settings
-    part = knobs.KNOBS[name].part
+    part = hyperparameters.HYPERPARAMETERS[name].part
     return batch if part == "plan" else (settings.get(part) or {}).get(name)
 
 

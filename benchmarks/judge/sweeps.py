@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 import implementations as impl
+from benchmarks.define.hyperparameters import HYPERPARAMETERS
 from benchmarks.define.problem import PROBLEMS, SYSTEM
-from benchmarks.define.settings import KNOBS
 from benchmarks.judge.learning import FRESH, published, value
 from benchmarks.store.records import Records
 
@@ -18,11 +18,11 @@ _SAME = ["task", "backend", "mode", "dtype", "device"]
 
 def turned(task: str, settings: Mapping[str, Any], batch: int) -> dict[str, float] | None:
     """Knob -> value, of those that are not as published; None for a run that differs in more than knobs."""
-    free = tuple(KNOBS)
+    free = tuple(HYPERPARAMETERS)
     if not published(task, settings, batch, free):
         return None
     found = {}
-    for name in KNOBS:
+    for name in HYPERPARAMETERS:
         others = tuple(other for other in free if other != name)
         if not published(task, settings, batch, others):
             found[name] = value(settings, batch, name)
@@ -37,7 +37,7 @@ def usual(task: str, name: str) -> Any:
         return problem.recipe.batch
     if name == "learning_rate":
         return problem.recipe.learning_rate
-    return getattr(getattr(problem, KNOBS[name].part), name, None)
+    return getattr(getattr(problem, HYPERPARAMETERS[name].part), name, None)
 
 
 def members(records: Records, task: str, knobs: tuple[str, ...], like: pd.DataFrame) -> pd.DataFrame:
@@ -115,7 +115,7 @@ def planned(runs: pd.DataFrame, rules: tuple[str, ...] = ()) -> list[tuple[Sweep
             sweep = Sweep(
                 **same,
                 rules=tuple(ordered),
-                values={name: tuple(sorted(values[name])) for name in KNOBS if name in values},
+                values={name: tuple(sorted(values[name])) for name in HYPERPARAMETERS if name in values},
                 seeds=seeds,
             )
             found.append((sweep, part[part["seed"].isin(seeds)]))

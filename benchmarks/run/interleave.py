@@ -1,8 +1,8 @@
 """Interleaved measurements, each in a fresh process, appended to results/timings/RUN.jsonl as they come."""
 
-import dataclasses
 import json
 import os
+import pickle
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.define.cases import Case
+from benchmarks.run.available import unavailable
 from benchmarks.store.append import RunFile
 from benchmarks.store.environment import environment
 
@@ -26,7 +27,7 @@ def measure_all(cases: Sequence[Case], rounds: int, results: Path) -> Iterator[d
     file = RunFile(results / "timings")
     for number in range(rounds):
         for case in cases if number % 2 == 0 else reversed(cases):
-            if number > 0 and (case.memory or case.unavailable is not None):
+            if number > 0 and (case.memory or unavailable(case) is not None):
                 continue
             named = {"kind": "measurement", "round": number, **case.record()}
             yield file.append({**named, **in_fresh_process(case)})
@@ -34,7 +35,7 @@ def measure_all(cases: Sequence[Case], rounds: int, results: Path) -> Iterator[d
 
 def count(cases: Sequence[Case], rounds: int) -> int:
     """How many records `measure_all` yields."""
-    return sum(1 if case.memory or case.unavailable is not None else rounds for case in cases)
+    return sum(1 if case.memory or unavailable(case) is not None else rounds for case in cases)
 
 
 def in_fresh_process(
@@ -44,12 +45,12 @@ def in_fresh_process(
 
     `switches` are environment variables of the process.
     """
-    if case.unavailable is not None:
-        return {"status": "unavailable", "reason": case.unavailable, "environment": environment()}
+    if unavailable(case) is not None:
+        return {"status": "unavailable", "reason": unavailable(case), "environment": environment()}
     try:
         done = subprocess.run(
             [sys.executable, "-m", "benchmarks.run.measure"],
-            input=json.dumps(dataclasses.asdict(case)),
+            input=pickle.dumps(case).hex(),
             cwd=_ROOT,
             capture_output=True,
             text=True,

@@ -5,6 +5,7 @@ python -m benchmarks.run.measure < case.json > record.json
 
 import dataclasses
 import json
+import pickle
 import statistics
 import subprocess
 import sys
@@ -63,7 +64,7 @@ def measure(case: Case) -> dict[str, Any]:
 
     if case.memory:
         # What a backend allocates once, compiled code above all, is not the memory of a step.
-        tiny = dataclasses.replace(case, delay_ms=case.problem.objective.window, batch=2)
+        tiny = case.tiny()
         warm = system.learner(tiny)
         warm.step(warm.load(system.batch(tiny)))
         warm.synchronize()
@@ -241,7 +242,7 @@ def device_peak_bytes(case: Case) -> int:
 def bytes_per_step(case: Case) -> float:
     """Growth of `peak_bytes` per time step that is added to the trial: the slope to a trial twice as long."""
     added_steps = case.problem.task.n_steps
-    longer = dataclasses.replace(case, delay_ms=case.delay_ms + added_steps)
+    longer = case.sized(n_steps=2 * added_steps)
     return (_in_child(longer) - _in_child(case)) / added_steps
 
 
@@ -254,7 +255,7 @@ def _in_child(case: Case) -> int:
     done = subprocess.run(
         # -P: what implementations are must not depend on the folder that this process runs in
         [sys.executable, "-P", "-c", _AS_IMPORTED_HERE, str(_PACKAGE)],
-        input=json.dumps(dataclasses.asdict(_for_memory(case))),
+        input=pickle.dumps(_for_memory(case)).hex(),
         capture_output=True,
         text=True,
         check=False,
@@ -278,8 +279,8 @@ def _for_memory(case: Case) -> Case:
 
 
 def main() -> None:
-    """Read a case as JSON, measure it, write the record as the last line."""
-    case = Case(**json.load(sys.stdin))
+    """Read a pickled case, measure it, write the record as the last line."""
+    case = pickle.loads(bytes.fromhex(sys.stdin.read()))
     figures = measure(case)
     print(json.dumps({**figures, "environment": environment()}), flush=True)
 

@@ -2,9 +2,11 @@
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from time import perf_counter
 from types import TracebackType
+from typing import Any
 
 import click
 from rich.console import Console
@@ -164,7 +166,31 @@ def _judged(point: Point) -> str:
     return f"loss {point.test_loss:.4f}, nMSE {point.nmse:.4f}"
 
 
-def display(name: str, steps: int) -> Display:
-    """What fits where the output goes."""
+class Log(Lines):
+    """A line of its own kind at every point.
+
+    Args:
+        line: a point -> what is printed.
+    """
+
+    def __init__(self, name: str, steps: int, line: Callable[[Any], str]) -> None:
+        super().__init__(name, steps)
+        self._line = line
+
+    def point(self, point: Point) -> None:
+        """See `Display`."""
+        self.say(self._line(point))
+
+
+def display(name: str, steps: int, line: Callable[[Any], str] | None = None) -> Display:
+    """What fits where the output goes, or the log of a system that has one of its own.
+
+    Args:
+        name: of the run.
+        steps: of the run.
+        line: a point -> the line of such a log.
+    """
+    if line is not None:
+        return Log(name, steps, line)
     console = Console()
     return Bar(console, name, steps) if console.is_terminal else Lines(name, steps)

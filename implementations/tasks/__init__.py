@@ -1,16 +1,38 @@
-"""Tasks: seeded batches of trials, and by what measure a network is judged on them. A task is a file here."""
+"""Tasks: seeded batches of trials, and all else that is known of each. A task is one file here."""
 
-from implementations.tasks.evidence_accumulation import EvidenceAccumulation
+from importlib import import_module
+from pkgutil import iter_modules
+
 from implementations.tasks.measure import ACCURACY, MEASURES, NMSE, Measure
-from implementations.tasks.pattern_generation import PatternGeneration
-from implementations.tasks.task import Task
+from implementations.tasks.raster import InputGroup, Raster
+from implementations.tasks.task import Quick, Recipe, Task, option
 
 __all__ = [
     "ACCURACY",
     "MEASURES",
     "NMSE",
-    "EvidenceAccumulation",
+    "TASKS",
+    "InputGroup",
     "Measure",
-    "PatternGeneration",
+    "Quick",
+    "Raster",
+    "Recipe",
     "Task",
+    "option",
 ]
+
+
+def _found() -> dict[str, type[Task]]:
+    """The tasks that the files of this folder define, in the order of their files."""
+    modules = [import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__)]
+    kinds = [
+        value
+        for module in modules
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, Task) and value.__module__ == module.__name__
+    ]
+    return {kind.name: kind for kind in kinds if kind is not Task}
+
+
+TASKS = _found()
+"""Name -> task."""

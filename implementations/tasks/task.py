@@ -1,16 +1,76 @@
-"""`Task`: what training asks of a task."""
+"""`Task`: all that training, measuring and drawing ask of a task; each is one file that answers."""
 
-from dataclasses import Field
-from typing import Any, ClassVar, Protocol
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import Field, dataclass
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from implementations import checks
+from implementations.network import Network
+from implementations.objective import Objective
 from implementations.tasks.measure import Measure
+from implementations.tasks.raster import Raster
 from implementations.types import Batch
 
 
-class Task(Protocol):
-    """A dataclass that draws trials for a network with `n_in` inputs, and says how that is judged on them."""
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained on a task unless told otherwise.
+
+    Attributes:
+        batch: trials per step.
+        learning_rate: of Adam.
+        steps: training steps.
+        evaluate_every: steps between points.
+    """
+
+    batch: int = 64
+    learning_rate: float = 0.005
+    steps: int = 400
+    evaluate_every: int = 10
+
+
+@dataclass(frozen=True)
+class Quick:
+    """A training of seconds, so easy that what learns can't be taken for what doesn't: what ASV tracks.
+
+    Attributes:
+        task, network, objective: what is learned.
+        recipe: how, with `recipe.steps` in all.
+        counted_from: the error is the mean over the points from this step on.
+        seeds: of as many trainings, a sample each.
+        rules: that are trained.
+    """
+
+    task: "Task"
+    network: Network
+    objective: Objective
+    recipe: Recipe
+    counted_from: int
+    seeds: tuple[int, ...]
+    rules: tuple[str, ...]
+
+
+def option(default: Any, text: str, heading: str = "") -> Any:
+    """A field of a task that is an option of the command line.
+
+    Args:
+        default: as published.
+        text: what `--help` says of it.
+        heading: what axes and tables call it; by default its name.
+    """
+    return dataclasses.field(default=default, metadata={"help": text, "heading": heading})
+
+
+class Task(ABC):
+    """A frozen dataclass that draws trials, and says what network solves them and how that is judged.
+
+    Its fields are settings of the trials, their defaults those that were published; `option` makes one an
+    option of commands.
+    """
 
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
@@ -20,29 +80,68 @@ class Task(Protocol):
     measure: ClassVar[Measure]
     """What is quoted of a network on this task, and when the task counts as learned."""
 
-    frozen: ClassVar[bool]
+    network: ClassVar[Network]
+    """As published."""
+
+    recipe: ClassVar[Recipe] = Recipe()
+    """As published."""
+
+    frozen: ClassVar[bool] = False
     """Whether a run has one batch, drawn once and seen at every step, rather than fresh ones."""
 
-    @property
-    def n_in(self) -> int:
-        """Number of inputs."""
-        ...
+    scaled_readout: ClassVar[bool] = False
+    """Whether initial W_out and feedback are N(0, 1)/sqrt(n_rec), not those of evidence accumulation."""
+
+    difficulty: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
+    """Fields that make the task harder -> values worth a sweep, the published one among them."""
+
+    n_in: int
+    """Number of inputs."""
 
     @property
+    @abstractmethod
     def n_out(self) -> int:
         """Number of outputs."""
-        ...
 
     @property
+    @abstractmethod
     def window(self) -> int:
         """Steps at the end of a trial in which the loss counts."""
-        ...
 
     @property
+    @abstractmethod
     def n_steps(self) -> int:
         """Length of a trial in steps of 1 ms."""
-        ...
 
+    @property
+    @abstractmethod
+    def objective(self) -> Objective:
+        """As published, for trials like these."""
+
+    @abstractmethod
     def batch(self, size: int, seed: int | np.random.SeedSequence) -> Batch:
         """`size` trials; the same seed gives the same ones."""
-        ...
+
+    @property
+    @abstractmethod
+    def raster(self) -> Raster:
+        """What is drawn of a trial."""
+
+    def of_length(self, n_steps: int) -> Self:
+        """The same task with trials of so many steps.
+
+        Raises:
+            InvalidArgument: (a ValueError) where there are no such trials.
+        """
+        if n_steps != self.n_steps:
+            checks.fail("n_steps", n_steps, f"{self.n_steps}, as {self.name} has trials of one length")
+        return self
+
+    def shortest(self) -> Self:
+        """The same task with trials as short as they can be: enough to warm up what computes them."""
+        return self
+
+    @classmethod
+    def quick(cls) -> Quick | None:
+        """What ASV tracks of the task; None where there is no such training."""
+        return None

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 
-from benchmarks.run.train import Run
+from benchmarks.define.runs import Run
 
 _STEPS = 3
 

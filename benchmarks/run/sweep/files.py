@@ -4,7 +4,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.run.train import Run, finished, locked
+from benchmarks.define.runs import Run
+from benchmarks.run.train import finished, locked
 from benchmarks.store import checkpoint
 from benchmarks.store.run_log import DIVERGED, CurveFile, UnusableFile
 

@@ -13,12 +13,12 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.define.runs import Run
 from benchmarks.run.interruption import Interrupted, Request
 from benchmarks.run.sweep.cluster import ALONE, Cluster, ClusterError
 from benchmarks.run.sweep.code import fingerprint
 from benchmarks.run.sweep.files import Existing, existing, keep
 from benchmarks.run.sweep.worker import Work, topic, train
-from benchmarks.run.train import Run
 from benchmarks.store import command_line
 from benchmarks.store.run_log import DIVERGED, UnusableFile
 

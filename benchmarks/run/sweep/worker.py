@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import implementations as impl
+from benchmarks.define.runs import Run
 from benchmarks.run.progress import Silent
 from benchmarks.run.sweep.code import difference, fingerprint
-from benchmarks.run.train import Run, record
+from benchmarks.run.train import record
 from implementations.training import NonFiniteLoss
 
 

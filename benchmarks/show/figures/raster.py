@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import matplotlib
 import numpy as np
@@ -11,8 +10,14 @@ from matplotlib.figure import Figure
 
 from benchmarks.show.figures import style
 from implementations import Network
+from implementations.tasks import Raster
 
 _REGULAR, _ADAPTIVE = style.PALETTE[0][0], style.PALETTE[1][0]
+_ANSWERS = (
+    (style.PALETTE[1][0], "-"),
+    (style.PALETTE[0][0], (0, (4, 1.5))),
+    *((colour, (0, (1, 1.5))) for colour, _ in style.PALETTE[2:]),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,31 +37,13 @@ class Trial:
     target: np.ndarray | int
 
 
-class Panels(Protocol):
-    """What a task shows of its own: the input above, the readout below."""
-
-    readout_label: str
-
-    def title(self, trial: Trial) -> str:
-        """What stands above a trial; may be empty."""
-        ...
-
-    def inputs(self, ax: Axes, trial: Trial) -> None:
-        """Draw the input spikes."""
-        ...
-
-    def readout(self, ax: Axes, trial: Trial) -> None:
-        """Draw the readout and what it is held against."""
-        ...
-
-
-def draw(trials: list[Trial], network: Network, panels: Panels, title: str) -> Figure:
+def draw(trials: list[Trial], network: Network, shown: Raster, title: str) -> Figure:
     """Three panels per trial, trials side by side; time in ms.
 
     Args:
         trials: at least one.
         network: tells regular from adaptive neurons.
-        panels: draws input and readout as the task has them.
+        shown: what there is to see in input and readout.
         title: above all panels.
     """
     with matplotlib.rc_context(style.RC):
@@ -67,15 +54,16 @@ def draw(trials: list[Trial], network: Network, panels: Panels, title: str) -> F
         )
         for column, trial in zip(axes.T, trials, strict=True):
             steps = len(trial.inputs)
-            panels.inputs(column[0], trial)
+            _inputs(column[0], trial, shown)
             _recurrent(column[1], trial, network)
-            panels.readout(column[2], trial)
-            column[0].set_title(panels.title(trial), fontweight="normal")
+            (_answer if shown.answers else _followed)(column[2], trial, shown)
+            told = f"target: {shown.answers[int(trial.target)]}" if shown.answers else ""  # else it is drawn
+            column[0].set_title(told, fontweight="normal")
             column[0].set_xlim(0, steps * network.dt_ms)
             column[2].set_xlabel("time (ms)")
         axes[0, 0].set_ylabel("input")
         axes[1, 0].set_ylabel("recurrent neurons")
-        axes[2, 0].set_ylabel(panels.readout_label)
+        axes[2, 0].set_ylabel("softmax of readout" if shown.answers else "readout")
         figure.align_ylabels(axes[:, 0])
         figure.suptitle(title, x=0.01, ha="left", fontsize=9.5, fontweight="bold")
         handles, labels = axes[2, 0].get_legend_handles_labels()
@@ -101,7 +89,7 @@ def _recurrent(ax: Axes, trial: Trial, network: Network) -> None:
     kinds = tuple(kind for kind in kinds if kind[2] > kind[1])
     for _, first, end, colour in kinds:
         time, neuron = np.nonzero(trial.spikes[:, first:end])
-        ticks(ax, time, first + neuron, colour)
+        _ticks(ax, time, first + neuron, colour)
     for _, first, _, _ in kinds[1:]:
         ax.axhline(first - 0.5, color=style.MUTED, linewidth=0.7)
     ax.set_yticks([(first + end - 1) / 2.0 for _, first, end, _ in kinds], [kind[0] for kind in kinds])
@@ -109,6 +97,61 @@ def _recurrent(ax: Axes, trial: Trial, network: Network) -> None:
     ax.set_ylim(-1, network.n_rec)
 
 
-def ticks(ax: Axes, time: np.ndarray, row: np.ndarray, colour: str) -> None:
+def _inputs(ax: Axes, trial: Trial, shown: Raster) -> None:
+    """Input spikes by group, each with its shade; all in order where there are no groups."""
+    if not shown.groups:
+        _ticks(ax, *np.nonzero(trial.inputs), style.INK)
+        ax.set_yticks([])
+        ax.set_ylim(-1, trial.inputs.shape[1])
+        return
+    bottom, middles = 0, []
+    for group in shown.groups:
+        time, neuron = np.nonzero(trial.inputs[:, group.first : group.first + group.count])
+        _ticks(ax, time, bottom + neuron, style.INK)
+        if group.shade is not None:
+            ax.axhspan(bottom - 0.5, bottom + group.count - 0.5, color=group.shade, alpha=0.13, linewidth=0)
+        middles.append(bottom + (group.count - 1) / 2.0)
+        bottom += group.count + group.count // 2
+    ax.set_yticks(middles, [group.name for group in shown.groups])
+    ax.tick_params(axis="y", length=0)
+    ax.set_ylim(-1, bottom - shown.groups[-1].count // 2)
+
+
+def _answer(ax: Axes, trial: Trial, shown: Raster) -> None:
+    """The probability of each answer over time, the window shaded, and the answer that is given there."""
+    start = len(trial.readout) - shown.window
+    ax.axvspan(start, len(trial.readout), color=style.MUTED, alpha=0.15, linewidth=0)
+    probabilities = _softmax(trial.readout)
+    for output, name in enumerate(shown.answers):
+        colour, line = _ANSWERS[output % len(_ANSWERS)]
+        ax.plot(probabilities[:, output], color=colour, linestyle=line, linewidth=1.3, label=name)
+    answer = int(trial.readout[start:].mean(axis=0).argmax())
+    verdict = "correct" if answer == int(trial.target) else "wrong"
+    ax.set_title(f"answer: {shown.answers[answer]} ({verdict})", fontweight="normal", loc="right", pad=3)
+    ax.set_ylim(-0.03, 1.03)
+    ax.set_yticks((0.0, 0.5, 1.0))
+    ax.grid(visible=True, axis="y")
+
+
+def _followed(ax: Axes, trial: Trial, _: Raster) -> None:
+    """Readout and target, and how far they are apart."""
+    target = np.asarray(trial.target)
+    for output, (one, wanted) in enumerate(zip(trial.readout.T, target.T, strict=True)):
+        colour = style.PALETTE[output % len(style.PALETTE)][0]
+        number = f" {output + 1}" if len(target.T) > 1 else ""
+        ax.plot(wanted, color=style.MUTED, linestyle=(0, (4, 1.5)), linewidth=1.3, label=f"target{number}")
+        ax.plot(one, color=colour, linewidth=1.3, label=f"readout{number}")
+    nmse = ((trial.readout - target) ** 2).sum() / ((target - target.mean(axis=0)) ** 2).sum()
+    ax.set_title(f"nMSE {nmse:.3g}", fontweight="normal", loc="right", pad=3)
+    ax.grid(visible=True, axis="y")
+
+
+def _ticks(ax: Axes, time: np.ndarray, row: np.ndarray, colour: str) -> None:
     """Draw spikes: a short line each."""
     ax.plot(time, row, "|", color=colour, markersize=2.6, mew=0.6)
+
+
+def _softmax(readout: np.ndarray) -> np.ndarray:
+    """Over the last axis."""
+    powers = np.exp(readout - readout.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)

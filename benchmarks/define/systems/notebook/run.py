@@ -1,13 +1,12 @@
-"""The BrainPy notebook's training run, recorded as every other run is, and shown as its own log."""
+"""The BrainPy notebook's training run, recorded as every other run is."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.define.problem import NOTEBOOK, TASK_NAME
-from benchmarks.run import train as curves
-from benchmarks.run.progress import Lines
+from benchmarks.define.runs import SCHEMA, file_name
 from implementations.notebook.settings import BATCHES_PER_EPOCH, N_BATCH, SETTINGS
-from implementations.training import Plan, Point
+from implementations.training import Plan
 
 if TYPE_CHECKING:
     from implementations.notebook.training import NotebookTraining
@@ -48,7 +47,7 @@ class NotebookRun:
         """The `run` record: all but how long the run is."""
         return {
             "kind": "run",
-            "schema": curves.SCHEMA,
+            "schema": SCHEMA,
             "system": NOTEBOOK,
             "task": TASK_NAME,
             "backend": BACKEND,
@@ -70,7 +69,7 @@ class NotebookRun:
     @property
     def name(self) -> str:
         """Of the file."""
-        return f"{NOTEBOOK}-{curves.file_name(self.header)}"
+        return f"{NOTEBOOK}-{file_name(self.header)}"
 
     def training(self) -> "NotebookTraining":
         """The training, at step 0."""
@@ -79,19 +78,3 @@ class NotebookRun:
 
         learner = NotebookLearner(self.rule, self.seed, self.device)
         return NotebookTraining(learner, self.plan, self.title)
-
-
-class Log(Lines):
-    """Prints the line that the notebook prints every ten steps."""
-
-    def point(self, point: Point) -> None:
-        """See `Display`."""
-        self.say(line(point))
-
-
-def line(point: Any) -> str:
-    """A line of the notebook's log, of a `NotebookPoint`."""
-    return (
-        f"Train {point.step} steps, use {point.log_s:.4f} s, loss {point.train_loss}, "
-        f"accuracy {point.train_accuracy}, loss reg {point.loss_reg}"
-    )

@@ -1,0 +1,35 @@
+"""What a raster shows of a task, as data: who draws it knows nothing of any task."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class InputGroup:
+    """Inputs that mean the same.
+
+    Attributes:
+        name: for people.
+        first, count: which of the n_in inputs these are.
+        shade: colour behind their spikes, as "#rrggbb"; None for none.
+    """
+
+    name: str
+    first: int
+    count: int
+    shade: str | None = None
+
+
+@dataclass(frozen=True)
+class Raster:
+    """How input and readout of a trial are drawn.
+
+    Attributes:
+        groups: of the inputs, from the bottom up; none where all are alike.
+        answers: name of each class, where the readout is an answer: drawn as probabilities, with the one that
+            is given in the window. None where the readout is drawn beside the target that it is to follow.
+        window: steps at the end of the trial in which the answer counts.
+    """
+
+    groups: tuple[InputGroup, ...] = ()
+    answers: tuple[str, ...] = ()
+    window: int = 0
