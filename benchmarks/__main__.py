@@ -5,6 +5,9 @@ from pathlib import Path
 
 import click
 
+from benchmarks.cli import command_line as shared
+from benchmarks.store import command_line
+
 # Name -> what it does. Each is a module of benchmarks/cli with a click command named `command`, imported
 # only when it is called, so that `--help` does not wait for pandas and matplotlib.
 _COMMANDS = {
@@ -33,7 +36,21 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        return import_module(f"benchmarks.cli.{cmd_name.replace('-', '_')}").command
+        try:
+            return import_module(f"benchmarks.cli.{cmd_name.replace('-', '_')}").command
+        except Exception as error:
+            if type(error).__name__ == "PluginError":  # by its name, as nothing is imported for `--help`
+                raise click.ClickException(str(error)) from error
+            raise
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name, command, rest = super().resolve_command(ctx, args)
+        if name is not None and command is not None:
+            command_line.set_current(shared.shareable(name, command, rest))
+            ctx.call_on_close(lambda: command_line.set_current(None))
+        return name, command, rest
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -65,7 +82,6 @@ def _use(paths: tuple[Path, ...]) -> None:
 
     try:
         plugins.use(paths)
-        plugins.modules()
     except plugins.PluginError as error:
         raise click.ClickException(str(error)) from error
 

@@ -17,7 +17,7 @@ from benchmarks.define.problem import PROBLEMS
 from benchmarks.judge import learning as compared
 from benchmarks.judge import statistics
 from benchmarks.show import page as report
-from benchmarks.store import read as records
+from benchmarks.store import records
 
 TINY = shlex.split(
     "--backend numpy --rule bptt,eprop_symmetric --n-in 8 --n-regular 4 --n-adaptive 4 --n-cues 1 "

@@ -17,7 +17,7 @@ from benchmarks.define.problem import PROBLEMS, TASK_NAME
 from benchmarks.run import progress
 from benchmarks.run.available import unavailable
 from benchmarks.run.measure import measure
-from benchmarks.store import read as records
+from benchmarks.store import records
 from implementations import notebook
 
 if notebook.unavailable() is not None:
@@ -254,7 +254,7 @@ def test_a_run_is_recorded_and_logged_as_the_notebook_does(whole: tuple[Path, st
         )
         assert said in output.splitlines()
     table = records.read(results)
-    assert table.problems == []
+    assert table.unreadable == []
     assert list(table.points["train_loss"]) == [point["train_loss"] for point in found[2:5]]
     assert table.runs["system"].tolist() == ["notebook"]
 

@@ -13,21 +13,21 @@ import implementations as impl
 from benchmarks.__main__ import main
 from benchmarks.judge.agreement import PUBLISHED_TOLERANCE, computes_published
 from benchmarks.run import parity, process
-from benchmarks.store import read as records
+from benchmarks.store import records, schema
 
 
 def test_a_command_records_what_it_shows(tmp_path: Path):
     done = CliRunner().invoke(main, ["parity", "--backend", "numpy,numba", "--results", str(tmp_path)])
     assert done.exit_code == 0, done.output
     found = records.read(tmp_path)
-    assert not found.problems
+    assert not found.unreadable
     assert not found.empty
     table = found.parity
     here = [case for case in PUBLISHED_CASES if case[0] in ("numpy", "numba")]
     measured = table[table["status"] == "ok"]
     assert set(zip(measured["backend"], measured["rule"], measured["mode"], strict=True)) == set(here)
     assert (measured["spikes"] == 0).all()
-    assert (measured[records.DEVIATIONS] <= PUBLISHED_TOLERANCE).all(axis=None)
+    assert (measured[schema.DEVIATIONS] <= PUBLISHED_TOLERANCE).all(axis=None)
     assert measured["w_in"].gt(0.0).any()  # they are computed, not copied
     assert (table["dtype"] == "float64").all()
     left_out = table[table["status"] != "ok"]
@@ -82,7 +82,7 @@ def test_a_deviation_shows_as_large_as_it_is(monkeypatch: pytest.MonkeyPatch):
 @pytest.mark.parametrize("name", ["spikes", "loss", "w_in", "w_rec", "w_out"])
 @pytest.mark.parametrize("value", [1.0, float("nan"), None])
 def test_what_does_not_hold(name: str, value: float | None):
-    good = {"status": "ok", **dict.fromkeys(records.DEVIATIONS, 0.0)}
+    good = {"status": "ok", **dict.fromkeys(schema.DEVIATIONS, 0.0)}
     assert computes_published(good)
     assert not computes_published({**good, name: value})
     assert not computes_published({**good, "status": "failed"})

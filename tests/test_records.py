@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 from record_files import curve, environment, measurement, write
 
-from benchmarks.store import read as records
+from benchmarks.store import records, schema
 
 
 def problems(found: records.Records) -> dict[str, list[str]]:
     named: dict[str, list[str]] = {}
-    for problem in found.problems:
+    for problem in found.unreadable:
         named.setdefault(problem.file, []).append(problem.what)
     return named
 
@@ -18,15 +18,15 @@ def problems(found: records.Records) -> dict[str, list[str]]:
 def test_nothing_there_gives_empty_tables_with_their_columns(tmp_path: Path):
     found = records.read(tmp_path / "nowhere")
     assert found.empty
-    assert not found.problems
-    assert list(found.points.columns) == records.POINT_COLUMNS
-    assert list(found.measurements.columns) == records.MEASUREMENT_COLUMNS
+    assert not found.unreadable
+    assert list(found.points.columns) == schema.POINT_COLUMNS
+    assert list(found.measurements.columns) == schema.MEASUREMENT_COLUMNS
 
 
 def test_a_curve_becomes_rows(tmp_path: Path):
     write(tmp_path / "curves/a.jsonl", curve(accuracies=(0.5, 0.75), criterion=20, threads=2))
     found = records.read(tmp_path)
-    assert not found.problems
+    assert not found.unreadable
     run = found.runs.iloc[0]
     assert (run["backend"], run["rule"], run["threads"], run["last_step"]) == ("numba", "bptt", "2", 20)
     assert (run["train_s"], run["end"], run["machine"]) == (4.0, "steps", "aaaa1111")
@@ -45,7 +45,7 @@ def test_measurements_and_raw_samples(tmp_path: Path):
         ],
     )
     found = records.read(tmp_path)
-    assert not found.problems
+    assert not found.unreadable
     assert found.measurements["status"].tolist() == ["ok", "unavailable"]
     assert found.measurements["threads"].tolist() == ["all", "all"]
     assert found.samples[["measurement", "step_s"]].to_numpy().tolist() == [[0, 0.1], [0, 0.2]]
@@ -100,7 +100,7 @@ def test_a_field_that_holds_something_else_is_named(tmp_path: Path, field: str, 
     write(tmp_path / "timings/t.jsonl", [measurement(**{field: value})])
     found = records.read(tmp_path)
     assert found.measurements.empty
-    assert field in found.problems[0].what
+    assert field in found.unreadable[0].what
 
 
 def test_a_resumed_run_keeps_its_points_and_names_both_machines(tmp_path: Path):
@@ -113,7 +113,7 @@ def test_a_resumed_run_keeps_its_points_and_names_both_machines(tmp_path: Path):
     }
     write(tmp_path / "curves/a.jsonl", [*first, session, *second[4:]])
     found = records.read(tmp_path)
-    assert not found.problems
+    assert not found.unreadable
     assert found.points["step"].tolist() == [10, 20, 30]
     assert found.runs["machine"].tolist() == ["aaaa1111+bb"]
     assert found.runs["end"].tolist() == ["steps"]

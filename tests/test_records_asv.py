@@ -9,7 +9,7 @@ from record_files import everything, measurement, write
 
 from benchmarks.judge import costs as summary
 from benchmarks.show import page as report
-from benchmarks.store import read as records
+from benchmarks.store import records, schema
 
 OTHER = "fedcba9876543210fedcba9876543210fedcba98"
 
@@ -17,7 +17,7 @@ OTHER = "fedcba9876543210fedcba9876543210fedcba98"
 def test_results_become_measurements_and_samples(tmp_path: Path):
     path = asv_results(tmp_path)
     found = records.read(tmp_path)
-    assert not found.problems
+    assert not found.unreadable
     rows = found.measurements
     assert set(rows["file"]) == {f"asv/testbox/{path.name}"}
     assert set(rows["machine"]) == {"testbox"}
@@ -56,8 +56,8 @@ def test_every_benchmark_of_the_suite_has_a_column(tmp_path: Path, method: str, 
     samples = [0.25, 0.5, 0.75] if sampled else None
     asv_results(tmp_path, figures={method: [(0.5, samples), (NA, None), (NA, None), (NA, None)]})
     found = records.read(tmp_path)
-    assert not found.problems
-    if column in records.SAMPLES:
+    assert not found.unreadable
+    if column in schema.SAMPLES:
         assert found.samples[column].tolist() == samples
     if column not in ("step_s", "forward_s"):
         assert found.measurements[column].iloc[0] == 0.5
@@ -149,7 +149,7 @@ def test_files_that_are_not_asvs_are_named(tmp_path: Path):
     strange["results"]["step_time.StepTime.time_step"][0] = "fast"
     path.with_name("strange.json").write_text(json.dumps(strange))
     found = records.read(tmp_path)
-    named = {problem.file.rpartition("/")[2] for problem in found.problems}
+    named = {problem.file.rpartition("/")[2] for problem in found.unreadable}
     assert named == {f"{name}.json" for name in ("cut", "foreign", "list", "old", "strange")}
     assert found.measurements["file"].str.startswith("asv/").sum() == 8
 
@@ -158,7 +158,7 @@ def test_benchmarks_that_are_not_known_are_named(tmp_path: Path):
     asv_results(tmp_path, figures={"other.Other.time_tea": [(1.0, [1.0])] * 4})
     found = records.read(tmp_path)
     assert found.measurements.empty
-    assert "other.Other.time_tea" in found.problems[0].what
+    assert "other.Other.time_tea" in found.unreadable[0].what
 
 
 def test_without_the_list_of_benchmarks_parameters_have_no_names(tmp_path: Path):
@@ -166,4 +166,4 @@ def test_without_the_list_of_benchmarks_parameters_have_no_names(tmp_path: Path)
     (tmp_path / "asv/benchmarks.json").unlink()
     found = records.read(tmp_path)
     assert found.measurements.empty
-    assert found.problems[0].file == "asv/benchmarks.json"
+    assert found.unreadable[0].file == "asv/benchmarks.json"

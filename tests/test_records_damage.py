@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from record_files import curve, everything, measurement, parity, write
 
 from benchmarks.show import page as report
-from benchmarks.store import export
-from benchmarks.store import read as records
+from benchmarks.store import export, records
 
 
 @functools.cache
@@ -59,7 +58,7 @@ def test_a_file_that_was_cut_off_anywhere(data: st.DataObject):
     contents = dict(good())
     file = data.draw(st.sampled_from(sorted(contents)))
     whole = read(contents)
-    assert not whole.problems
+    assert not whole.unreadable
     length = data.draw(st.integers(0, len(contents[file]) - 2))
     contents[file] = contents[file][:length]
     found = read(contents)
@@ -68,7 +67,7 @@ def test_a_file_that_was_cut_off_anywhere(data: st.DataObject):
     at_a_line = file.endswith(".jsonl") and cut.endswith(b"\n")
     alone = file.endswith("machine.json")  # which ASV keeps for itself
     if not at_a_line and not alone and not _sound(cut):
-        assert any(problem.file == file or problem.file.startswith("asv/") for problem in found.problems)
+        assert any(problem.file == file or problem.file.startswith("asv/") for problem in found.unreadable)
 
 
 def _sound(cut: bytes) -> bool:
@@ -108,7 +107,7 @@ def test_json_of_somebody_else(value: Any, file: str):
     contents = dict(good())
     found = read({**contents, file: json.dumps(value).encode() + b"\n"})
     if not file.endswith("machine.json"):
-        assert found.problems
+        assert found.unreadable
 
 
 LINES = {
@@ -157,7 +156,7 @@ def test_a_report_goes_on_with_what_is_sound(tmp_path: Path, seed: int):
     assert len(found.points) == len(whole.points)
     assert len(found.parity) == len(whole.parity)
     page = report.build(tmp_path, tmp_path / "report").read_text(encoding="utf-8")
-    named = {problem.file for problem in found.problems}
+    named = {problem.file for problem in found.unreadable}
     assert {"parity/empty.jsonl", "asv/testbox/empty.json"} <= named
     assert len([file for file in named if "/cut-" in file]) == len(list(tmp_path.glob("[a-z]*/**/cut-*")))
     assert all(file in page for file in named)
@@ -170,4 +169,4 @@ def test_a_folder_where_a_file_should_be(tmp_path: Path):
     (tmp_path / "asv").write_text("another")
     found = records.read(tmp_path)
     assert len(found.measurements) == 1
-    assert {problem.file for problem in found.problems} == {"timings/b.jsonl", "parity", "asv"}
+    assert {problem.file for problem in found.unreadable} == {"timings/b.jsonl", "parity", "asv"}

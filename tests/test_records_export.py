@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from record_files import everything, measurement, write
 
 from benchmarks.__main__ import main
-from benchmarks.store import read as records
+from benchmarks.store import records, schema
 
 TABLES = {
     *(
@@ -71,9 +71,9 @@ def test_types_do_not_depend_on_the_rows(tmp_path: Path):
 
 
 def test_units_stand_in_the_names():
-    for name in records.MEASUREMENT_COLUMNS + records.POINT_COLUMNS + records.SAMPLES:
+    for name in schema.MEASUREMENT_COLUMNS + schema.POINT_COLUMNS + schema.SAMPLES:
         assert not name.endswith(("time", "duration", "memory", "seconds")), name
-    assert {"step_s", "forward_s"} <= set(records.SAMPLE_COLUMNS)
+    assert {"step_s", "forward_s"} <= set(schema.SAMPLE_COLUMNS)
 
 
 def test_nothing_to_export_is_said(tmp_path: Path):

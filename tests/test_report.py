@@ -13,13 +13,13 @@ from click.testing import CliRunner
 from record_files import SETTINGS, curve, everything, measurement, memory, parity, write
 
 from benchmarks.cli.report import command
+from benchmarks.define.metrics import METRICS, significant
 from benchmarks.judge import costs as summary
 from benchmarks.judge.statistics import interval
 from benchmarks.show import page as report
-from benchmarks.show.metrics import METRICS, significant
 from benchmarks.show.page import datatables
 from benchmarks.show.sections import trial
-from benchmarks.store import read as records
+from benchmarks.store import records
 
 VOID = {"meta", "link", "br", "hr", "img", "input"}
 

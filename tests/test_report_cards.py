@@ -12,7 +12,7 @@ from benchmarks.show.sections.cards import Cards
 from benchmarks.show.sections.conformance import Conformance
 from benchmarks.show.sections.section import Section
 from benchmarks.show.tables import Table
-from benchmarks.store import read as records
+from benchmarks.store import records
 
 CARD = {**environment("gpu00001"), "cards": [{"name": "NVIDIA H100 PCIe", "driver": "550", "mig": None}]}
 FLOORS = {"memory": 1e-4, "arithmetic": 2e-4, "latency": 5e-4}
@@ -54,7 +54,7 @@ def compared(backend: str = "torch", dtype: str = "float64", **fields: Any) -> d
 
 def sections(folder: Path) -> dict[str, Section]:
     found = records.read(folder)
-    assert not found.problems
+    assert not found.unreadable
     names = Names(found)
     parts = [*Cards(found, names, folder).sections(), *Conformance(found, names).sections()]
     return {part.ident: part for part in parts}
@@ -186,7 +186,7 @@ def test_damaged_files_are_named(tmp_path: Path, folder: str) -> None:
     good = compared() if folder == "conformance" else step()
     write(tmp_path / folder / "a.jsonl", [{**good, "seed": "x", "batch": "y"}, good], tail='{"kind": ')
     found = records.read(tmp_path)
-    assert [problem.file for problem in found.problems] == [f"{folder}/a.jsonl"] * 2
+    assert [problem.file for problem in found.unreadable] == [f"{folder}/a.jsonl"] * 2
     assert len(found.conformance) + len(found.fallbacks) == 1
     assert found.measurements.empty
 

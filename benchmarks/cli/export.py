@@ -6,8 +6,7 @@ from typing import Literal
 import click
 
 from benchmarks.cli.options import results_option
-from benchmarks.store import export
-from benchmarks.store import read as records
+from benchmarks.store import export, records
 
 
 @click.command("export", short_help="Write all records as CSV or Parquet.")
@@ -37,5 +36,5 @@ def command(results: Path, out: Path | None, form: Literal["csv", "parquet"]) ->
         raise click.ClickException(f"{results} has no readable record in curves/, timings/, parity/ or asv/")
     for path, rows in export.write(found, results / "tables" if out is None else out, form):
         click.echo(f"{path}: {rows} rows")
-    for problem in found.problems:
+    for problem in found.unreadable:
         click.echo(f"{problem.file}: {problem.what}", err=True)

@@ -21,7 +21,7 @@ from benchmarks.define.runs import Run
 from benchmarks.judge import learning as compared
 from benchmarks.run.progress import display
 from benchmarks.show import page as report
-from benchmarks.store import read as records
+from benchmarks.store import records
 from implementations.registry import DEVICES
 
 _FASTEST = "fastest"

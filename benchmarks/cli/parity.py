@@ -12,7 +12,7 @@ from benchmarks.cli.choices import ALL, backend_option, chosen, rule_option
 from benchmarks.cli.options import results_option
 from benchmarks.judge.agreement import computes_published
 from benchmarks.run import parity
-from benchmarks.store.read import DEVIATIONS
+from benchmarks.store.schema import DEVIATIONS
 from implementations.registry import DEVICES
 
 _WIDTH = 110

@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.define.problem import SYSTEM
-from benchmarks.store.read import COSTS, SAMPLES, TRACKED, Records
+from benchmarks.store.records import Records
 from benchmarks.store.run_log import DIVERGED
+from benchmarks.store.schema import COSTS, SAMPLES, TRACKED
 from implementations import rules
 from implementations.tasks import MEASURES
 

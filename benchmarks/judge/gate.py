@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 from scipy.stats import mannwhitneyu
 
+from benchmarks.define.metrics import judged
 from implementations import checks
 
 REGRESSIONS = ("slower", "more memory", "learns worse")
@@ -112,8 +113,10 @@ def _compare(before: pd.Series | None, after: pd.Series | None, thresholds: Thre
         return _row(before, after, "not measured")
     states = (before["status"], after["status"])
     if states == ("ok", "ok"):
-        judged = _KINDS.get(before["unit"])
-        return _row(before, after, "not judged") if judged is None else judged(before, after, thresholds)
+        how = judged(before["unit"])
+        if how is None:
+            return _row(before, after, "not judged")
+        return _JUDGES[how.by](before, after, thresholds)
     verdict = {
         ("ok", "failed"): "fails now",
         ("ok", "unavailable"): "no longer runs",
@@ -163,14 +166,7 @@ def _error(before: pd.Series, after: pd.Series, thresholds: Thresholds) -> dict[
     return row
 
 
-# Unit of a benchmark -> how it is judged
-_KINDS = {
-    "seconds": _time,
-    "bytes": _memory,
-    "bytes/step": _memory,
-    "wrong/trials": _error,
-    "error/variance": _error,
-}
+_JUDGES = {"time": _time, "memory": _memory, "error": _error}
 
 
 def _row(

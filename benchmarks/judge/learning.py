@@ -13,7 +13,7 @@ import implementations as impl
 from benchmarks.define import hyperparameters
 from benchmarks.define.problem import PROBLEMS, SYSTEM
 from benchmarks.judge import statistics
-from benchmarks.store.read import Records
+from benchmarks.store.records import Records
 from benchmarks.store.run_log import DIVERGED
 
 RUNNER = ["task", "experiment", "system", "backend", "mode", "device", "threads", "machine"]

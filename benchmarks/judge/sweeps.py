@@ -1,4 +1,4 @@
-"""Sweeps out of the records: which runs turned which knobs, what is lacking, and its command."""
+"""Sweeps out of the records: which runs turned which knobs, what is lacking, and their command."""
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
@@ -8,13 +8,10 @@ import numpy as np
 import pandas as pd
 
 import implementations as impl
-from benchmarks.define.hyperparameters import HYPERPARAMETERS, PRESETS
-from benchmarks.define.problem import PROBLEMS, SYSTEM, TASK_NAME
+from benchmarks.define.hyperparameters import HYPERPARAMETERS
+from benchmarks.define.problem import PROBLEMS, SYSTEM
 from benchmarks.judge.learning import FRESH, published, value
-from benchmarks.store.read import Records
-from implementations.training import Plan
-
-SWEEP = "python -m benchmarks sweep"
+from benchmarks.store.records import Records
 
 _SAME = ["task", "backend", "mode", "dtype", "device"]
 
@@ -76,7 +73,6 @@ class Sweep:
     Attributes:
         values: knob -> its values other than published, ascending.
         seeds: ascending, without a gap.
-        steps: of the longest run.
     """
 
     task: str
@@ -88,45 +84,11 @@ class Sweep:
     rules: tuple[str, ...]
     values: dict[str, tuple[float, ...]]
     seeds: tuple[int, ...]
-    steps: int
-    evaluate_every: int | None
-    test_trials: int | None
-    stop_early: bool
 
     @property
     def settings(self) -> list[tuple[str | None, float | None]]:
         """(knob, value) of all settings; (None, None) is the published one."""
         return [(None, None), *((name, at) for name, values in self.values.items() for at in values)]
-
-    @property
-    def command(self) -> str:
-        """What makes its runs; those that are recorded are skipped."""
-        recipe = PROBLEMS[self.task].recipe
-        words = [SWEEP]
-        words += [] if self.task == TASK_NAME else [f"--task {self.task}"]
-        words += [f"--backend {self.backend}", f"--rule {','.join(self.rules)}"]
-        left = dict(self.values)
-        for preset, values in PRESETS.items():
-            there = {name: set(listed) - {usual(self.task, name)} for name, listed in values.items()}
-            if all(set(left.get(name, ())) == listed for name, listed in there.items()):
-                words.append(f"--preset {preset}")
-                left = {name: at for name, at in left.items() if name not in values}
-        words += [
-            f"{HYPERPARAMETERS[name].option} {','.join(f'{at:g}' for at in left[name])}" for name in left
-        ]
-        words += [f"--seeds {len(self.seeds)}"] + [f"--first-seed {self.seeds[0]}"] * (self.seeds[0] != 10)
-        words += [f"--steps {self.steps}"]
-        plan = (
-            ("evaluate_every", recipe.evaluate_every),
-            ("test_trials", Plan.test_trials),
-        )
-        for name, default in plan:
-            given = getattr(self, name)
-            words += [f"--{name.replace('_', '-')} {given}"] * (given not in (None, default))
-        words += ["--stop-early"] * self.stop_early
-        defaults = {"mode": "adjoint", "dtype": "float32", "device": "cpu", "threads": "1"}
-        words += [f"--{n} {getattr(self, n)}" for n, usual in defaults.items() if getattr(self, n) != usual]
-        return " ".join(words)
 
 
 def planned(runs: pd.DataFrame, rules: tuple[str, ...] = ()) -> list[tuple[Sweep, pd.DataFrame]]:
@@ -149,17 +111,12 @@ def planned(runs: pd.DataFrame, rules: tuple[str, ...] = ()) -> list[tuple[Sweep
             continue
         has = {*part["rule"], *rules}
         ordered = [rule for rule in impl.RULES if rule in has] + sorted(has.difference(impl.RULES))
-        settings = part["settings"].iloc[0]
         for seeds in _without_gaps(sorted({int(seed) for seed in part["seed"]})):
             sweep = Sweep(
                 **same,
                 rules=tuple(ordered),
                 values={name: tuple(sorted(values[name])) for name in HYPERPARAMETERS if name in values},
                 seeds=seeds,
-                steps=int(part["last_step"].max()),
-                evaluate_every=settings.get("evaluate_every"),
-                test_trials=None if PROBLEMS[same["task"]].task.frozen else settings.get("test_trials"),
-                stop_early=bool((part["end"] == "criterion").any()),
             )
             found.append((sweep, part[part["seed"].isin(seeds)]))
     return found
@@ -182,6 +139,12 @@ def lacking(sweep: Sweep, rows: pd.DataFrame) -> pd.DataFrame:
             if seeds:
                 found.append({"rule": rule, "knob": name, "value": at, "seeds": seeds})
     return pd.DataFrame(found, columns=["rule", "knob", "value", "seeds"])
+
+
+def commands(rows: pd.DataFrame) -> list[str]:
+    """The recorded commands of a sweep's rows; those of the published setting, where no other row has one."""
+    turning = rows[rows["turned"].map(len) > 0]["command"].dropna()
+    return list((turning if len(turning) else rows["command"].dropna()).unique())
 
 
 def _setting(row: Mapping[Hashable, Any]) -> tuple[str | None, float | None]:

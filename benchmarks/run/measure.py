@@ -8,6 +8,8 @@ from typing import Any
 
 from benchmarks.define import work
 from benchmarks.define.cases import Case
+from benchmarks.define.metric import Measured
+from benchmarks.define.metrics import METRICS
 from benchmarks.define.systems import SYSTEMS
 from benchmarks.run import cards, device, memory
 
@@ -89,6 +91,8 @@ def measure(case: Case) -> dict[str, Any]:
         fired = int(learner.simulate(loaded).spikes.sum())
         counts = work.Counts.of(case, batch, fired)
         figures["roofline"] = work.record(case, counts, known[0]["name"] if known else None)
+    done = Measured(learner, loaded, step, tuple(timer.wall_s))
+    figures |= {row.column: float(row.measure(done)) for row in METRICS.values() if row.measure is not None}
     return figures
 
 

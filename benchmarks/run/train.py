@@ -19,7 +19,7 @@ from benchmarks.define.runs import Recordable, Trained
 from benchmarks.run.environment import environment
 from benchmarks.run.interruption import Interrupted, held
 from benchmarks.run.progress import Display
-from benchmarks.store import checkpoint
+from benchmarks.store import checkpoint, command_line
 from benchmarks.store.run_log import DIVERGED, CurveFile, Recorded, UnusableFile
 from implementations.training import Final, NonFiniteLoss, Plan, Point
 
@@ -29,6 +29,7 @@ def record(
     results: Path,
     show: Callable[[str, int], Display],
     sweep: Mapping[str, Any] | None = None,
+    command: str | None = None,
 ) -> None:
     """Train, or go on training, up to the end of the run's plan; a run that is there already is skipped.
 
@@ -37,6 +38,7 @@ def record(
         results: directory that holds curves/; made if missing.
         show: title and number of steps -> display of the run.
         sweep: where the run is trained as part of a sweep, its provenance, for the session's record.
+        command: that asked for it, where that is not the one of this process.
 
     Raises:
         UnusableFile: the run's file is damaged, of another run, or in use by another process.
@@ -60,7 +62,7 @@ def record(
             display.say(f"{run.title}: already recorded up to step {recorded.last_point}, skipped")
         else:
             try:
-                _train(run, file, checkpoint_path, display, sweep)
+                _train(run, file, checkpoint_path, display, sweep, command)
             except NonFiniteLoss as error:
                 end = {"kind": "end", "step": recorded.last_point, "reason": DIVERGED, "error": str(error)}
                 file.append(end)
@@ -75,6 +77,7 @@ def _train(
     checkpoint_path: Path,
     display: Display,
     sweep: Mapping[str, Any] | None,
+    command: str | None,
 ) -> None:
     recorded = file.recorded
     training = run.training()
@@ -92,6 +95,7 @@ def _train(
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
             "step": max(training.step, recorded.last_point),  # what comes before is not measured here
             "environment": environment(),
+            "command": command_line.current() if command is None else command,
             **({} if sweep is None else {"sweep": dict(sweep)}),
         }
     )

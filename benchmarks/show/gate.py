@@ -9,6 +9,7 @@ import pandas as pd
 from rich import box
 from rich.table import Table
 
+from benchmarks.define.metrics import judged
 from benchmarks.judge.gate import (
     BREAKAGES,
     BROKEN,
@@ -21,14 +22,6 @@ from benchmarks.judge.gate import (
     exit_status,
 )
 
-# Unit -> factor, decimals and unit to print
-_PRINTED = {
-    "seconds": (1e3, 2, "ms"),
-    "bytes": (2.0**-20, 1, "MiB"),
-    "bytes/step": (1.0, 0, "B/step"),
-    "wrong/trials": (100.0, 1, "%"),
-    "error/variance": (100.0, 1, "%"),
-}
 _HEADER = ("benchmark", "case", "base", "head", "ratio", "p", "samples", "verdict")
 _STYLES = (
     dict.fromkeys((*REGRESSIONS, *BREAKAGES), "bold red")
@@ -163,5 +156,7 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
 def _value(value: float, unit: str | None) -> str:
     if not math.isfinite(value):
         return ""
-    factor, decimals, name = _PRINTED.get(unit or "", (1.0, 3, unit or ""))
-    return f"{value * factor:.{decimals}f} {name}"
+    how = judged(unit)
+    if how is None:
+        return f"{value:.3f} {unit or ''}"
+    return f"{value * how.scale:.{how.decimals}f} {how.unit}"

@@ -11,7 +11,7 @@ from benchmarks.define.problem import NOTEBOOK, SYSTEM
 from benchmarks.judge import costs as summary
 from benchmarks.show.figures.style import Look, ordered
 from benchmarks.show.tables import Builder
-from benchmarks.store.read import Records
+from benchmarks.store.records import Records
 from implementations import rules
 
 SYSTEMS = {SYSTEM: "", NOTEBOOK: "BrainPy notebook"}

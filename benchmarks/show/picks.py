@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from benchmarks.define.metrics import METRICS, Metric, significant
 from benchmarks.define.problem import SYSTEM
-from benchmarks.show.metrics import METRICS, Metric, significant
 from benchmarks.show.sections.section import Pick
 
 Titles = Mapping[str, str]

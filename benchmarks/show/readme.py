@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pandas as pd
 
+from benchmarks.define.metrics import METRICS, Metric
 from benchmarks.define.problem import SYSTEM
 from benchmarks.judge import costs as summary
 from benchmarks.judge import learning as compared
 from benchmarks.show.figures.style import ordered
-from benchmarks.show.metrics import METRICS, Metric
 from benchmarks.show.names import Names
-from benchmarks.store import read as records
-from benchmarks.store.read import Records
+from benchmarks.store import records
+from benchmarks.store.records import Records
 from implementations import rules
 
 # A step of the other rules costs what one of these two does; the report has all of them.

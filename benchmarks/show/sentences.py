@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from benchmarks.show.metrics import METRICS, significant
+from benchmarks.define.metrics import METRICS, significant
 
 Titles = Mapping[str, str]
 

@@ -6,7 +6,11 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks.show.metrics import METRICS, Metric
+from benchmarks.define.metrics import METRICS, Metric
+from benchmarks.judge.statistics import CONFIDENCE
+
+BAND = f"{CONFIDENCE:.0%}".replace("%", "\u00a0%")
+"""How sure intervals and bands are, e.g. 95 %."""
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,21 @@
-"""The file of one run: results/FOLDER/RUN.jsonl, appended to record by record."""
+"""Lines appended whole; and the file of one call of a command: results/FOLDER/RUN.jsonl."""
 
 import json
+import os
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-_SCHEMA = 1
+from benchmarks.store import command_line
+from benchmarks.store.schema import SCHEMA
+
+
+def append(path: Path, *lines: str) -> None:
+    """Append whole lines in one write; they are on disk when it returns."""
+    with path.open("ab", buffering=0) as file:
+        file.write("".join(f"{line}\n" for line in lines).encode())
+        os.fsync(file.fileno())
 
 
 class RunFile:
@@ -19,9 +28,9 @@ class RunFile:
         self._path = folder / f"{self._run}.jsonl"
 
     def append(self, record: dict[str, Any]) -> dict[str, Any]:
-        """Write a record, whose "kind" comes first; returns it with schema, run and the time added."""
-        started = {"schema": _SCHEMA, "run": self._run, "started": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"}
-        record = {"kind": record["kind"], **started, **record}
-        with self._path.open("a") as file:
-            file.write(json.dumps(record) + "\n")
+        """Write a record, whose "kind" comes first; returns it with schema, run, time and command added."""
+        started = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        of_run = {"schema": SCHEMA, "run": self._run, "started": started, "command": command_line.current()}
+        record = {"kind": record["kind"], **of_run, **record}
+        append(self._path, json.dumps(record))
         return record

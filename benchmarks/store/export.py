@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from benchmarks.store.tables import COUNTS, NUMBERS, Records
+from benchmarks.store.records import Records
+from benchmarks.store.schema import COUNTS, NUMBERS
 
 FORMATS = ("csv", "parquet")
 
@@ -41,7 +42,7 @@ def tables(records: Records) -> dict[str, pd.DataFrame]:
         "conformance": records.conformance,
         "fallbacks": records.fallbacks,
         "environments": records.environments,
-        "problems": pd.DataFrame([vars(problem) for problem in records.problems], columns=["file", "what"]),
+        "problems": pd.DataFrame([vars(file) for file in records.unreadable], columns=["file", "what"]),
     }
     return {name: _flat(table) for name, table in found.items()}
 

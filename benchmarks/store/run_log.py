@@ -6,11 +6,12 @@ half-written is cut off. Each point is appended in one write, its criterion firs
 
 import json
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from benchmarks.store.append import append
 
 DIVERGED = "diverged"
 """The reason of the `end` of a run whose loss became NaN or infinite."""
@@ -66,10 +67,7 @@ class CurveFile:
 
     def append(self, *records: Mapping[str, Any]) -> None:
         """Append records in one write; they are on disk when it returns."""
-        text = "".join(_line(record) for record in records)
-        with self.path.open("ab", buffering=0) as file:
-            file.write(text.encode())
-            os.fsync(file.fileno())
+        append(self.path, *(_line(record) for record in records))
         for record in records:
             self._take(record)
 
@@ -134,4 +132,4 @@ def _line(record: Mapping[str, Any]) -> str:
         name: None if isinstance(value, float) and not math.isfinite(value) else value
         for name, value in record.items()
     }
-    return json.dumps(plain, allow_nan=False) + "\n"
+    return json.dumps(plain, allow_nan=False)

@@ -1,22 +1,146 @@
-"""Records in JSON Lines: each line valid by itself, checked field by field."""
+"""The schema of results: the columns of the tables that reading gives, and the fields of records on disk.
 
-import json
+Units stand in names: _s seconds, _bytes, _hz. `status` says "ok", "unavailable" (n/a: it can't run there) or
+"failed"; `reason` says why it is not "ok".
+"""
+
 import math
-from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
-from benchmarks.store.found import Found, count
-from benchmarks.store.tables import COSTS, DEVIATIONS, FINAL_FIGURES, LOGGED, POINT_FIGURES, STATUSES
+from benchmarks.define.metrics import columns
+
+CASE = ["system", "backend", "rule", "mode", "dtype", "device", "threads"]
+"""What a training run and a measurement have in common: what ran, and how.
+
+`threads` is a text, "all" for all that the process may use: a null would be lost in every grouping.
+"""
+
+RUN_COLUMNS = [
+    *("file", *CASE, "task", "batch", "seed", "settings", "experiment", "machine", "commit"),
+    *("started", "last_step", "train_s", "timing", "end", "sessions"),
+    *("scheduler", "protocol", "workers", "dask", "lost", "command"),
+]
+"""One row per training run. `experiment` names equal task, network, objective, optimizer and batch size;
+`machine` is a digest, several joined by "+" if resumed elsewhere; `end` is None if interrupted. `timing` is
+"shared" or "alone" if a sweep trained any of it, else None. Seconds of shared workers compare with nothing:
+here, in points and in criteria `train_s` of such a run is NaN; its file has them. `sessions` counts how often
+it was begun or resumed. Of the cluster of a sweep: `scheduler` is "local" or "joined", `workers` how many it
+had, `lost` how many of them went away with this run; null where no sweep trained it or it isn't known.
+`command` is that of its last session, null where none was recorded."""
+
+POINT_FIGURES = columns("point")
+LOGGED = columns("logged")
+POINT_COLUMNS = ["file", "step", "train_s", *POINT_FIGURES, *LOGGED]
+"""One row per point of a training run; what only some tasks have or some systems log is NaN elsewhere."""
+FINAL_FIGURES = columns("final")
+FINAL_COLUMNS = ["file", "step", "trials", *FINAL_FIGURES]
+"""One row per training run whose network was judged at its end, on fresh trials of a stream of their own."""
+CRITERION_COLUMNS = ["file", "step", "train_s", "validation_error", "test_error"]
+
+COSTS = columns("cost")
+TRACKED = columns("tracked")
+"""What ASV alone records of a case: one figure, without samples."""
+
+FLOORS = columns("floor")
+"""Of a step on a card, as benchmarks/define/work.py counts it; `floor_s` is the highest of the three."""
+
+CLOCKS = ["sm_before_mhz", "sm_mhz", "memory_mhz", "temperature_c", "power_w"]
+"""Of the card: its clock before the samples, and all after them."""
+
+MEASUREMENT_COLUMNS = [
+    *("measurement", "file", "run", "round", "started", "machine", "commit", *CASE),
+    *("batch", "n_steps", "n_rec", "engine", "input_sets", "status", "reason"),
+    *(*COSTS, *TRACKED, *FLOORS, "floor_by", "no_floor", *CLOCKS, "throttle", "command"),
+]
+"""One row per measured process, or per case and benchmark of ASV; `measurement` numbers them.
+
+A row of ASV has a run of its own commit and environment; what its benchmark does not say is "unknown", or
+null for a number.
+"""
+
+TIMED = columns("time")
+SAMPLES = columns("time", "sample")
+SAMPLE_COLUMNS = ["measurement", *SAMPLES]
+"""One row per raw sample: seconds of a training step, of a forward pass alone or, where they were sampled, of
+an import; or the test error or nMSE of a seed. The others are NaN. Of the first two, medians are nowhere
+recorded."""
+
+DEVIATIONS = ["spikes", "loss", "w_in", "w_rec", "w_out"]
+PARITY_COLUMNS = [
+    *("file", "run", "started", "machine", "commit", "backend", "rule", "mode", "dtype", "device"),
+    *("status", "reason", *DEVIATIONS),
+]
+"""One row per case held against the oracle: `spikes` is how many differ, the others are the largest absolute
+difference over the largest absolute value expected."""
+
+CONFORMANCE_COLUMNS = [
+    *("file", "run", "started", "machine", "commit", "backend", "rule", "mode", "dtype", "device", "seed"),
+    *("engine", "status", "reason", *DEVIATIONS),
+]
+"""One row per fresh random problem that a device solved, held against NumPy in float64; as for parity."""
+
+ENVIRONMENT_COLUMNS = [
+    *("machine", "processor", "cores", "memory_bytes", "accelerators", "system", "python", "versions"),
+    *("commit", "dirty", "cards", "source"),
+]
+
+COUNTS = frozenset(
+    (
+        "measurement",
+        "round",
+        "step",
+        "last_step",
+        "sessions",
+        "workers",
+        "lost",
+        "seed",
+        "batch",
+        "n_steps",
+        "n_rec",
+        "input_sets",
+        "trials",
+        "cores",
+        "memory_bytes",
+    )
+)
+"""Columns of whole numbers, in whichever table."""
+
+NUMBERS = frozenset(
+    (
+        "train_s",
+        *POINT_FIGURES,
+        *LOGGED,
+        *FLOORS,
+        *CLOCKS,
+        "validation_error",
+        "test_error",
+        *COSTS,
+        *TRACKED,
+        *SAMPLES,
+        *DEVIATIONS,
+    )
+)
+"""Columns of numbers; the others are texts, but for the objects `settings` and `versions`, the list
+`accelerators`, and `dirty`, which is a truth value."""
+
+STATUSES = ("ok", "unavailable", "failed")
+
 
 SCHEMA = 1
+"""The version of this format: records of another one are not read."""
 
 # What a field may hold; "?" marks those that may be null or missing.
 _RUN = {
     **dict.fromkeys(("system", "task", "backend", "rule", "mode", "dtype", "device"), "text"),
     **{"threads": "count?", "seed": "count", "batch": "count", "settings": "object"},
 }
-_SESSION = {"started": "text", "step": "count", "environment": "object", "sweep": "object?"}
+_SESSION = {
+    "started": "text",
+    "step": "count",
+    "environment": "object",
+    "sweep": "object?",
+    "command": "text?",
+}
 _POINT = {"step": "count", "train_s": "number", **dict.fromkeys((*POINT_FIGURES, *LOGGED), "number?")}
 _CRITERION = {"step": "count", "train_s": "number", "validation_error": "number?", "test_error": "number?"}
 _FINAL = {"step": "count", "trials": "count", **dict.fromkeys(FINAL_FIGURES, "number?")}
@@ -26,7 +150,7 @@ _MEASUREMENT = {
     **{"round": "count", "threads": "count?", "batch": "count", "n_steps": "count", "n_rec": "count"},
     **{"status": "text", "reason": "text?", "step_s": "samples?", "environment": "object"},
     **{"engine": "text?", "input_sets": "count?", "event_s": "samples?", "roofline": "object?"},
-    "clocks": "object?",
+    **{"clocks": "object?", "command": "text?"},
     **dict.fromkeys(COSTS, "number?"),
 }
 _PARITY = {
@@ -47,80 +171,36 @@ PARITY_KINDS = {"parity": _PARITY}
 CONFORMANCE_KINDS = {"conformance": _CONFORMANCE}
 
 # Kinds that say which version of this format they are written in.
-_VERSIONED = ("run", "measurement", "parity", "conformance")
-
-Kinds = Mapping[str, Mapping[str, str]]
+VERSIONED = ("run", "measurement", "parity", "conformance")
 
 
-class _Invalid(Exception):
-    """A line that is no record; the text says why."""
-
-
-def read(path: Path, file: str, kinds: Kinds, found: Found) -> Iterator[dict[str, Any]]:
-    """The valid records of one file; every other line becomes a problem.
-
-    Args:
-        path: the file.
-        file: how a problem names it.
-        kinds: kind of record -> its fields -> what they may hold.
-    """
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        found.problem(file, f"can't be read: {error.strerror}")
-        return
-    if not raw.strip():
-        found.problem(file, "empty")
-        return
-    lines = raw.split(b"\n")
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            yield _record(line, kinds)
-        except _Invalid as error:
-            # Records end with a newline, so a broken line without one was cut off while being written.
-            cut = number == len(lines)
-            found.problem(file, f"line {number} {'is cut off' if cut else error}; left out")
-
-
-def _record(line: bytes, kinds: Kinds) -> dict[str, Any]:
-    try:
-        record = json.loads(line.decode("utf-8"))
-    except (ValueError, RecursionError):  # not UTF-8, not JSON, a number of too many digits
-        raise _Invalid("is not JSON") from None
-    if not isinstance(record, dict) or not isinstance(record.get("kind"), str):
-        raise _Invalid('has no "kind"')
-    kind = record["kind"]
-    if kind not in kinds:
-        raise _Invalid(f"is of the kind {kind[:40]!r}, which does not belong here")
-    if kind in _VERSIONED and record.get("schema") != SCHEMA:
-        raise _Invalid(f"has schema {record.get('schema')!r}; this version reads {SCHEMA}")
-    for name, holds in kinds[kind].items():
-        value = record.get(name)
-        if value is None and holds.endswith("?"):
-            continue
-        if not _holds(value, holds.rstrip("?")):
-            state = "missing" if name not in record else "not a " + holds.rstrip("?")
-            raise _Invalid(f"has a {kind} whose {name} is {state}")
-    if "status" in kinds[kind] and record["status"] not in STATUSES:
-        raise _Invalid(f"has the status {record['status'][:40]!r}; it may be {', '.join(STATUSES)}")
-    return record
-
-
-def _holds(value: Any, holds: str) -> bool:
-    if holds == "text":
+def holds(value: Any, kind: str) -> bool:
+    """Whether a value is of a kind of field, without its "?"."""
+    if kind == "text":
         return isinstance(value, str)
-    if holds == "count":
+    if kind == "count":
         return count(value) is not None
-    if holds == "number":
+    if kind == "number":
         # A diverged run writes NaN or Infinity, which are floats too.
-        return isinstance(value, float) or _holds(value, "count")
-    if holds == "samples":
+        return isinstance(value, float) or holds(value, "count")
+    if kind == "samples":
         return isinstance(value, list) and all(is_duration(sample) for sample in value)
     return isinstance(value, dict)
 
 
 def is_duration(value: Any) -> bool:
     """Whether a value can be the seconds that something took."""
-    return _holds(value, "number") and math.isfinite(value) and value > 0.0
+    return holds(value, "number") and math.isfinite(value) and value > 0.0
+
+
+def number(value: Any) -> float | None:
+    """A number of any kind; None for anything else, and for one that no float holds."""
+    try:
+        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    except OverflowError:
+        return None
+
+
+def count(value: Any) -> int | None:
+    """A whole number that a table can hold; None for anything else."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63 else None

@@ -19,6 +19,7 @@ from benchmarks.run.sweep.cluster import ALONE, Cluster, ClusterError
 from benchmarks.run.sweep.code import fingerprint
 from benchmarks.run.sweep.files import Existing, existing, keep
 from benchmarks.run.sweep.worker import Work, topic, train
+from benchmarks.store import command_line
 from benchmarks.store.run_log import DIVERGED, UnusableFile
 
 if TYPE_CHECKING:
@@ -92,7 +93,9 @@ def sweep(
             client.submit(
                 train,
                 fingerprint(),
-                pickle.dumps(Work(run, found.lines, found.checkpoint, provenance, number)),
+                pickle.dumps(
+                    Work(run, found.lines, found.checkpoint, provenance, number, command_line.current())
+                ),
                 # The same key for whoever asks for this run: two sweeps on one cluster train it once.
                 key=f"train-{name}",
                 resources={ALONE: 1} if cluster.alone else None,

@@ -28,7 +28,7 @@ class OtherCode(RuntimeError):
 class Work:
     """A run, what is recorded of it already (file and checkpoint; None if nothing), and its provenance.
 
-    `sweep` names the sweep that asked, in the scheduler's log of who began the run.
+    `sweep` names the sweep that asked, in the scheduler's log of who began the run; `command` is its command.
     """
 
     run: Run
@@ -36,6 +36,7 @@ class Work:
     checkpoint: bytes | None
     provenance: Mapping[str, Any]
     sweep: str
+    command: str | None
 
 
 def train(expected: Mapping[str, str], pickled: bytes) -> bytes:
@@ -64,7 +65,7 @@ def train(expected: Mapping[str, str], pickled: bytes) -> bytes:
         if work.checkpoint is not None:
             path.with_suffix(".checkpoint.npz").write_bytes(work.checkpoint)
         with suppress(NonFiniteLoss):  # which is recorded as the run's end, and a result too
-            record(run, Path(folder), lambda _title, _steps: Silent(), _provenance(work))
+            record(run, Path(folder), lambda _title, _steps: Silent(), _provenance(work), work.command)
         return path.read_bytes()
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from benchmarks.define.metrics import METRICS, Metric
 from benchmarks.judge import learning as compared
 from benchmarks.judge.statistics import interval
 from benchmarks.show.figures import style
@@ -14,7 +15,6 @@ from benchmarks.show.figures.curves import runs_and_mean
 from benchmarks.show.figures.drawing import Drawing, styled
 from benchmarks.show.figures.parts import WIDTH, Titles, legend, log_axis
 from benchmarks.show.figures.style import Look
-from benchmarks.show.metrics import METRICS, Metric
 
 _SPANS = (("step", "last_step", "training steps"), ("train_s", "train_s", "seconds of training"))
 

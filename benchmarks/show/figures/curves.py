@@ -9,12 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from benchmarks.define.metrics import METRICS
 from benchmarks.judge.statistics import interval
 from benchmarks.show.figures import style
 from benchmarks.show.figures.drawing import Drawing, styled
 from benchmarks.show.figures.parts import WIDTH, Titles, legend, log_axis, present
 from benchmarks.show.figures.style import Look
-from benchmarks.show.metrics import METRICS
 
 _GRID = 61  # points of a mean and its band: more than a line of this length shows
 _RESAMPLES = 1999

@@ -6,11 +6,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from benchmarks.define.metrics import METRICS, Metric
 from benchmarks.show.figures import style
 from benchmarks.show.figures.drawing import Drawing, styled
 from benchmarks.show.figures.parts import WIDTH, Titles, log_axis, present
 from benchmarks.show.figures.style import Look
-from benchmarks.show.metrics import METRICS, Metric
 
 _LEFT = 1.35  # inches for the labels
 _FIGURE, _SECOND = 0.95, 0.75  # inches for the figures beside a panel, and for a second column of them

@@ -4,10 +4,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from benchmarks.define.metrics import Metric
 from benchmarks.show.figures.drawing import Drawing, styled
 from benchmarks.show.figures.parts import WIDTH, Titles, legend, log_axis, present, size_axis
 from benchmarks.show.figures.style import Look
-from benchmarks.show.metrics import Metric
 
 _COLUMNS = 3
 

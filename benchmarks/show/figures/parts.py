@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
+from benchmarks.define.metrics import significant
 from benchmarks.show.figures import style
 from benchmarks.show.figures.style import Look
-from benchmarks.show.metrics import significant
 
 WIDTH = 7.4  # inches; a page's column
 

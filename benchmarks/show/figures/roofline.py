@@ -6,11 +6,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from benchmarks.define.metrics import METRICS, significant
 from benchmarks.show.figures import style
 from benchmarks.show.figures.drawing import Drawing, styled
 from benchmarks.show.figures.parts import WIDTH, Titles, present
 from benchmarks.show.figures.style import Look
-from benchmarks.show.metrics import METRICS, significant
 
 _COLUMNS = 3
 

@@ -8,12 +8,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from benchmarks.define.metrics import METRICS
 from benchmarks.judge.statistics import interval
 from benchmarks.show.figures import style
 from benchmarks.show.figures.drawing import Drawing, styled
 from benchmarks.show.figures.parts import WIDTH, Titles, legend, log_axis
 from benchmarks.show.figures.style import Look
-from benchmarks.show.metrics import METRICS
 
 
 @styled

@@ -6,11 +6,10 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup, escape
 
-from benchmarks.show import sections
+from benchmarks.show import commands, sections
 from benchmarks.show.figures import style
 from benchmarks.show.page import datatables
-from benchmarks.show.sections import reproduce
-from benchmarks.store import read as records
+from benchmarks.store import records
 
 
 class NothingToReport(Exception):
@@ -33,12 +32,12 @@ def build(results_dir: Path | str, out_dir: Path | str) -> Path:
     results_dir, out_dir = Path(results_dir), Path(out_dir)
     found = records.read(results_dir)
     if found.empty:
-        unread = "".join(f"\n  {problem.file}: {problem.what}" for problem in found.problems)
+        unread = "".join(f"\n  {problem.file}: {problem.what}" for problem in found.unreadable)
         raise NothingToReport(
             f"nothing to report: {results_dir} has no readable record in curves/, timings/, parity/ or asv/."
             " These make some:\n"
-            f"  {reproduce.TRAIN} --results {results_dir}\n"
-            f"  {reproduce.MEASURE} --results {results_dir}"
+            f"  {commands.TRAIN} --results {results_dir}\n"
+            f"  {commands.MEASURE} --results {results_dir}"
             + (f"\nThese could not be read:{unread}" if unread else "")
         )
     out_dir.mkdir(parents=True, exist_ok=True)

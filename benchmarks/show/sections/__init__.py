@@ -16,7 +16,7 @@ from benchmarks.show.sections.parity import Parity
 from benchmarks.show.sections.provenance import Provenance
 from benchmarks.show.sections.section import Pick, Section
 from benchmarks.show.sections.settings import Settings
-from benchmarks.store.read import Records
+from benchmarks.store.records import Records
 
 
 @dataclass(frozen=True)

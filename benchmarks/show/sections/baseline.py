@@ -6,13 +6,13 @@ import pandas as pd
 
 from benchmarks.define.problem import NOTEBOOK, SYSTEM
 from benchmarks.show import figures as plots
+from benchmarks.show.commands import NOTEBOOK_TRAIN
 from benchmarks.show.figures import svg
 from benchmarks.show.names import Names
-from benchmarks.show.sections.reproduce import NOTEBOOK_TRAIN
 from benchmarks.show.sections.section import Section
 from benchmarks.show.tables import Builder, Table
 from benchmarks.store.published import NOTEBOOK_LOG_SOURCE, published_log
-from benchmarks.store.read import Records
+from benchmarks.store.records import Records
 from implementations.notebook import PUBLISHED_RULE
 
 _LAST_STEPS = 150  # from where on the published accuracy no longer rises

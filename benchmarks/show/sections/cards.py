@@ -6,13 +6,13 @@ import pandas as pd
 
 from benchmarks.define import gpu_plan
 from benchmarks.judge import costs as summary
+from benchmarks.show.commands import GPU_CHECK
 from benchmarks.show.names import Names
 from benchmarks.show.sections.clocks import clocks, described
 from benchmarks.show.sections.floors import Floors
-from benchmarks.show.sections.reproduce import GPU_CHECK
 from benchmarks.show.sections.section import Section
 from benchmarks.show.tables import Builder, Table
-from benchmarks.store.read import Records
+from benchmarks.store.records import Records
 
 _CASE = ["backend", "rule", "mode", "dtype", "device", *summary.SIZE]
 

@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from benchmarks.show.metrics import significant
-from benchmarks.store.read import Records
+from benchmarks.define.metrics import significant
+from benchmarks.store.records import Records
 
 _THROTTLE = {
     0x1: "idle",

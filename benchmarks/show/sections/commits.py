@@ -4,12 +4,12 @@ from typing import Any
 
 import pandas as pd
 
+from benchmarks.define.metrics import METRICS
 from benchmarks.judge import costs as summary
-from benchmarks.show.metrics import METRICS
 from benchmarks.show.names import Names
 from benchmarks.show.sections.section import Section
 from benchmarks.show.tables import Builder, Cell, Column, Table
-from benchmarks.store.read import Records
+from benchmarks.store.records import Records
 
 _RUN = ["machine", "commit", "run", "file"]
 

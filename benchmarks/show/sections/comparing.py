@@ -6,18 +6,18 @@ from typing import Any
 
 import pandas as pd
 
+from benchmarks.define.metrics import METRICS
 from benchmarks.define.problem import PROBLEMS, TASK_NAME
 from benchmarks.judge import learning as compared
 from benchmarks.show import figures as plots
 from benchmarks.show import picks
+from benchmarks.show.commands import FIGURE
 from benchmarks.show.figures import svg
-from benchmarks.show.metrics import BAND, METRICS
 from benchmarks.show.names import Names, threads_text
 from benchmarks.show.sections import notes
-from benchmarks.show.sections.reproduce import FIGURE
 from benchmarks.show.sections.section import Section
-from benchmarks.show.tables import Builder, Table
-from benchmarks.store.read import Records
+from benchmarks.show.tables import BAND, Builder, Table
+from benchmarks.store.records import Records
 
 
 class Comparing:

@@ -2,14 +2,14 @@
 
 import pandas as pd
 
+from benchmarks.define.metrics import METRICS
 from benchmarks.define.problem import SYSTEM
 from benchmarks.judge.agreement import TOLERANCES, computes_as_numpy
-from benchmarks.show.metrics import METRICS
+from benchmarks.show.commands import GPU_CHECK
 from benchmarks.show.names import Names
-from benchmarks.show.sections.reproduce import GPU_CHECK
 from benchmarks.show.sections.section import Section
 from benchmarks.show.tables import Builder, Row, Table
-from benchmarks.store.read import Records
+from benchmarks.store.records import Records
 
 _CASE = ["machine", "backend", "rule", "mode", "dtype", "device"]
 

@@ -4,17 +4,17 @@ from pathlib import Path
 
 import pandas as pd
 
+from benchmarks.define.metrics import METRICS
 from benchmarks.judge import costs as summary
 from benchmarks.show import figures as plots
 from benchmarks.show import picks
 from benchmarks.show import sentences as headlines
+from benchmarks.show.commands import MEASURE, SCALING
 from benchmarks.show.figures import svg
-from benchmarks.show.metrics import METRICS
 from benchmarks.show.names import Names, how
-from benchmarks.show.sections.reproduce import MEASURE, SCALING
 from benchmarks.show.sections.section import Section
 from benchmarks.show.tables import Builder, Table
-from benchmarks.store.read import Records
+from benchmarks.store.records import Records
 
 _NETWORKS = (
     "The notebook computes another network, as it is: its row shows what the step of a notebook costs, and is"

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from benchmarks.define.metrics import METRICS
 from benchmarks.judge import costs as summary
 from benchmarks.show import figures as plots
+from benchmarks.show.commands import GPU_CHECK
 from benchmarks.show.figures import svg
-from benchmarks.show.metrics import METRICS
 from benchmarks.show.names import Names
-from benchmarks.show.sections.reproduce import GPU_CHECK
 from benchmarks.show.sections.section import Section
 from benchmarks.show.tables import Builder, Table
 

@@ -8,7 +8,7 @@ import pandas as pd
 from benchmarks.judge.sweeps import Sweep
 from benchmarks.show.names import HEADINGS, Names
 from benchmarks.show.tables import Builder, Table
-from benchmarks.store.read import Records
+from benchmarks.store.records import Records
 from benchmarks.store.run_log import DIVERGED
 
 _CLUSTER = ["scheduler", "protocol", "workers", "dask", "timing"]

@@ -5,14 +5,15 @@ from typing import Any
 
 import pandas as pd
 
+from benchmarks.define.metrics import METRICS
 from benchmarks.judge import costs as summary
 from benchmarks.judge.agreement import PUBLISHED_TOLERANCE, computes_published
-from benchmarks.show.metrics import METRICS
+from benchmarks.show.commands import PARITY
 from benchmarks.show.names import Names
-from benchmarks.show.sections.reproduce import PARITY
 from benchmarks.show.sections.section import Pick, Section
 from benchmarks.show.tables import Builder
-from benchmarks.store.read import DEVIATIONS, Records
+from benchmarks.store.records import Records
+from benchmarks.store.schema import DEVIATIONS
 
 _GRADIENTS = DEVIATIONS[2:]
 

@@ -1,4 +1,4 @@
-"""The parts on where the records come from: what is missing, machines, problems, commands."""
+"""The parts on where the records come from: what is missing, machines, unreadable files, commands."""
 
 from collections.abc import Hashable, Mapping
 from typing import Any
@@ -6,12 +6,11 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.judge import costs as summary
+from benchmarks.show.commands import EXPORT, MEASURE, PARITY, REPORT
 from benchmarks.show.names import Names, threads_text
-from benchmarks.show.sections import reproduce
-from benchmarks.show.sections.reproduce import EXPORT, PARITY, REPORT
 from benchmarks.show.sections.section import Section
 from benchmarks.show.tables import Builder, Table
-from benchmarks.store.read import Records
+from benchmarks.store.records import Records
 
 
 class Provenance:
@@ -23,7 +22,7 @@ class Provenance:
 
     def sections(self) -> list[Section]:
         """All of them; without what is empty."""
-        found = (self._incomplete(), self._machines(), self._problems(), self._reproduce())
+        found = (self._incomplete(), self._machines(), self._unreadable(), self._reproduce())
         return [section for section in found if section is not None]
 
     def _incomplete(self) -> Section | None:
@@ -76,11 +75,10 @@ class Provenance:
         table.text("commit", "commit", long=True).text("Python", "python")
         return table.text("versions", "versions", long=True).build()
 
-    def _problems(self) -> Section | None:
-        problems = self._records.problems
-        if not problems:
+    def _unreadable(self) -> Section | None:
+        if not self._records.unreadable:
             return None
-        frame = pd.DataFrame([{"file": problem.file, "what": problem.what} for problem in problems])
+        frame = pd.DataFrame([vars(file) for file in self._records.unreadable])
         table = (
             Builder(frame, "These are not part of the report.")
             .text("file", "file", long=True)
@@ -89,20 +87,54 @@ class Provenance:
         return Section("problems", "Files that could not be read in full", tables=[table.build()])
 
     def _reproduce(self) -> Section:
+        runs, measured = self._records.runs, self._records.measurements
+        own = measured[~summary.of_asv(measured)]
+        unknown = [
+            f"{count} {noun}{'' if count == 1 else 's'}"
+            for count, noun in (
+                (int(runs["command"].isna().sum()), "training run"),
+                (int(own["command"].isna().sum()), "measurement"),
+            )
+            if count
+        ]
         return Section(
             "reproduce",
             "How to reproduce",
             lead="From a checkout of the commit above, with the package versions above installed. Records "
             "are described in results/README.md; raw samples are kept there. The last command writes them as"
             " tables for pandas, R or DuckDB.",
-            commands=[
-                *reproduce.training(self._records),
-                *reproduce.measure(self._records.measurements),
-                PARITY,
-                REPORT,
-                EXPORT,
-            ],
+            commands=[*_trained(runs), *_measured(own, measured), PARITY, REPORT, EXPORT],
+            notes=[f"The commands of {' and '.join(unknown)} are not recorded."] if unknown else [],
         )
+
+
+_TRAINING = (("train",), ("figure",), ("sweep",), ("figure", "--tuned"))
+"""Words of commands in the order in which one needs what another records: tuned settings need a sweep."""
+
+
+def _trained(runs: pd.DataFrame) -> list[str]:
+    """The recorded commands of training runs, each once."""
+
+    def place(command: str) -> int:
+        words = command.split()[3:]
+        return max(n for n, named in enumerate(_TRAINING) if n == 0 or set(named) <= set(words))
+
+    return sorted(runs.sort_values("started", kind="stable")["command"].dropna().unique(), key=place)
+
+
+def _measured(own: pd.DataFrame, measured: pd.DataFrame) -> list[str]:
+    """The command of the newest measurement, and of the newest sweep through sizes if that is another."""
+    if measured.empty:
+        return [MEASURE]
+    if own.empty:
+        newest = measured.sort_values("started").iloc[-1]
+        return [f"asv run --record-samples {newest['commit'][:10]}^!"]
+    newest = own.sort_values("started", ascending=False)["command"].dropna().unique()
+    # The same command again, or one of other backends or rules, adds nothing to know.
+    return [
+        *[text for text in newest if "--scaling" not in text][:1],
+        *[text for text in newest if "--scaling" in text][:1],
+    ]
 
 
 def _commit(row: Mapping[Hashable, Any]) -> str:

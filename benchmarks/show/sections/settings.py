@@ -7,18 +7,18 @@ from typing import Any
 
 import pandas as pd
 
+from benchmarks.define.metrics import METRICS
 from benchmarks.define.problem import TASK_NAME
 from benchmarks.judge import learning as compared
 from benchmarks.judge import sweeps
 from benchmarks.show import figures as plots
+from benchmarks.show.commands import FIGURE, SWEEP
 from benchmarks.show.figures import svg
-from benchmarks.show.metrics import BAND, METRICS
 from benchmarks.show.names import HEADINGS, Names
 from benchmarks.show.sections import origins
-from benchmarks.show.sections.reproduce import FIGURE
 from benchmarks.show.sections.section import Section
-from benchmarks.show.tables import Builder, Table
-from benchmarks.store.read import Records
+from benchmarks.show.tables import BAND, Builder, Table
+from benchmarks.store.records import Records
 
 _FEW = 5
 """Seeds that a tuned setting should be shown on at least."""
@@ -46,9 +46,7 @@ class Settings:
             ]
             parts = [part for part in parts if part is not None]
             missing = f"Rules were not trained with several {what} here. This does it:"
-            found += parts or [
-                Section(kind, title, missing=missing, commands=[f"{sweeps.SWEEP} --preset {kind}"])
-            ]
+            found += parts or [Section(kind, title, missing=missing, commands=[f"{SWEEP} --preset {kind}"])]
         return found
 
     def _section(
@@ -77,7 +75,7 @@ class Settings:
         untouched = [name for name in untouched if sweeps.usual(task, name) is not None]
         if untouched:
             which = " or ".join(HEADINGS[name] for name in untouched)
-            section.notes.append(f"No run turns {which}; {sweeps.SWEEP} --preset {kind} does.")
+            section.notes.append(f"No run turns {which}; {SWEEP} --preset {kind} does.")
         section.notes += self._lost(members) + origins.retried(self._names, members)
         section.tables.append(origins.table(self._records, self._names, members))
         self._lacking(section, task, members)
@@ -166,8 +164,14 @@ class Settings:
             total = len(sweep.settings) * len(sweep.rules) * len(sweep.seeds)
             section.tables.append(origins.lacking(self._names, sweep, lacks))
             text = f"{count} of {total} runs of a sweep are missing, which the last table names."
-            section.missing = f"{text} This adds them; what is recorded is skipped:"
-            section.commands.append(sweep.command)
+            commands = sweeps.commands(rows)
+            section.commands += [text for text in commands if text not in section.commands]
+            others = ",".join(sorted(set(lacks["rule"]) - set(rows["rule"])))
+            adds = f"those of its own rules, and with --rule {others} the others" if others else "them"
+            if commands:
+                section.missing = f"{text} This adds {adds}; what is recorded is skipped:"
+            else:
+                section.missing = f"{text} The command of that sweep is not recorded."
 
     def _lost(self, members: pd.DataFrame) -> list[str]:
         """What the plot of a sweep can't show: at which settings runs diverged."""

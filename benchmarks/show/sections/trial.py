@@ -4,8 +4,8 @@ import base64
 from html import escape
 from pathlib import Path
 
+from benchmarks.show.commands import RASTER
 from benchmarks.show.figures.svg import Picture
-from benchmarks.show.sections.reproduce import RASTER
 from benchmarks.show.sections.section import Section
 
 _STEM = "raster"

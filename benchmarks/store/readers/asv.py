@@ -12,24 +12,14 @@ from typing import Any
 
 from asv.results import Results
 
+from benchmarks.define.metrics import METRICS
 from benchmarks.define.problem import SYSTEM
 from benchmarks.store.asv_files import Benchmark, StoredCase, benchmarks, cases, literal
-from benchmarks.store.found import Found, count
-from benchmarks.store.schema import is_duration
-from benchmarks.store.tables import CASE, SAMPLES, TIMED
+from benchmarks.store.readers.rows import Rows
+from benchmarks.store.schema import CASE, SAMPLES, TIMED, count, is_duration
 
 # Method of a benchmark -> the column that its figure belongs to.
-_COLUMNS = {
-    "time_step": "step_s",
-    "time_evaluate": "forward_s",
-    "timeraw_import": "import_s",
-    "track_compilation_s": "compile_s",
-    "track_peak_bytes": "peak_bytes",
-    "track_device_peak_bytes": "device_peak_bytes",
-    "track_bytes_per_step": "bytes_per_step",
-    "track_test_error": "test_error",
-    "track_nmse": "nmse",
-}
+_COLUMNS = {metric.asv: metric.column for metric in METRICS.values() if metric.asv}
 # Parameter of a benchmark -> column of a case. Others are not of the case and stay out.
 _COUNTS = ("batch", "n_steps", "n_rec")
 _NOT_A_RESULT = {"machine.json", "benchmarks.json"}
@@ -41,34 +31,34 @@ _REASONS = {
 }
 
 
-def read(results_dir: Path, found: Found) -> None:
+def read(results_dir: Path, rows: Rows) -> None:
     """Read all of them; a file that is not one of ASV's, or not in full, is named and left out."""
     directory = results_dir / "asv"
     if not directory.is_dir():
         if directory.exists():
-            found.problem("asv", "not a folder; left out")
+            rows.leave_out("asv", "not a folder; left out")
         return
-    known = _benchmarks(directory, found)
+    known = _benchmarks(directory, rows)
     for path in sorted(directory.glob("*/*.json")):
         if path.name in _NOT_A_RESULT:
             continue
         file = f"asv/{path.parent.name}/{path.name}"
         try:
-            rows, unknown = _rows(path, file, known)
+            measured, unknown = _rows(path, file, known)
         except Exception as error:  # whatever ASV's reader, or what follows from it, stumbles over
-            found.problem(
+            rows.leave_out(
                 file, f"is no result of ASV 0.6, or not a whole one ({type(error).__name__}); left out"
             )
             continue
         if unknown:
-            found.problem(
+            rows.leave_out(
                 file, f"holds benchmarks that the report does not know: {', '.join(unknown)}; left out"
             )
-        for environment, row, samples in rows:
-            machine, commit = found.environment(environment, "ASV")
-            number = found.next_measurement
-            found.measurements.append({**row, "measurement": number, "machine": machine, "commit": commit})
-            found.samples += [{"measurement": number, **sample} for sample in samples]
+        for environment, row, samples in measured:
+            machine, commit = rows.environment(environment, "ASV")
+            number = rows.next_measurement
+            rows.measurements.append({**row, "measurement": number, "machine": machine, "commit": commit})
+            rows.samples += [{"measurement": number, **sample} for sample in samples]
 
 
 _Row = tuple[dict[str, Any], dict[str, Any], list[dict[str, float]]]
@@ -143,18 +133,18 @@ def _environment(results: Results) -> dict[str, Any]:
     }
 
 
-def _benchmarks(directory: Path, found: Found) -> dict[str, Benchmark]:
+def _benchmarks(directory: Path, rows: Rows) -> dict[str, Benchmark]:
     """The list of benchmarks, which has the names of parameters; empty where it can't be read."""
     if not (directory / "benchmarks.json").exists():
         if any(directory.glob("*/*.json")):
-            found.problem(
+            rows.leave_out(
                 "asv/benchmarks.json", "missing, so that parameters have no names; asv/ is left out"
             )
         return {}
     try:
         return benchmarks(directory)
     except (OSError, ValueError, AttributeError, RecursionError) as error:
-        found.problem("asv/benchmarks.json", f"can't be read ({type(error).__name__}); asv/ is left out")
+        rows.leave_out("asv/benchmarks.json", f"can't be read ({type(error).__name__}); asv/ is left out")
         return {}
 
 

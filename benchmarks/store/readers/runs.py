@@ -5,44 +5,46 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks.store import schema as lines
-from benchmarks.store.found import Found, count, files, threads
+from benchmarks.store.readers import lines
+from benchmarks.store.readers.rows import Rows, files, threads
 from benchmarks.store.run_log import DIVERGED
-from benchmarks.store.tables import CASE
+from benchmarks.store.schema import CASE, CURVE_KINDS, count
 
 
-def read(results_dir: Path, found: Found) -> None:
+def read(results_dir: Path, rows: Rows) -> None:
     """Read all of them."""
-    for path in files(results_dir / "curves", "curves", ".jsonl", found):
-        _read(path, f"curves/{path.name}", found)
+    for path in files(results_dir / "curves", "curves", ".jsonl", rows):
+        _read(path, f"curves/{path.name}", rows)
 
 
-def _read(path: Path, file: str, found: Found) -> None:
+def _read(path: Path, file: str, rows: Rows) -> None:
     run: dict[str, Any] | None = None
     machines: list[str] = []
     commits: list[str] = []
     sweeps: list[dict[str, Any]] = []  # of each session; empty where no sweep trained it
     started = ""
+    command: str | None = None
     end: str | None = None
     points: dict[int, dict[str, Any]] = {}
     criteria: list[dict[str, Any]] = []
     final: dict[str, Any] | None = None
-    already = len(found.problems)
-    for record in lines.read(path, file, lines.CURVE_KINDS, found):
+    already = len(rows.unreadable)
+    for record in lines.read(path, file, CURVE_KINDS, rows):
         kind = record["kind"]
         if kind == "run":
             if run is not None:
-                found.problem(file, "holds a second run; the lines from there on are left out")
+                rows.leave_out(file, "holds a second run; the lines from there on are left out")
                 break
             run = record
         elif run is None:
             break
         elif kind == "session":
-            machine, commit = found.environment(record["environment"], "training")
+            machine, commit = rows.environment(record["environment"], "training")
             machines += [machine] if machine not in machines else []
             commits += [commit] if commit not in commits else []
             sweeps.append(record.get("sweep") or {})
             started = max(started, record["started"])
+            command = record.get("command") or command
             end = None  # a run that goes on after its end, to do more steps
         elif kind == "point":
             points[record["step"]] = record
@@ -53,13 +55,13 @@ def _read(path: Path, file: str, found: Found) -> None:
         else:
             end = record["reason"]
     if run is None:
-        if len(found.problems) == already:
-            found.problem(file, "does not start with a run record; left out")
-        elif found.problems[-1].what != "empty":
-            found.problem(file, "has no readable run record; left out")
+        if len(rows.unreadable) == already:
+            rows.leave_out(file, "does not start with a run record; left out")
+        elif rows.unreadable[-1].what != "empty":
+            rows.leave_out(file, "has no readable run record; left out")
         return
     if not points and end != DIVERGED:
-        found.problem(file, "holds no point yet")
+        rows.leave_out(file, "holds no point yet")
         return
     last = points[max(points)] if points else {"step": 0, "train_s": None}
     timings = [sweep.get("timing") for sweep in sweeps]
@@ -82,18 +84,19 @@ def _read(path: Path, file: str, found: Found) -> None:
         "end": end,
         "sessions": len(sweeps),
         **_cluster(sweeps),
+        "command": command,
     }
     identity = (*CASE, "seed", "experiment", "machine")
-    for other in found.runs:
+    for other in rows.runs:
         if all(other[name] == row[name] for name in identity):
-            found.problem(file, f"repeats the run in {other['file']}; left out")
+            rows.leave_out(file, f"repeats the run in {other['file']}; left out")
             return
-    found.runs.append(row)
-    found.points += [{**points[step], "file": file} for step in sorted(points)]
+    rows.runs.append(row)
+    rows.points += [{**points[step], "file": file} for step in sorted(points)]
     if final is not None and final["step"] == last["step"]:  # not one of a run that went on after it
-        found.finals.append({**final, "file": file})
+        rows.finals.append({**final, "file": file})
     # "For the first time": a run has one criterion; the earliest counts if a file has more.
-    found.criteria += [{**c, "file": file} for c in sorted(criteria, key=lambda c: c["step"])[:1]]
+    rows.criteria += [{**c, "file": file} for c in sorted(criteria, key=lambda c: c["step"])[:1]]
 
 
 def _cluster(sweeps: list[dict[str, Any]]) -> dict[str, Any]:

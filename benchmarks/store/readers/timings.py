@@ -3,33 +3,34 @@
 from pathlib import Path
 from typing import Any
 
-from benchmarks.store import schema as lines
-from benchmarks.store.found import Found, files, number, threads
+from benchmarks.store.readers import lines
+from benchmarks.store.readers.rows import Rows, files, threads
+from benchmarks.store.schema import TIMING_KINDS, number
 
 _FLOORS = ("memory", "arithmetic", "latency")
 _MOVING = ("sm_mhz", "memory_mhz", "temperature_c", "power_w")
 
 
-def read(results_dir: Path, found: Found) -> None:
+def read(results_dir: Path, rows: Rows) -> None:
     """Read all of them."""
-    for folder, rows in (("timings", found.measurements), ("fallback", found.fallbacks)):
-        for path in files(results_dir / folder, folder, ".jsonl", found):
-            _read(path, f"{folder}/{path.name}", found, rows)
+    for folder, table in (("timings", rows.measurements), ("fallback", rows.fallbacks)):
+        for path in files(results_dir / folder, folder, ".jsonl", rows):
+            _read(path, f"{folder}/{path.name}", rows, table)
 
 
-def _read(path: Path, file: str, found: Found, rows: list[dict[str, Any]]) -> None:
-    for record in lines.read(path, file, lines.TIMING_KINDS, found):
-        place = found.next_measurement
+def _read(path: Path, file: str, rows: Rows, table: list[dict[str, Any]]) -> None:
+    for record in lines.read(path, file, TIMING_KINDS, rows):
+        place = rows.next_measurement
         samples = record.get("step_s") or []
         if record["status"] == "ok" and not samples and record.get("peak_bytes") is None:
-            found.problem(file, "holds a measurement that is ok but has no figure; left out")
+            rows.leave_out(file, "holds a measurement that is ok but has no figure; left out")
             continue
-        machine, commit = found.environment(record["environment"], "timing")
+        machine, commit = rows.environment(record["environment"], "timing")
         events = record.get("event_s") or [None] * len(samples)
         if len(events) != len(samples):
-            found.problem(file, "holds a measurement whose two clocks have not as many samples; left out")
+            rows.leave_out(file, "holds a measurement whose two clocks have not as many samples; left out")
             continue
-        rows.append(
+        table.append(
             {
                 **record,
                 **_roofline(record.get("roofline") or {}),
@@ -41,7 +42,7 @@ def _read(path: Path, file: str, found: Found, rows: list[dict[str, Any]]) -> No
                 "commit": commit,
             }
         )
-        found.samples += [
+        rows.samples += [
             {"measurement": place, "step_s": wall_s, "event_s": event_s}
             for wall_s, event_s in zip(samples, events, strict=True)
         ]

@@ -1,4 +1,4 @@
-"""What the readers of all kinds of files fill: rows as they are read, and problems."""
+"""What the readers of all kinds of files fill: rows as they are read, and what was left out."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -6,11 +6,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.store.tables import ENVIRONMENT_COLUMNS, Problem
+from benchmarks.store.schema import ENVIRONMENT_COLUMNS, count
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """Something that could not be read: the file's path under results/, and what is wrong with it."""
+
+    file: str
+    what: str
 
 
 @dataclass
-class Found:
+class Rows:
     """Rows by table; `Records` says what they hold."""
 
     runs: list[dict[str, Any]] = field(default_factory=list)
@@ -23,11 +31,11 @@ class Found:
     conformance: list[dict[str, Any]] = field(default_factory=list)
     fallbacks: list[dict[str, Any]] = field(default_factory=list)
     environments: dict[str, dict[str, Any]] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
+    unreadable: list[Unreadable] = field(default_factory=list)
 
-    def problem(self, file: str, what: str) -> None:
+    def leave_out(self, file: str, what: str) -> None:
         """Name a file that is left out in part or whole."""
-        self.problems.append(Problem(file, what))
+        self.unreadable.append(Unreadable(file, what))
 
     @property
     def next_measurement(self) -> int:
@@ -51,12 +59,12 @@ class Found:
         return machine, f"{row['commit'] or 'unknown'}{dirty}"
 
 
-def files(directory: Path, label: str, suffix: str, found: Found) -> Iterator[Path]:
+def files(directory: Path, label: str, suffix: str, rows: Rows) -> Iterator[Path]:
     """The files of a folder with this suffix, by name; names what else lies there."""
     try:
         paths = sorted(directory.iterdir()) if directory.exists() else []
     except OSError as error:
-        found.problem(label, f"can't be read: {error.strerror}")
+        rows.leave_out(label, f"can't be read: {error.strerror}")
         return
     for path in paths:
         if path.name.startswith(".") or path.name.endswith(".checkpoint.npz"):
@@ -64,23 +72,10 @@ def files(directory: Path, label: str, suffix: str, found: Found) -> Iterator[Pa
         if path.suffix == suffix and path.is_file():
             yield path
         else:
-            found.problem(f"{label}/{path.name}", f"not a {suffix} file; left out")
+            rows.leave_out(f"{label}/{path.name}", f"not a {suffix} file; left out")
 
 
 def threads(record: Mapping[str, Any]) -> str:
     """The text that `CASE` wants, of a record whose null means all."""
     count = record.get("threads")
     return "all" if count is None else str(count)
-
-
-def number(value: Any) -> float | None:
-    """A number of any kind; None for anything else, and for one that no float holds."""
-    try:
-        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
-    except OverflowError:
-        return None
-
-
-def count(value: Any) -> int | None:
-    """A whole number that a table can hold; None for anything else."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63 else None
