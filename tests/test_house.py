@@ -1,4 +1,4 @@
-"""The six rooms of benchmarks/: which may import which, and that no module imports itself by way of others."""
+"""The six rooms of benchmarks/: which may import which, and that no module imports itself through others."""
 
 import ast
 from collections.abc import Iterable, Mapping

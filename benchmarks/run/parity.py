@@ -129,8 +129,10 @@ def compare_all(
     file = RunFile(results / "parity")
     for backend, of_backend in groupby(wanted, key=lambda check: check.backend):
         limit_s = _TIMEOUT_S if left_s is None else left_s()
+        if limit_s <= 0.0:
+            return
         late = f"{backend} took longer than {limit_s:g} s"
-        for check, outcome in compared(list(of_backend), compare, _unavailable, max(limit_s, 1.0), late):
+        for check, outcome in compared(list(of_backend), compare, _unavailable, limit_s, late):
             if left_s is not None and outcome["reason"] == late:
                 return
             named = {"kind": "parity", **check._asdict(), "dtype": "float64"}
