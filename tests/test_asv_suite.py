@@ -19,8 +19,7 @@ from benchmarks.define import asv as suite
 from benchmarks.define.cases import Case, delayed
 from benchmarks.define.problem import NOTEBOOK, PROBLEMS
 from benchmarks.define.systems import SYSTEMS
-from benchmarks.run import asv as asv_suite
-from benchmarks.run import asv_classes, caches, device, quick
+from benchmarks.run import asv_classes, asv_command, caches, device, quick
 from benchmarks.step_time import PatternStepTime, StepTime
 from benchmarks.store import asv_files
 from implementations.registry import DEVICES
@@ -343,7 +342,7 @@ def math_nan() -> float:
 
 def test_the_machine_has_no_name_of_its_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("HOME", str(tmp_path))
-    name = asv_suite.register_machine()
+    name = asv_command.register_machine()
     text = (tmp_path / ".asv-machine.json").read_text()
     machine = json.loads(text)[name]
     assert machine["machine"] == name
@@ -352,7 +351,7 @@ def test_the_machine_has_no_name_of_its_owner(tmp_path: Path, monkeypatch: pytes
 
 
 def test_asv_runs_as_configured():
-    config = asv_suite.load_json(str(asv_suite.CONFIG), js_comments=True)
+    config = asv_command.load_json(str(asv_command.CONFIG), js_comments=True)
     assert config["launch_method"] == "spawn"
     assert config["results_dir"] == "results/asv"
     pinned = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if "asv_runner" in line]

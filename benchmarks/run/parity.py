@@ -15,12 +15,12 @@ import numpy as np
 
 import implementations as impl
 from benchmarks.run.agreement import compared, computed, deviations
+from benchmarks.run.checkout import ROOT
 from benchmarks.run.environment import environment
 from benchmarks.store.append import RunFile
 from implementations import rules
 
-_ROOT = Path(__file__).resolve().parents[2]
-_ORACLE = _ROOT / "tests" / "oracle" / "small.npz"
+_ORACLE = ROOT / "tests" / "oracle" / "small.npz"
 _TIMEOUT_S = 600.0
 
 
