@@ -36,7 +36,12 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        return import_module(f"benchmarks.cli.{cmd_name.replace('-', '_')}").command
+        from benchmarks.define.plugins import PluginError  # as in `_use`
+
+        try:
+            return import_module(f"benchmarks.cli.{cmd_name.replace('-', '_')}").command
+        except PluginError as error:  # a name of theirs is taken
+            raise click.ClickException(str(error)) from error
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
