@@ -70,7 +70,7 @@ def judge(base: pd.DataFrame, head: pd.DataFrame, thresholds: Thresholds) -> pd.
     """A verdict for each case of either side.
 
     Args:
-        base, head: `asv_suite.COLUMNS`, a row per case.
+        base, head: `store.asv_files.COLUMNS`, a row per case.
         thresholds: what counts as a change.
 
     Returns:

@@ -38,7 +38,7 @@ class Comparison:
         base, head: as asked for, and the full hashes.
         machine: processor and cores.
         rounds: interleaved processes per case and side.
-        verdicts: `regressions.COLUMNS`.
+        verdicts: `judge.gate.COLUMNS`.
         unconfirmed: cases that were worse at first, and not when measured again.
     """
 

@@ -4,7 +4,7 @@ import pandas as pd
 
 from benchmarks.define.metrics import METRICS
 from benchmarks.define.problem import SYSTEM
-from benchmarks.run import conformance
+from benchmarks.judge.agreement import TOLERANCES, computes_as_numpy
 from benchmarks.show.commands import GPU_CHECK
 from benchmarks.show.names import Names
 from benchmarks.show.sections.section import Section
@@ -36,11 +36,10 @@ class Conformance:
         rows = self._names.by_rule(self._names.labelled(rows, machines=True))
         compared, left_out = rows[rows["status"] != "unavailable"], rows[rows["status"] == "unavailable"]
         holds = pd.Series(
-            [conformance.holds(row) for row in compared.to_dict("records")], compared.index, dtype=bool
+            [computes_as_numpy(row) for row in compared.to_dict("records")], compared.index, dtype=bool
         )
         bounds = " and ".join(
-            f"{METRICS['deviation'].format(bound)} in {dtype}"
-            for dtype, bound in conformance.TOLERANCES.items()
+            f"{METRICS['deviation'].format(bound)} in {dtype}" for dtype, bound in TOLERANCES.items()
         )
         section.lead = (
             "Random problems of odd sizes against the NumPy backend in float64. Deviation: the largest"
@@ -74,6 +73,6 @@ class Conformance:
 
 
 def _verdict(row: Row) -> str:
-    if conformance.holds(row):
+    if computes_as_numpy(row):
         return "agrees"
     return f"failed: {' '.join(str(row['reason']).split())}" if row["status"] == "failed" else "deviates"

@@ -7,7 +7,7 @@ import pandas as pd
 
 from benchmarks.define.metrics import METRICS
 from benchmarks.judge import costs as summary
-from benchmarks.run import parity
+from benchmarks.judge.agreement import PUBLISHED_TOLERANCE, computes_published
 from benchmarks.show.commands import PARITY
 from benchmarks.show.names import Names
 from benchmarks.show.sections.section import Pick, Section
@@ -40,8 +40,9 @@ class Parity:
         section.lead = (
             "One batch in float64, whose spikes, loss and gradients were computed by the TensorFlow code"
             " published with the paper. Deviation: the largest absolute difference over the largest absolute"
-            f" value published. Rounding explains up to {METRICS['deviation'].format(parity.TOLERANCE)}; the"
-            " tests demand that of every case, and compare more."
+            " value published. Rounding explains up to"
+            f" {METRICS['deviation'].format(PUBLISHED_TOLERANCE)}; the tests demand that of every case, and"
+            " compare more."
         )
         if len(compared):
             table = Builder(self._names.by_rule(compared), "Deviations from the published numbers.")
@@ -64,14 +65,14 @@ class Parity:
 
 
 def _verdict(row: Mapping[Hashable, Any]) -> str:
-    if parity.holds(row):
+    if computes_published(row):
         return "agrees"
     return f"failed: {' '.join(str(row['reason']).split())}" if row["status"] == "failed" else "deviates"
 
 
 def _pick(compared: pd.DataFrame) -> Pick:
     """Whether the costs compare at all."""
-    holds = [parity.holds(record) for record in compared.to_dict("records")]
+    holds = [computes_published(record) for record in compared.to_dict("records")]
     good, bad = compared[holds], compared[[not held for held in holds]]
     choice = f"{len(good)} of {len(compared)} cases compute the same"
     text = "Backend, rule and mode against the published code, in float64"
