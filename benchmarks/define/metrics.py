@@ -111,9 +111,9 @@ plugins.extend(METRICS, lambda: ((row.column, row) for row in plugins.instances(
 
 
 def judged(asv_unit: str | None) -> Judged | None:
-    """How the regression gate judges what ASV stored in this unit; None for not at all."""
+    """How the regression gate judges what ASV stored in a unit; None for not at all."""
     found = (row.judged for row in METRICS.values() if row.judged is not None)
-    return next((how for how in found if how.asv_unit == asv_unit), None)
+    return next((judged for judged in found if judged.asv_unit == asv_unit), None)
 
 
 def columns(*places: Place) -> list[str]:

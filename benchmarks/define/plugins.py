@@ -50,7 +50,7 @@ def use(paths: Iterable[Path]) -> None:
             raise PluginError(f"plug-in {path} is no file")
         found.append(str(path.resolve()))
     os.environ[VARIABLE] = os.pathsep.join(dict.fromkeys(found))
-    _settle()
+    load()
 
 
 def extend(registry: dict[str, T], find: Callable[[], Iterable[tuple[str, T]]], what: str) -> None:
@@ -65,7 +65,7 @@ def extend(registry: dict[str, T], find: Callable[[], Iterable[tuple[str, T]]], 
         PluginError: a name is there already, or a plug-in can't be imported.
     """
     _waiting.append((registry, find, what))
-    _settle()
+    load()
 
 
 _waiting: list[tuple[dict[str, Any], Callable[[], Iterable[tuple[str, Any]]], str]] = []
@@ -73,7 +73,7 @@ _modules: list[ModuleType] = []
 _state = {"imported": False, "importing": False}
 
 
-def _settle() -> None:
+def load() -> None:
     """Import all plug-ins, those of installed packages first, by name; then fill the registries that wait."""
     if _state["importing"]:
         return  # a plug-in has imported what it extends: whoever imports it goes on here

@@ -190,7 +190,7 @@ def answer() -> None:
         ctypes.CDLL(None).prctl(_END_WITH_PARENT, signal.SIGKILL)
     stream = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # a backend may print lines of its own
-    plugins.modules()  # or what they define could not be read below
+    plugins.load()  # or what they define could not be read below
     function, items = pickle.load(sys.stdin.buffer)
     for item in items:
         try:
