@@ -91,7 +91,8 @@ def cases(results: Results, benchmark: str) -> Iterator[StoredCase]:
         status = "failed" if value is None else "unavailable" if is_na(value) else "ok"
         # A parameter with one value for all cases tells none apart
         told = tuple(text for text, choice in zip(texts, choices, strict=True) if len(choice) > 1)
-        yield StoredCase(benchmark, texts, told, status, value, (own or [value]) if status == "ok" else [])
+        kept = [] if value is None or status != "ok" else own or [value]
+        yield StoredCase(benchmark, texts, told, status, value, kept)
 
 
 def of_commit(folder: Path, machine: str, commit: str) -> pd.DataFrame:
