@@ -21,6 +21,7 @@ from benchmarks.define.metric import AS_MEMORY, Judged, Measured, Metric
 def spikes(measured: Measured) -> float:
     measured.step()
     assert len(measured.step_s) >= 3
+    assert measured.case.backend == "numpy"
     return float(measured.learner.simulate(measured.loaded).spikes.sum()) / 400.0
 
 

@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from benchmarks.define.cases import Case
+
 
 def significant(value: float, digits: int = 3) -> str:
     """At least `digits` significant digits, never an exponent: 0.0412, 4.12, 41.2, 412, 41234."""
@@ -85,12 +87,14 @@ class Measured:
     """What a metric's function is given: a case in its own process, after its samples.
 
     Attributes:
+        case: what is measured; its system may be another than the backends.
         learner: with the weights that the last step left; `implementations.Learner` says what it can do.
         loaded: the batch of the case, as `learner.load` gave it.
         step: takes one more step on it, up to its end.
         step_s: seconds of each sample.
     """
 
+    case: Case
     learner: Any
     loaded: Any
     step: Callable[[], None]
@@ -118,7 +122,7 @@ class Metric:
         places: where it is recorded; nowhere, if it is computed from others. One with `measure` is a "cost".
         asv: the method of ASV's benchmarks that records it; "" if none does.
         judged: how the regression gate judges it; None for not at all.
-        measure: measures it, once per timed process.
+        measure: measures it, once per timed process; None where there is none of a case.
     """
 
     column: str
@@ -130,7 +134,7 @@ class Metric:
     places: tuple[Place, ...] = ()
     asv: str = ""
     judged: Judged | None = None
-    measure: Callable[[Measured], float] | None = None
+    measure: Callable[[Measured], float | None] | None = None
 
     @property
     def heading(self) -> str:
