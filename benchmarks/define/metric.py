@@ -1,14 +1,13 @@
 """What a metric is: its column, name, unit, direction; how it is printed, recorded, measured and judged.
 
-`metrics.METRICS` has them all. A plug-in adds one by an instance of `Metric` at its top level.
+`metrics.METRICS` has them all. A plug-in adds one by an instance of `Metric` at its top level, and imports this
+module: so it imports no table that plug-ins extend.
 """
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
-
-from benchmarks.define.cases import Case
 
 
 def significant(value: float, digits: int = 3) -> str:
@@ -87,14 +86,14 @@ class Measured:
     """What a metric's function is given: a case in its own process, after its samples.
 
     Attributes:
-        case: what is measured; its system may be another than the backends.
+        case: a `cases.Case`; its system may be another than the backends.
         learner: with the weights that the last step left; `implementations.Learner` says what it can do.
         loaded: the batch of the case, as `learner.load` gave it.
         step: takes one more step on it, up to its end.
         step_s: seconds of each sample.
     """
 
-    case: Case
+    case: Any
     learner: Any
     loaded: Any
     step: Callable[[], None]

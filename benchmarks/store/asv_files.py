@@ -91,7 +91,7 @@ def cases(results: Results, benchmark: str) -> Iterator[StoredCase]:
         status = "failed" if value is None else "unavailable" if is_na(value) else "ok"
         # A parameter with one value for all cases tells none apart
         told = tuple(text for text, choice in zip(texts, choices, strict=True) if len(choice) > 1)
-        kept = [] if value is None or status != "ok" else own or [value]
+        kept: list[float] = [] if value is None or status != "ok" else own or [value]
         yield StoredCase(benchmark, texts, told, status, value, kept)
 
 
