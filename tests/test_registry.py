@@ -104,8 +104,14 @@ def test_signatures_are_those_of_the_interface(backend: str) -> None:
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_every_backend_has_the_same_files(backend: str) -> None:
     folder = Path(registry.__file__).parent / backend
-    names = {path.stem for path in folder.glob("*.py")}
-    assert {"__init__", "learner", "dynamics", "loss", "bptt", "eprop", "online"} <= names
+    assert {"__init__", "learner"} <= {path.stem for path in folder.glob("*.py")}
+    # a backend of several engines has the equations in the folder of one of them, and says which one computes
+    inside = {"numba": "cpu", "torch": "loop", "jax": "scan"}.get(backend)
+    assert (inside is None) != (folder / "engines.py").exists()
+    engine = folder if inside is None else folder / inside
+    names = {path.stem for path in engine.glob("*.py")}
+    assert {"__init__", "dynamics", "loss", "bptt", "per_neuron", "online"} <= names
+    assert inside is None or "engine" in names
 
 
 @pytest.mark.parametrize("dtype", ["float32", np.float32, np.dtype("float64")])

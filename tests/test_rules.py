@@ -139,7 +139,8 @@ def test_names_are_there_for_whoever_looks() -> None:
     code = (
         "import implementations as impl; from implementations.rules import Rule, register;"
         " register(Rule('new', 'new', True, True, 'fixed', ('adjoint',)));"
-        " from implementations import RULES; print(RULES[-1], impl.RULES[-1], impl.unavailable('numpy', rule='new'))"
+        " from implementations import RULES;"
+        " print(RULES[-1], impl.RULES[-1], impl.unavailable('numpy', rule='new'))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
