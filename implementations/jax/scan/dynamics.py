@@ -1,5 +1,12 @@
 """The forward pass, in blocks of time steps, as pure functions; states, trials, products of blocks.
 
+    here               README.md               unit or scaling
+    v, a, z, y         v[t], a[t], z[t], y[t]  as there; z as numbers
+    theta_u            u[t]                    times theta, as is v: v[t] - theta - beta a[t]
+    with_reset(w_rec)  W_rec                   W_rec - theta I: the reset is a weight
+    rest               refractory              silent steps left, n_ref - 1 after a spike: silent where > 0
+    height             dampening               over theta^2, as psi is found from theta u
+
 Arrays are time-major, (time, batch, n). A trial whose length is no multiple of the block gets silent steps in
 front, which change nothing at all: with v = a = 0, u = -1 and psi = 0.
 """

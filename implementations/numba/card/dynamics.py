@@ -1,6 +1,17 @@
 # type: ignore  # what is inside a kernel has other types than Numba's stand-ins for Python show
 """The forward pass: block = trial, thread = neuron, the time loop inside the kernel.
 
+    here          README.md      unit or scaling
+    v             v[t]           over theta; after step t it is alpha v[t], and rows of weights are added
+    a             a[t]           as there; after step t it is rho a[t], and z[t] is added
+    u             u[t]           as there
+    beta          beta           over theta
+    w             W_in, W_rec    [W_in; W_rec - theta I] over theta: the reset is a weight
+    wake          refractory     the first step at which a neuron may spike again: n_ref after a spike
+    height        dampening      over theta
+    z_bits, mask  z[t]           a bit per neuron
+    zbar, y       zbar[t], y[t]  as there
+
 The state of a neuron stays in its thread's registers. Spikes go once a step through a bit mask in shared
 memory, of which there are three in turns: that of the step before is read while this step's is written and
 the next one's cleared, so that one barrier a step is enough. A spike adds one row of the weights, each

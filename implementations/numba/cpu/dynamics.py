@@ -1,8 +1,19 @@
 """The forward pass of one trial, event-driven: inlined into every kernel.
 
+    here         README.md    unit or scaling
+    v            v[t]         over theta; after step t it is alpha v[t], and rows of weights are added
+    a            a[t]         as there; after step t it is a[t+1]
+    u            u[t]         as there
+    beta         beta         over theta (`beta_threshold` in other files: as there)
+    w_in, w_rec  W_in, W_rec  W_in/theta and W_rec/theta - I: the reset is a weight
+    wake         refractory   the first step at which a neuron may spike again: n_ref after a spike
+    height       dampening    over theta
+    z, words     z[t]         a byte per neuron, and the same memory as words of eight
+    w_out        W_out        times (1-kappa): z[t] W_out is filtered instead of z[t]
+
 Arrays over neurons are padded to a multiple of `LANES` with neurons that never spike, so that the neuron
-loop is whole SIMD vectors. Potentials are in units of the threshold. A step adds one row of weights for
-each spike that arrives, of which there are one or two, instead of multiplying matrices.
+loop is whole SIMD vectors. A step adds one row of weights for each spike that arrives, of which
+there are one or two, instead of multiplying matrices.
 """
 
 import math

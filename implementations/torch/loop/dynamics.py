@@ -1,7 +1,16 @@
 """The forward pass in torch operations, in blocks of time steps, on preallocated buffers.
 
+    here           README.md         unit or scaling
+    _v             v[t]              over theta
+    _a             a[t]              as there
+    u              u[t]              plus 1: v[t]/theta - beta a[t]/theta; far below where silent
+    _beta          beta              over theta
+    _w_in, _w_rec  W_in, W_rec       W_in/theta and W_rec/theta - I: the reset is a weight
+    _barrier       refractory        2^100 for each spike of the last n_ref - 1 steps, taken from u
+    z              z[t-1], z[t], ..  of a block, as numbers
+    _w_out         W_out             times (1-kappa): z[t] W_out is filtered instead of z[t]
+
 Buffers are time-major, (time, batch, n), so that one step of a batch is one contiguous piece of memory.
-Potentials are in units of the threshold.
 """
 
 from collections.abc import Iterator

@@ -1,5 +1,16 @@
 // The forward pass of one trial, event-driven: a step adds one row of weights for each spike that arrives,
-// of which there are one or two, instead of multiplying matrices. Potentials are in units of the threshold.
+// of which there are one or two, instead of multiplying matrices.
+//
+//   here                     README.md    unit or scaling
+//   State::v                 v[t]         over theta; after step t it is alpha v[t]
+//   State::a                 a[t]         as there; after step t it is a[t+1]
+//   u                        u[t]         as there
+//   Network::beta_threshold  beta         over theta (Network::beta: as there)
+//   Network::rows            W_in, W_rec  [W_in; W_rec - theta I] over theta: the reset is a weight
+//   State::wake              refractory   the first step at which it may spike again: n_ref after a spike
+//   Network::height          dampening    over theta
+//   words                    z[t]         a bit per neuron
+//   Network::w_out           W_out        times (1-kappa): z[t] W_out is filtered instead of z[t]
 #pragma once
 
 #include "simd.h"
@@ -64,8 +75,8 @@ struct Events {
 
 template <class S>
 struct State {
-  S* v;          // (n_pad,) alpha v[t-1]; what spikes add is still to come
-  S* a;          // (n_pad,) a[t]
+  S* v;          // (n_pad,) alpha v[t-1] before step t; what spikes add is still to come
+  S* a;          // (n_pad,) a[t] before step t
   Int<S>* wake;  // (n_pad,) the first step at which a neuron is not silent any more
   S* y;          // (n_out,)
 
