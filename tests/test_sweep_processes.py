@@ -24,7 +24,7 @@ from benchmarks.harness.sweeps.files import curve_path
 from benchmarks.harness.sweeps.run import attempts
 from implementations.training import Plan
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE_S = 60.0
