@@ -209,7 +209,7 @@ def test_derivative_of_a_spike_is_psi() -> None:
 
 
 def gradients(rule: str, found: Problem, **options: Any) -> impl.Gradients:
-    learner = found.learner("brainpy", rule, **options)
+    learner = found.learner("brainpy", rule, threads=1, **options)  # of two, each compiles its own group
     return learner.gradients(learner.load(found.batch))[0]
 
 
