@@ -1,5 +1,6 @@
 """What runs in a fresh process: outcomes as they come, and reasons for those that do not."""
 
+import atexit
 import os
 import subprocess
 import sys
@@ -107,6 +108,16 @@ def test_it_does_not_outlive_who_asked(tmp_path: Path):
     parent.wait()
     os.kill(int(path.read_text()), 9)
     assert ends(pid)
+
+
+def leaves(path: Path) -> dict[str, Any]:
+    atexit.register(path.touch)
+    return {}
+
+
+def test_a_process_ends_by_itself_before_its_last_outcome_is_given(tmp_path: Path):
+    assert next(process.run(leaves, [tmp_path / "left"]))["status"] == "ok"
+    assert (tmp_path / "left").exists()
 
 
 def test_switches_are_of_the_process_alone():

@@ -104,7 +104,7 @@ class Process:
         self._lines.put(None)
 
     def outcomes(self, timeout_s: float = TIMEOUT_S, late: str | None = None) -> Iterator[dict[str, Any]]:
-        """What each item gave, in their order, as it comes; the process has ended after the last.
+        """What each item gave, in their order, as it comes; with the last, the process has ended.
 
         Args:
             timeout_s: seconds that all have together, from now on; then the process is stopped.
@@ -127,11 +127,11 @@ class Process:
                 if line is None:
                     reason = self._ended()
                     break
-                yield json.loads(line)
                 came += 1
-            else:
-                with suppress(subprocess.TimeoutExpired):
-                    self._process.wait(max(budget.left_s(), 0.0))
+                if came == self._count:  # whoever wants no more may look no further: let it end as it does
+                    with suppress(subprocess.TimeoutExpired):
+                        self._process.wait(max(budget.left_s(), 0.0))
+                yield json.loads(line)
         finally:
             self.stop()
         for _ in range(self._count - came):
