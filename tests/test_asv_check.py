@@ -70,10 +70,10 @@ def test_what_is_wrong_is_said_before_any_work(arguments: tuple[str, ...], text:
 def test_changes_that_are_in_no_commit_are_not_silently_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(commit_pair, "uncommitted", lambda: ["implementations/numba/eprop.py"])
+    monkeypatch.setattr(commit_pair, "uncommitted", lambda: ["implementations/numba/cpu/per_neuron.py"])
     result = check(tmp_path, "main", "change")
     assert result.exit_code == 3
-    assert "these changes are in none: implementations/numba/eprop.py" in result.stderr
+    assert "these changes are in none: implementations/numba/cpu/per_neuron.py" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -171,13 +171,13 @@ def test_an_interrupted_check_says_where_its_rounds_are(tmp_path: Path, monkeypa
     [
         (("--quick", "--bench", "x"), "give it or --bench"),
         (("--installed", "main"), "give it or RANGE"),
-        (("--installed",), "implementations/numba/eprop.py"),
+        (("--installed",), "implementations/numba/cpu/per_neuron.py"),
     ],
 )
 def test_bench_refuses_what_contradicts_itself(
     arguments: tuple[str, ...], text: str, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(bench, "uncommitted", lambda: ["implementations/numba/eprop.py"])
+    monkeypatch.setattr(bench, "uncommitted", lambda: ["implementations/numba/cpu/per_neuron.py"])
     result = CliRunner().invoke(main, ["bench", *arguments])
     assert result.exit_code == 2
     assert text in result.stderr

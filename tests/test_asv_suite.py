@@ -212,6 +212,7 @@ def test_setup_builds_once(monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_compilation_is_measured_with_nothing_compiled_before(tmp_path: Path):
     """In a fresh process, as ASV has it; a cache that is full already makes no difference."""
     code = """

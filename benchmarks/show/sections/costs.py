@@ -106,6 +106,9 @@ class Costs:
         table.figure("step_ratio", "ratio_all", heading="× fastest of all")
         if rows["speedup"].notna().any():
             table.figure("speedup", "speedup", heading="as fast as the notebook")
+        for metric in METRICS.values():
+            if metric.measure is not None and rows[metric.column].notna().any():
+                table.figure(metric, metric.column, best_within=["system", "rule"])
         return table.build(folded=folded)
 
     def _memory(self) -> Section:
