@@ -178,7 +178,7 @@ _PACKAGES = {"implementations": implementations, "benchmarks": benchmarks}
 
 
 def _folder(package: Any) -> Path:
-    return Path(package.__file__).resolve().parent
+    return Path(package.__file__).absolute().parent
 
 
 def answer() -> None:
