@@ -63,6 +63,8 @@ class Budget:
 class Process:
     """A fresh process at work; several may be at work at the same time.
 
+    On Linux it does not outlive the thread that started it.
+
     Args:
         function: of a module, not of a class or of another function; returns fields of an outcome, as JSON
             has them.
