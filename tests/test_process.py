@@ -1,6 +1,8 @@
 """What runs in a fresh process: outcomes as they come, and reasons for those that do not."""
 
+import atexit
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -19,7 +21,8 @@ ROOT = Path(__file__).parents[1]
 def where(item: str) -> dict[str, Any]:
     print("a line of a backend")
     os.write(1, b"and one of a library\n")
-    return {"item": item, "pid": os.getpid(), "implementations": implementations.__file__}
+    files = {"implementations": implementations.__file__, "benchmarks": process.__file__}
+    return {"item": item, "pid": os.getpid(), **files}
 
 
 def picky(item: Any) -> dict[str, Any]:
@@ -51,13 +54,32 @@ def test_items_go_through_one_process_that_finds_what_this_one_finds(
     assert list(process.run(where, [])) == []
 
 
-@pytest.mark.parametrize(
-    ("second", "third", "reason"),
-    [("die", "failed", "last words"), ("leave", "failed", "printed no record")],
-)
-def test_what_came_before_the_end_of_a_process_counts(second: str, third: str, reason: str):
+def test_benchmarks_of_the_checkout_beside_implementations_of_a_commit_as_asv_has_them(tmp_path: Path):
+    installed = tmp_path / "implementations"
+    shutil.copytree(ROOT / "implementations", installed, ignore=shutil.ignore_patterns("__pycache__"))
+    code = f"""
+        import sys
+        sys.path.insert(0, {str(tmp_path)!r})
+        sys.path.append({str(Path(__file__).parent)!r})
+        from asv_runner._aux import update_sys_path
+        update_sys_path({str(ROOT / "benchmarks")!r})
+        import test_process
+        (found,) = test_process.process.run(test_process.where, ["a"])
+        print(found["implementations"], found["benchmarks"], sep="\\n")
+        """
+    command = [sys.executable, "-P", "-c", textwrap.dedent(code)]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.stdout.split() == [
+        str(installed / "__init__.py"),
+        str(ROOT / "benchmarks/run/process.py"),
+    ], done.stderr
+
+
+@pytest.mark.parametrize(("second", "reason"), [("die", "last words"), ("leave", "printed no record")])
+def test_what_came_before_the_end_of_a_process_counts(second: str, reason: str):
     found = list(process.run(picky, ["a", second, "b"]))
-    assert [outcome["status"] for outcome in found] == ["ok", "failed", third]
+    assert [outcome["status"] for outcome in found] == ["ok", "failed", "failed"]
     assert found[1]["reason"] == found[2]["reason"] == reason
 
 
@@ -107,6 +129,16 @@ def test_it_does_not_outlive_who_asked(tmp_path: Path):
     parent.wait()
     os.kill(int(path.read_text()), 9)
     assert ends(pid)
+
+
+def leaves(path: Path) -> dict[str, Any]:
+    atexit.register(path.touch)
+    return {}
+
+
+def test_a_process_ends_by_itself_before_its_last_outcome_is_given(tmp_path: Path):
+    assert next(process.run(leaves, [tmp_path / "left"]))["status"] == "ok"
+    assert (tmp_path / "left").exists()
 
 
 def test_switches_are_of_the_process_alone():

@@ -72,7 +72,7 @@ def _samples(case: SharedStep) -> list[float]:
         rendezvous = f"file://{folder}/rendezvous"
         started = [Process(_time, [_Rank(case, rendezvous, rank)]) for rank in range(count)]
         try:
-            ended = [next(process.outcomes()) for process in started]
+            ended = [outcome for process in started for outcome in process.outcomes()]
         finally:
             for process in started:
                 process.stop()

@@ -63,6 +63,8 @@ class Budget:
 class Process:
     """A fresh process at work; several may be at work at the same time.
 
+    On Linux it does not outlive the thread that started it.
+
     Args:
         function: of a module, not of a class or of another function; returns fields of an outcome, as JSON
             has them.
@@ -104,7 +106,7 @@ class Process:
         self._lines.put(None)
 
     def outcomes(self, timeout_s: float = TIMEOUT_S, late: str | None = None) -> Iterator[dict[str, Any]]:
-        """What each item gave, in their order, as it comes; the process has ended after the last.
+        """What each item gave, in their order, as it comes; with the last, the process has ended.
 
         Args:
             timeout_s: seconds that all have together, from now on; then the process is stopped.
@@ -127,11 +129,11 @@ class Process:
                 if line is None:
                     reason = self._ended()
                     break
-                yield json.loads(line)
                 came += 1
-            else:
-                with suppress(subprocess.TimeoutExpired):
-                    self._process.wait(max(budget.left_s(), 0.0))
+                if came == self._count:  # whoever wants no more may look no further: let it end as it does
+                    with suppress(subprocess.TimeoutExpired):
+                        self._process.wait(max(budget.left_s(), 0.0))
+                yield json.loads(line)
         finally:
             self.stop()
         for _ in range(self._count - came):
@@ -178,7 +180,7 @@ _PACKAGES = {"implementations": implementations, "benchmarks": benchmarks}
 
 
 def _folder(package: Any) -> Path:
-    return Path(package.__file__).resolve().parent
+    return Path(package.__file__).absolute().parent
 
 
 def answer() -> None:
