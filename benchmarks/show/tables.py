@@ -92,6 +92,12 @@ class Builder:
         )
         return self
 
+    def cells_of(self, heading: str, of: Callable[[Row], Cell]) -> "Builder":
+        """A column of numbers whose cells a function makes of the rows, as their metrics differ."""
+        self.columns.append(Column(heading, number=True))
+        self.cells.append([of(row) for row in self._records()])
+        return self
+
     def count(self, heading: str, of: str) -> "Builder":
         """A column of whole numbers."""
         self.columns.append(Column(heading, number=True))

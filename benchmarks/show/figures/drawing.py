@@ -1,13 +1,9 @@
 """What a plot gives: a figure, and the values under its marks for who points at them."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-
-from benchmarks.show.figures import style
 
 
 @dataclass(frozen=True)
@@ -30,14 +26,3 @@ class Drawing:
     def tip(self, axes: Axes, x: float, y: float, text: str) -> None:
         """Add a value to point at."""
         self.tips.append(Tip(axes, x, y, text))
-
-
-def styled(draw: Callable[..., Drawing]) -> Callable[..., Drawing]:
-    """Draw with the report's settings, whatever the caller's are."""
-
-    def wrapped(*args: object, **kwargs: object) -> Drawing:
-        with matplotlib.rc_context(style.RC):
-            return draw(*args, **kwargs)
-
-    wrapped.__doc__ = draw.__doc__
-    return wrapped
