@@ -36,7 +36,12 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        return import_module(f"benchmarks.cli.{cmd_name.replace('-', '_')}").command
+        try:
+            return import_module(f"benchmarks.cli.{cmd_name.replace('-', '_')}").command
+        except Exception as error:
+            if type(error).__name__ == "PluginError":  # by its name, as nothing is imported for `--help`
+                raise click.ClickException(str(error)) from error
+            raise
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -77,7 +82,6 @@ def _use(paths: tuple[Path, ...]) -> None:
 
     try:
         plugins.use(paths)
-        plugins.modules()
     except plugins.PluginError as error:
         raise click.ClickException(str(error)) from error
 

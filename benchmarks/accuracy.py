@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
-from benchmarks.define.asv import BACKENDS, COSTLY_RULES, DEVICES, LEARNING_RULES, Metered
+from benchmarks.define.asv import BACKENDS, COSTLY_RULES, DEVICES, LEARNING_RULES
 from benchmarks.define.problem import PROBLEMS
 from benchmarks.run import quick
+from benchmarks.run.asv_classes import Metered
 from implementations import EvidenceAccumulation, PatternGeneration
 from implementations.tasks import ACCURACY, NMSE
 

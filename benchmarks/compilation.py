@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from benchmarks.define.asv import CASE, COSTLY_RULES, Metered
-from benchmarks.run import caches
-from benchmarks.run import measure as measuring
+from benchmarks.define.asv import CASE, COSTLY_RULES
+from benchmarks.run import asv_classes, caches
+from benchmarks.run.asv_classes import Metered
 
 
 class Compilation(Metered, parameters={**CASE, "rule": COSTLY_RULES}):
@@ -20,7 +20,7 @@ class Compilation(Metered, parameters={**CASE, "rule": COSTLY_RULES}):
 
     def track_compilation_s(self, *_: Any) -> float:
         """About 0 where nothing is compiled."""
-        return measuring.compilation_s(self.case)
+        return asv_classes.compilation_s(self.case)
 
 
 class ImportTime(
@@ -36,4 +36,4 @@ class ImportTime(
 
     def timeraw_import(self, *_: Any) -> str:
         """The statement that is timed."""
-        return f"import {measuring.module(self.case)}"
+        return f"import {asv_classes.module(self.case)}"

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from benchmarks.define.asv import CASE, REPEAT, ROUNDS, Timed
+from benchmarks.define.asv import CASE, REPEAT, ROUNDS
+from benchmarks.run.asv_classes import Timed
 
 
 class ForwardTime(Timed, parameters={**CASE, "rule": ["eprop_symmetric"], "mode": ["adjoint"]}):

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from benchmarks.define.asv import CASE, COSTLY_RULES, NOTEBOOK, SCALED, Metered
-from benchmarks.run import measure as measuring
+from benchmarks.define.asv import CASE, COSTLY_RULES, NOTEBOOK, SCALED
+from benchmarks.run import asv_classes
+from benchmarks.run.asv_classes import Metered
 
 
 class PeakMemory(Metered, parameters={**CASE, "rule": COSTLY_RULES}):
@@ -13,7 +14,7 @@ class PeakMemory(Metered, parameters={**CASE, "rule": COSTLY_RULES}):
 
     def track_peak_bytes(self, *_: Any) -> int:
         """On the host; what a device holds is not in it."""
-        return measuring.peak_bytes(self.case)
+        return asv_classes.peak_bytes(self.case)
 
 
 class NotebookPeakMemory(Metered, parameters=NOTEBOOK):
@@ -23,7 +24,7 @@ class NotebookPeakMemory(Metered, parameters=NOTEBOOK):
 
     def track_peak_bytes(self, *_: Any) -> int:
         """On the host; what a device holds is not in it."""
-        return measuring.peak_bytes(self.case)
+        return asv_classes.peak_bytes(self.case)
 
 
 class DevicePeakMemory(Metered, parameters={**CASE, "rule": COSTLY_RULES, "device": ["cuda"]}):
@@ -33,7 +34,7 @@ class DevicePeakMemory(Metered, parameters={**CASE, "rule": COSTLY_RULES, "devic
 
     def track_device_peak_bytes(self, *_: Any) -> int:
         """On the device."""
-        return measuring.device_peak_bytes(self.case)
+        return asv_classes.device_peak_bytes(self.case)
 
 
 class MemoryGrowth(Metered, parameters={**SCALED, "device": ["cpu"]}):
@@ -43,4 +44,4 @@ class MemoryGrowth(Metered, parameters={**SCALED, "device": ["cpu"]}):
 
     def track_bytes_per_step(self, *_: Any) -> float:
         """Peak memory per added time step, of all trials of the batch together."""
-        return measuring.bytes_per_step(self.case)
+        return asv_classes.bytes_per_step(self.case)

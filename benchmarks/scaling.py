@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from benchmarks.define.asv import N_REC, SCALED, Metered, Timed
+from benchmarks.define.asv import N_REC, SCALED
 from benchmarks.define.cases import MEMORY_BATCH, SCALED_BATCHES, SCALED_NEURONS, SCALED_STEPS
-from benchmarks.run import measure as measuring
+from benchmarks.run import asv_classes
+from benchmarks.run.asv_classes import Metered, Timed
 
 # Sizes of `python -m benchmarks measure`; cases.py says why these. How cost scales shows at the ends of the
 # lines; what lies between would cost minutes, as each case is a process that imports and compiles. The
@@ -47,7 +48,7 @@ class LengthMemory(Metered, parameters={**_BY_LENGTH, **_ON_HOST}):
 
     def track_peak_bytes(self, *_: Any) -> int:
         """Growth of the process in one training step."""
-        return measuring.peak_bytes(self.case)
+        return asv_classes.peak_bytes(self.case)
 
 
 class SizeMemory(Metered, parameters={**_BY_SIZE, **_ON_HOST}):
@@ -57,7 +58,7 @@ class SizeMemory(Metered, parameters={**_BY_SIZE, **_ON_HOST}):
 
     def track_peak_bytes(self, *_: Any) -> int:
         """Growth of the process in one training step."""
-        return measuring.peak_bytes(self.case)
+        return asv_classes.peak_bytes(self.case)
 
 
 class BatchMemory(Metered, parameters={**_BY_BATCH, **_ON_HOST}):
@@ -67,4 +68,4 @@ class BatchMemory(Metered, parameters={**_BY_BATCH, **_ON_HOST}):
 
     def track_peak_bytes(self, *_: Any) -> int:
         """Growth of the process in one training step."""
-        return measuring.peak_bytes(self.case)
+        return asv_classes.peak_bytes(self.case)

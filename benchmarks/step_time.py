@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from benchmarks.define.asv import CASE, NOTEBOOK, PATTERN, REPEAT, ROUNDS, Timed
+from benchmarks.define.asv import CASE, NOTEBOOK, PATTERN, REPEAT, ROUNDS
+from benchmarks.run.asv_classes import Timed
 
 
 class StepTime(Timed, parameters=CASE):

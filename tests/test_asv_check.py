@@ -9,10 +9,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from benchmarks.__main__ import main
+from benchmarks.cli import bench
 from benchmarks.run import asv as asv_suite
-from benchmarks.run import gate
-from benchmarks.run.gate import ROUNDS
+from benchmarks.run import commit_pair
+from benchmarks.run.commit_pair import ROUNDS
 from benchmarks.run.interruption import Interrupted
+from benchmarks.store import asv_files
 
 COMMITS = {"main": "a" * 40, "change": "b" * 40}
 
@@ -29,8 +31,8 @@ def no_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def forbidden(*_: Any, **__: Any) -> int:
         raise AssertionError("ASV was called")
 
-    monkeypatch.setattr(gate, "git", git)
-    monkeypatch.setattr(gate, "uncommitted", list)
+    monkeypatch.setattr(commit_pair, "git", git)
+    monkeypatch.setattr(commit_pair, "uncommitted", list)
     monkeypatch.setattr(asv_suite, "run", forbidden)
     monkeypatch.setattr(asv_suite, "ROOT", tmp_path)
     monkeypatch.setattr(asv_suite, "register_machine", lambda: "m")
@@ -69,7 +71,7 @@ def test_what_is_wrong_is_said_before_any_work(arguments: tuple[str, ...], text:
 def test_changes_that_are_in_no_commit_are_not_silently_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(gate, "uncommitted", lambda: ["implementations/numba/eprop.py"])
+    monkeypatch.setattr(commit_pair, "uncommitted", lambda: ["implementations/numba/eprop.py"])
     result = check(tmp_path, "main", "change")
     assert result.exit_code == 3
     assert "these changes are in none: implementations/numba/eprop.py" in result.stderr
@@ -79,9 +81,9 @@ def test_changes_that_are_in_no_commit_are_not_silently_left_out(
     ("refuse", "text"), [("rev-parse --git-dir", "needs git"), ("cat-file", "can't be installed")]
 )
 def test_what_a_clone_lacks(refuse: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    real = gate.git
+    real = commit_pair.git
     monkeypatch.setattr(
-        gate, "git", lambda *words: None if " ".join(words).startswith(refuse) else real(*words)
+        commit_pair, "git", lambda *words: None if " ".join(words).startswith(refuse) else real(*words)
     )
     result = check(tmp_path, "main", "change")
     assert result.exit_code == 3
@@ -98,7 +100,7 @@ def test_two_at_once_are_refused(tmp_path: Path):
 def frame(time_s: float, status: str = "ok") -> pd.DataFrame:
     samples = [time_s] * 16 if status == "ok" else []
     row = ("step", "a", "step('a')", "seconds", status, time_s, samples)
-    return pd.DataFrame([row], columns=asv_suite.COLUMNS)
+    return pd.DataFrame([row], columns=asv_files.COLUMNS)
 
 
 def measured(monkeypatch: pytest.MonkeyPatch, *sides: tuple[pd.DataFrame, pd.DataFrame]) -> list[list[str]]:
@@ -111,7 +113,7 @@ def measured(monkeypatch: pytest.MonkeyPatch, *sides: tuple[pd.DataFrame, pd.Dat
         return 0
 
     monkeypatch.setattr(asv_suite, "run", run)
-    monkeypatch.setattr(asv_suite, "stored", lambda *_: next(stored))
+    monkeypatch.setattr(asv_files, "of_commit", lambda *_: next(stored))
     monkeypatch.setattr(asv_suite, "config_for", lambda *_: asv_suite.CONFIG)
     return calls
 
@@ -176,7 +178,7 @@ def test_an_interrupted_check_says_where_its_rounds_are(tmp_path: Path, monkeypa
 def test_bench_refuses_what_contradicts_itself(
     arguments: tuple[str, ...], text: str, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(asv_suite, "uncommitted", lambda: ["implementations/numba/eprop.py"])
+    monkeypatch.setattr(bench, "uncommitted", lambda: ["implementations/numba/eprop.py"])
     result = CliRunner().invoke(main, ["bench", *arguments])
     assert result.exit_code == 2
     assert text in result.stderr
@@ -185,7 +187,7 @@ def test_bench_refuses_what_contradicts_itself(
 def test_bench_runs_and_publishes(monkeypatch: pytest.MonkeyPatch):
     calls: list[list[str]] = []
     monkeypatch.setattr(asv_suite, "run", lambda arguments, *_, **__: calls.append(list(arguments)) or 0)
-    monkeypatch.setattr(asv_suite, "uncommitted", list)
+    monkeypatch.setattr(bench, "uncommitted", list)
     assert CliRunner().invoke(main, ["bench", "--quick", "--installed"]).exit_code == 0
     run, publish = calls
     assert run[0] == "run"

@@ -20,9 +20,9 @@ from benchmarks.define.cases import Case, delayed
 from benchmarks.define.problem import NOTEBOOK, PROBLEMS
 from benchmarks.define.systems import SYSTEMS
 from benchmarks.run import asv as asv_suite
-from benchmarks.run import caches, device, quick
-from benchmarks.run import measure as measuring
+from benchmarks.run import asv_classes, caches, device, quick
 from benchmarks.step_time import PatternStepTime, StepTime
+from benchmarks.store import asv_files
 from implementations.registry import DEVICES
 from implementations.rules import MODES
 
@@ -100,7 +100,8 @@ def test_the_gate_has_its_times_measured_in_more_processes(asked: dict[str, str]
         from benchmarks.accuracy import Accuracy
         from benchmarks.forward_time import ForwardTime
         from benchmarks.scaling import LengthTime
-        from benchmarks.step_time import StepTime
+        from benchmarks.store import asv_files
+from benchmarks.step_time import StepTime
         print([getattr(found, "rounds", 1) for found in (StepTime, ForwardTime, LengthTime, Accuracy)])
     """
     command = [sys.executable, "-c", textwrap.dedent(code)]
@@ -131,7 +132,8 @@ def test_what_cannot_run_is_found_out_without_importing_a_framework(where: tuple
         import sys
         from types import SimpleNamespace
         from benchmarks.run import device
-        from benchmarks.step_time import StepTime
+        from benchmarks.store import asv_files
+from benchmarks.step_time import StepTime
         def missing(name):
             raise OSError(name)
         device.ctypes = SimpleNamespace(CDLL=missing)
@@ -186,7 +188,7 @@ def test_a_backend_that_breaks_fails_even_where_it_says_not_implemented(
 
 
 def test_steps_do_not_drift_between_samples():
-    prepared = measuring.Prepared(TINY)
+    prepared = asv_classes.Prepared(TINY)
     prepared.warm(prepared.step)
     before = {name: array.copy() for name, array in prepared._learner.state().items()}
     for _ in range(3):
@@ -201,13 +203,13 @@ def test_setup_builds_once(monkeypatch: pytest.MonkeyPatch):
     built = []
     real = impl.learner
     monkeypatch.setattr(impl, "learner", lambda *a, **k: built.append(a[0]) or real(*a, **k))
-    suite._prepared.cache_clear()
+    asv_classes._prepared.cache_clear()
     benchmark = StepTime()
     for _ in range(3):
         benchmark.setup("numpy", "eprop_symmetric", "adjoint", "cpu", 1200, 8, 2)
         benchmark.time_step()
     assert built == ["numpy"]
-    suite._prepared.cache_clear()
+    asv_classes._prepared.cache_clear()
 
 
 @pytest.mark.slow
@@ -216,7 +218,7 @@ def test_compilation_is_measured_with_nothing_compiled_before(tmp_path: Path):
     code = """
         import sys
         from benchmarks.compilation import Compilation
-        from benchmarks.run import measure as measuring
+        from benchmarks.run.measure import measure
         from benchmarks.define.cases import Case, delayed
         if sys.argv[1] == "cold":
             benchmark = Compilation()
@@ -224,7 +226,7 @@ def test_compilation_is_measured_with_nothing_compiled_before(tmp_path: Path):
             print(benchmark.track_compilation_s())
         else:
             case = Case("numba", "eprop_symmetric", "adjoint", delayed(150), batch=2)
-            print(measuring.measure(case)["first_step_s"])
+            print(measure(case)["first_step_s"])
         """
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
     times = [
@@ -326,13 +328,13 @@ def test_stored_results_are_read_as_they_were_written(tmp_path: Path):
     }
     (folder / "ffffffff-e.json").write_text(json.dumps(content))
     (folder / "ffffffff-half.json").write_text(json.dumps(content)[:100])
-    found = asv_suite.stored(tmp_path, "m", "f" * 40)
+    found = asv_files.of_commit(tmp_path, "m", "f" * 40)
     assert list(found["case"]) == ["numba", "jax", "torch"]
     assert list(found["status"]) == ["ok", "unavailable", "failed"]
     assert list(found["samples"]) == [[0.1, 0.2, 0.3], [], []]
     assert set(found["unit"]) == {"seconds"}
     assert found["selector"][0] == "a.B.time_c('numba', 2250)"
-    assert len(asv_suite.stored(tmp_path, "m", "e" * 40)) == 0
+    assert len(asv_files.of_commit(tmp_path, "m", "e" * 40)) == 0
 
 
 def math_nan() -> float:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,10 @@ from filelock import FileLock
 
 import implementations as impl
 from benchmarks.__main__ import main
+from benchmarks.cli.command_line import shareable
 from benchmarks.define.problem import PROBLEMS
-from benchmarks.show.sections import reproduce
+from benchmarks.store import command_line
+from benchmarks.store.append import RunFile
 from benchmarks.store.records import read
 from implementations.rules import get
 
@@ -465,11 +468,30 @@ def test_both_tasks_in_one_folder_are_told_apart(whole: Path, copy: Path, tmp_pa
     of_task = found.points.assign(task=found.points["file"].map(tasks)).groupby("task")
     assert of_task["nmse"].count().tolist() == [0, 2]
     assert of_task["test_accuracy"].count().tolist() == [4, 0]
-    commands = [line for line in reproduce.train(found.runs) if "pattern_generation" in line]
-    assert len(commands) == 1
-    words = shlex.split(commands[0])[4:]
+    (command,) = [text for text in found.runs["command"] if "pattern_generation" in text]
+    words = shlex.split(command)[4:]
+    assert words == [*PATTERN, "--steps", "20"]  # without --results, which is a path
     assert run("train", *words, "--results", str(tmp_path)).output.count("already recorded") == 1
     assert run("report", "--results", str(tmp_path)).exit_code == 0
+
+
+def test_a_record_has_the_command_without_what_is_this_machines_own():
+    found = {name: import_module(f"benchmarks.cli.{name}").command for name in ("sweep", "raster")}
+    words = ["--scheduler", "tcp://10.0.0.1:8786", "--learning-rate", "0.1,0.2", "--results=/home/me/r"]
+    assert shareable("sweep", found["sweep"], words) == "python -m benchmarks sweep --learning-rate 0.1,0.2"
+    words = ["--backend", "a b", "--out", "/tmp/raster.png"]
+    assert shareable("raster", found["raster"], words) == "python -m benchmarks raster --backend 'a b'"
+
+
+def test_no_command_is_recorded_where_none_runs(tmp_path: Path):
+    assert train(tmp_path / "told").exit_code == 0
+    (session,) = records(only(tmp_path / "told"), "session")
+    assert session["command"].startswith(
+        "python -m benchmarks train --backend numpy --rule bptt --dtype float64"
+    )
+    assert str(tmp_path) not in session["command"]
+    assert command_line.current() is None  # the command has ended
+    assert RunFile(tmp_path).append({"kind": "parity"})["command"] is None
 
 
 @pytest.mark.parametrize("option", ["--n-cues=3", "--recall-ms=15", "--test-trials=8"])

@@ -9,8 +9,7 @@ import pytest
 
 from benchmarks.define.cases import Case, delayed
 from benchmarks.define.systems import SYSTEMS
-from benchmarks.run import device, memory
-from benchmarks.run import measure as measuring
+from benchmarks.run import cards, device, measure, memory
 
 SMALL = Case("numpy", "eprop_symmetric", "adjoint", delayed(200), batch=3, min_samples=4, seconds=0.0)
 
@@ -55,18 +54,18 @@ class OnFakeCard:
 @pytest.fixture
 def on_card(monkeypatch: pytest.MonkeyPatch) -> tuple[Case, OnFakeCard, FakeClock]:
     system, clock = OnFakeCard(), FakeClock()
-    monkeypatch.setitem(measuring.SYSTEMS, "fake", system)
+    monkeypatch.setitem(measure.SYSTEMS, "fake", system)
     monkeypatch.setattr(device, "clock", lambda on, packages: (clock, None))
     monkeypatch.setattr(device, "l2_bytes", lambda: 10**5)
-    monkeypatch.setattr(device, "cards", lambda: ([{"name": "NVIDIA H100 80GB HBM3"}], None))
-    monkeypatch.setattr(device, "moving", lambda: {"sm_mhz": 1980.0})
+    monkeypatch.setattr(cards, "cards", lambda: ([{"name": "NVIDIA H100 80GB HBM3"}], None))
+    monkeypatch.setattr(cards, "moving", lambda: {"sm_mhz": 1980.0})
     case = Case("numba", "eprop_symmetric", "adjoint", device="cuda", system="fake", min_samples=4, seconds=0)
     return case, system, clock
 
 
 def test_a_case_on_a_card_is_timed_by_both_clocks_on_several_inputs(on_card: Any) -> None:
     case, system, clock = on_card
-    figures = measuring.measure(case)
+    figures = measure.measure(case)
     assert figures["event_s"] == [0.25] * 4
     assert len(figures["step_s"]) == 4
     spike_bytes = SYSTEMS["benchmark"].batch(SMALL).spikes.nbytes
@@ -83,13 +82,13 @@ def test_a_case_on_a_card_is_timed_by_both_clocks_on_several_inputs(on_card: Any
 
 def test_without_events_a_record_says_why(on_card: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(device, "clock", lambda on, packages: (None, "there are none"))
-    figures = measuring.measure(on_card[0])
+    figures = measure.measure(on_card[0])
     assert "event_s" not in figures
     assert figures["no_events"] == "there are none"
 
 
 def test_on_the_cpu_nothing_of_a_card_is_recorded() -> None:
-    figures = measuring.measure(SMALL)
+    figures = measure.measure(SMALL)
     assert not {"event_s", "no_events", "clocks", "roofline", "unload_s"} & set(figures)
     assert figures["input_sets"] == 1
 
@@ -134,10 +133,10 @@ def test_torch_events_are_milliseconds(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_warm_means_as_long_as_before() -> None:
-    assert measuring.steady([1.0] * 10)
-    assert not measuring.steady([1.0] * 5)
-    assert not measuring.steady([2.0] * 5 + [1.0] * 5)
-    assert measuring.steady([9.0] * 3 + [1.0] * 10)
+    assert measure.steady([1.0] * 10)
+    assert not measure.steady([1.0] * 5)
+    assert not measure.steady([2.0] * 5 + [1.0] * 5)
+    assert measure.steady([9.0] * 3 + [1.0] * 10)
 
 
 @pytest.mark.parametrize("fields", ["_FIXED", "_MOVING"])
@@ -153,19 +152,19 @@ def test_what_nvidia_smi_says(fields: str, monkeypatch: pytest.MonkeyPatch) -> N
         text = texts[fields] if len(command) > 1 else "| Driver Version: 550.54  CUDA Version: 12.4     |"
         return subprocess.CompletedProcess(command, 0, text, "")
 
-    monkeypatch.setattr(device, "find_spec", lambda name: None)
-    monkeypatch.setattr(device.shutil, "which", lambda name: "nvidia-smi")
-    monkeypatch.setattr(device.subprocess, "run", answer)
+    monkeypatch.setattr(cards, "find_spec", lambda name: None)
+    monkeypatch.setattr(cards.shutil, "which", lambda name: "nvidia-smi")
+    monkeypatch.setattr(cards.subprocess, "run", answer)
     if fields == "_MOVING":
-        found = device.moving()
+        found = cards.moving()
         assert found == {
             **{"sm_mhz": 1755.0, "memory_mhz": 2619.0, "temperature_c": 41.0, "power_w": 112.5},
             "throttle": "0x0000000000000004",
         }
         return
-    cards, reason = device.cards.__wrapped__()
+    found, reason = cards.cards.__wrapped__()
     assert reason is None
-    assert cards == [
+    assert found == [
         {
             **{"name": "NVIDIA H100 80GB HBM3", "driver": "550.54", "memory_bytes": 81559 * 2.0**20},
             **{"power_limit_w": 700.0, "sm_max_mhz": 1980.0, "memory_max_mhz": 2619.0, "ecc": "Enabled"},
@@ -176,12 +175,12 @@ def test_what_nvidia_smi_says(fields: str, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_no_card_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(device, "find_spec", lambda name: None)
-    monkeypatch.setattr(device.shutil, "which", lambda name: None)
-    cards, reason = device.cards.__wrapped__()
-    assert cards == []
+    monkeypatch.setattr(cards, "find_spec", lambda name: None)
+    monkeypatch.setattr(cards.shutil, "which", lambda name: None)
+    found, reason = cards.cards.__wrapped__()
+    assert found == []
     assert "nvidia-smi" in str(reason)
-    assert device.moving() is None
+    assert cards.moving() is None
 
 
 def test_memory_of_numba_is_what_the_driver_lends(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,7 +212,7 @@ def test_memory_of_a_step_is_apart_from_that_of_the_first() -> None:
     """What is allocated in the first step alone, as a compiler does, is not the memory of a step."""
     import dataclasses
 
-    figures = measuring.measure(dataclasses.replace(SMALL, memory=True, min_samples=1))
+    figures = measure.measure(dataclasses.replace(SMALL, memory=True, min_samples=1))
     assert figures["first_step_peak_bytes"] > 0
     assert 0 < figures["peak_bytes"] <= 1.5 * figures["first_step_peak_bytes"]
     assert len(figures["step_s"]) >= 1

@@ -14,9 +14,9 @@ import implementations as impl
 from benchmarks.__main__ import main
 from benchmarks.define.cases import Case, delayed
 from benchmarks.define.problem import PROBLEMS, TASK_NAME
-from benchmarks.run import measure as measuring
 from benchmarks.run import progress
 from benchmarks.run.available import unavailable
+from benchmarks.run.measure import measure
 from benchmarks.store import records
 from implementations import notebook
 
@@ -179,7 +179,7 @@ def test_the_tiny_case_is_measured_as_any_other():
     case = Case(
         "brainpy", "bptt", "adjoint", delayed(150), batch=2, system="notebook", min_samples=2, seconds=0.0
     )
-    figures = measuring.measure(case)
+    figures = measure(case)
     assert len(figures["step_s"]) >= 2
     assert figures["first_step_s"] > min(figures["step_s"])
     assert case.record()["system"] == "notebook"

@@ -11,7 +11,8 @@ from test_oracle import PUBLISHED_CASES
 
 import implementations as impl
 from benchmarks.__main__ import main
-from benchmarks.run import parity
+from benchmarks.judge.agreement import PUBLISHED_TOLERANCE, computes_published
+from benchmarks.run import parity, process
 from benchmarks.store import records, schema
 
 
@@ -26,14 +27,14 @@ def test_a_command_records_what_it_shows(tmp_path: Path):
     measured = table[table["status"] == "ok"]
     assert set(zip(measured["backend"], measured["rule"], measured["mode"], strict=True)) == set(here)
     assert (measured["spikes"] == 0).all()
-    assert (measured[schema.DEVIATIONS] <= parity.TOLERANCE).all(axis=None)
+    assert (measured[schema.DEVIATIONS] <= PUBLISHED_TOLERANCE).all(axis=None)
     assert measured["w_in"].gt(0.0).any()  # they are computed, not copied
     assert (table["dtype"] == "float64").all()
     left_out = table[table["status"] != "ok"]
     assert (left_out["status"] == "unavailable").all()
     assert left_out["reason"].str.split().str.len().gt(3).all()
     assert "differing spikes" in done.output
-    assert all(parity.holds(record) for record in measured.to_dict("records"))
+    assert all(computes_published(record) for record in measured.to_dict("records"))
 
 
 def test_each_run_is_a_file(tmp_path: Path):
@@ -70,29 +71,29 @@ class Off:
 def test_a_deviation_shows_as_large_as_it_is(monkeypatch: pytest.MonkeyPatch):
     real = impl.learner
     monkeypatch.setattr(impl, "learner", lambda *args, **kwargs: Off(real(*args, **kwargs)))
-    found = parity.compare(parity.Case("numpy", "eprop_random", "adjoint"))
+    found = parity.compare(parity.ParityCheck("numpy", "eprop_random", "adjoint"))
     assert found["spikes"] == 3
     assert found["loss"] == pytest.approx(0.5, rel=1e-9)
     assert found["w_in"] == pytest.approx(1e-6, rel=1e-3)
-    assert found["w_rec"] < parity.TOLERANCE
-    assert not parity.holds({"status": "ok", **found})
+    assert found["w_rec"] < PUBLISHED_TOLERANCE
+    assert not computes_published({"status": "ok", **found})
 
 
 @pytest.mark.parametrize("name", ["spikes", "loss", "w_in", "w_rec", "w_out"])
 @pytest.mark.parametrize("value", [1.0, float("nan"), None])
 def test_what_does_not_hold(name: str, value: float | None):
     good = {"status": "ok", **dict.fromkeys(schema.DEVIATIONS, 0.0)}
-    assert parity.holds(good)
-    assert not parity.holds({**good, name: value})
-    assert not parity.holds({**good, "status": "failed"})
+    assert computes_published(good)
+    assert not computes_published({**good, name: value})
+    assert not computes_published({**good, "status": "failed"})
 
 
 def test_a_case_that_fails_leaves_the_others_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     # Behind the back of what asks whether a case can run, as a broken backend would fail.
     monkeypatch.setattr(parity, "_unavailable", lambda case: None)
     wanted = [
-        parity.Case("numpy", "bptt_detached", "adjoint"),
-        parity.Case("numpy", "bptt", "adjoint"),
+        parity.ParityCheck("numpy", "bptt_detached", "adjoint"),
+        parity.ParityCheck("numpy", "bptt", "adjoint"),
     ]
     failed, compared = parity.compare_all(wanted, tmp_path)
     assert failed["status"] == "failed"
@@ -102,13 +103,13 @@ def test_a_case_that_fails_leaves_the_others_alone(tmp_path: Path, monkeypatch: 
 
 
 def test_a_process_that_dies_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(parity.sys, "executable", "/bin/false")
-    (record,) = parity.compare_all([parity.Case("numpy", "bptt", "adjoint")], tmp_path)
+    monkeypatch.setattr(process.sys, "executable", "/bin/false")
+    (record,) = parity.compare_all([parity.ParityCheck("numpy", "bptt", "adjoint")], tmp_path)
     assert (record["status"], record["reason"]) == ("failed", "ended with exit status 1")
 
 
 def test_the_exit_status_says_that_a_case_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(parity.sys, "executable", "/bin/false")
+    monkeypatch.setattr(process.sys, "executable", "/bin/false")
     arguments = ["parity", "--backend", "numpy", "--rule", "bptt", "--results", str(tmp_path)]
     done = CliRunner().invoke(main, arguments)
     assert done.exit_code == 1

@@ -11,10 +11,10 @@ import implementations as impl
 from benchmarks.define.asv import REPEAT
 from benchmarks.judge import gate as regressions
 from benchmarks.judge.gate import Thresholds, confirmed, exit_status, judge
-from benchmarks.run.asv import COLUMNS
-from benchmarks.run.gate import ROUNDS
+from benchmarks.run.commit_pair import ROUNDS
 from benchmarks.show import gate as regression_summary
 from benchmarks.show.gate import Comparison
+from benchmarks.store.asv_files import COLUMNS
 
 PER_ROUND = REPEAT[0]
 

@@ -6,24 +6,36 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from record_files import SETTINGS, curve, write
+from record_files import SETTINGS, curve, measurement, write
 
 from benchmarks.__main__ import main
-from benchmarks.cli.figure import command as figure_command
 from benchmarks.judge import learning as compared
 from benchmarks.judge import sweeps
+from benchmarks.show.commands import EXPORT, MEASURE, PARITY, REPORT
 from benchmarks.show.names import Names
-from benchmarks.show.sections import reproduce
 from benchmarks.show.sections.learning import Learning
+from benchmarks.show.sections.provenance import Provenance
 from benchmarks.show.sections.settings import Settings
 from benchmarks.store import records
 
 CLUSTER = {"scheduler": "joined", "protocol": "tls", "workers": 6, "dask": "2026.8.0", "timing": "shared"}
+COMMAND = (
+    "python -m benchmarks sweep --backend numba --rule bptt,eprop_symmetric --learning-rate 0.01,0.02"
+    " --seeds 4 --steps 20"
+)
 RATES = (0.005, 0.01, 0.02)
 SEEDS = range(10, 14)
+ALWAYS = [MEASURE, PARITY, REPORT, EXPORT]
+"""Commands at the end of every report, of a folder without measurements."""
 
 
-def swept(folder: Path, *, leave_out: tuple[float, int] | None = None, attempts: Any = ("w0",)) -> None:
+def swept(
+    folder: Path,
+    *,
+    leave_out: tuple[float, int] | None = None,
+    attempts: Any = ("w0",),
+    command: str | None = COMMAND,
+) -> None:
     """Rates of both rules on a cluster; 0.01 is the best for BPTT, the published one for the other."""
     for rule, ends in (("bptt", (0.7, 0.9, 0.8)), ("eprop_symmetric", (0.9, 0.8, 0.7))):
         for rate, end in zip(RATES, ends, strict=True):
@@ -39,7 +51,7 @@ def swept(folder: Path, *, leave_out: tuple[float, int] | None = None, attempts:
                     timing="shared",
                     settings={**SETTINGS, "optimizer": {"learning_rate": rate}},
                 )
-                run[1]["sweep"] = {**CLUSTER, "worker": "w0"}
+                run[1] |= {"sweep": {**CLUSTER, "worker": "w0"}, "command": command}
                 if attempts is not None:
                     twice = (rule, rate, seed) == ("bptt", 0.01, 12)
                     run[1]["sweep"]["attempts"] = ["w1", *attempts] if twice else list(attempts)
@@ -97,11 +109,24 @@ def test_what_a_sweep_lacks_is_named_with_the_command_that_adds_it(tmp_path: Pat
     assert [[cell.text for cell in row] for row in section.tables[-1].rows] == [
         ["BPTT", "learning rate 0.01", "11"]
     ]
-    assert section.commands == [
-        "python -m benchmarks sweep --backend numba --rule bptt,eprop_symmetric --learning-rate 0.01,0.02"
-        " --seeds 4 --steps 20"
-    ]
-    assert reproduce.training(found) == section.commands
+    assert section.missing.endswith("This adds them; what is recorded is skipped:")
+    assert section.commands == [COMMAND]
+    assert reproduced(found)[0] == [*section.commands, *ALWAYS]
+
+
+def test_what_a_sweep_lacks_is_named_where_its_command_is_not_recorded(tmp_path: Path):
+    swept(tmp_path, leave_out=(0.01, 11), command=None)
+    found, section = knobs(tmp_path)
+    assert section.missing.endswith("The command of that sweep is not recorded.")
+    assert not section.commands
+    assert reproduced(found) == (ALWAYS, ["The commands of 23 training runs are not recorded."])
+
+
+def reproduced(found: records.Records) -> tuple[list[str], list[str]]:
+    """Commands and notes of the part on how to repeat it all."""
+    parts = Provenance(found, Names(found)).sections()
+    (section,) = [part for part in parts if part.ident == "reproduce"]
+    return section.commands, section.notes
 
 
 def test_the_command_plans_exactly_these_runs(tmp_path: Path):
@@ -114,7 +139,7 @@ def test_the_command_plans_exactly_these_runs(tmp_path: Path):
     assert "24 of 24 runs to do" in done.output
 
 
-def test_a_preset_is_named(tmp_path: Path):
+def test_the_runs_of_a_preset_are_one_sweep(tmp_path: Path):
     for name, values in compared.hyperparameters.PRESETS["difficulty"].items():
         for value in values:
             settings = {**SETTINGS, "task": {"n_cues": 7, name: value}}
@@ -124,7 +149,6 @@ def test_a_preset_is_named(tmp_path: Path):
     write(tmp_path / "curves/n_cues7.jsonl", usual)
     (tmp_path / "curves/delay_ms1200.jsonl").unlink()  # the same as the published one
     ((sweep, part),) = sweeps.planned(records.read(tmp_path).runs)
-    assert sweep.command.endswith("--rule bptt --preset difficulty --seeds 1 --steps 10")
     assert len(part) == 10
     assert sweeps.lacking(sweep, part).empty
 
@@ -158,24 +182,28 @@ def test_a_run_on_no_cluster_is_told_from_one_whose_retries_nobody_wrote_down(tm
     assert cluster["retried"] == "not recorded"
 
 
-def test_the_comparison_of_rules_is_reproduced_by_its_own_command(tmp_path: Path):
+def test_recorded_commands_are_in_the_order_in_which_they_need_each_other(tmp_path: Path):
     """Runs of `figure` on seeds 0 and 1, of a sweep on more, and of `figure --tuned` on fresh ones."""
     swept(tmp_path)
+    figure = "python -m benchmarks figure --backend numba --rule bptt,eprop_symmetric --steps 20"
     for rule in ("bptt", "eprop_symmetric"):
         for seed in (0, 1, 100, 101):
             run = curve("numba", rule, seed, (0.5, 0.8), final=0.8)
+            run[1] |= {"command": f"{figure} --seeds 2" if seed < 2 else f"{figure} --tuned --seeds 2"}
             write(tmp_path / f"curves/{rule}-{seed}.jsonl", run)
-    for seed in (100, 101):  # BPTT's own best setting
-        settings = {**SETTINGS, "optimizer": {"learning_rate": 0.01}}
-        run = curve("numba", "bptt", seed, (0.5, 0.9), final=0.9, settings=settings)
-        write(tmp_path / f"curves/tuned-{seed}.jsonl", run)
+    measure = "python -m benchmarks measure"
+    timings = [
+        measurement(run="1", started="2026-01-01T00:00:00Z", command=f"{measure} --rounds 1"),
+        measurement(run="2", started="2026-01-02T00:00:00Z", command=f"{measure} --scaling"),
+        measurement(run="3", started="2026-01-03T00:00:00Z", command=f"{measure} --rounds 3"),
+    ]
+    write(tmp_path / "timings/t.jsonl", timings)
     found = records.read(tmp_path)
-    figure = "python -m benchmarks figure --backend numba --rule bptt,eprop_symmetric --steps 20 --device cpu"
-    first, sweep, last = reproduce.training(found)
-    assert first == f"{figure} --seeds 2"
-    assert sweep.startswith("python -m benchmarks sweep ")
-    assert last == f"{figure} --tuned --seeds 2"
-    for command in (first, last):
-        figure_command.make_context("figure", command.split()[4:])  # raises for what it does not take
+    commands, notes = reproduced(found)
+    assert commands == [
+        *(f"{figure} --seeds 2", COMMAND, f"{figure} --tuned --seeds 2"),
+        *(f"{measure} --rounds 3", f"{measure} --scaling", *ALWAYS[1:]),
+    ]
+    assert not notes
     # all of them are in parts of their own
     assert [part.ident for part in Learning(found, Names(found), tmp_path).sections()] == []

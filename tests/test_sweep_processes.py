@@ -200,6 +200,9 @@ def test_a_killed_workers_runs_go_to_another_and_each_is_recorded_once_as_traine
     retried = {name: names for name, names in begun.items() if len(names) > 1}
     assert retried == {name: ["w0", "w1"] for name in on_the_way}
     found = records.read(results).runs
+    (told,) = found["command"].unique()  # of the client's command, which no worker has
+    assert told.startswith("python -m benchmarks sweep --backend numpy")
+    assert started.address not in told
     assert set(found.loc[found["lost"] == 1, "file"]) == {f"curves/{name}.jsonl" for name in retried}
     assert {(found["scheduler"], found["protocol"], found["timing"]) for (found,) in by.values()} == {
         ("joined", "tcp", "shared")

@@ -2,7 +2,8 @@
 
 import click
 
-from benchmarks.run import asv as asv_suite
+from benchmarks.run import asv
+from benchmarks.run.checkout import uncommitted
 from benchmarks.run.interruption import Interrupted
 
 
@@ -32,17 +33,17 @@ def command(commits: str, installed: bool, quick: bool, patterns: tuple[str, ...
         raise click.UsageError("--quick stands for patterns of its own: give it or --bench")
     if installed and commits != "HEAD^!":
         raise click.UsageError("--installed measures what is installed here, which is HEAD: give it or RANGE")
-    if installed and (changes := asv_suite.uncommitted()):
+    if installed and (changes := uncommitted()):
         raise click.UsageError(f"--installed would take these changes for part of HEAD: {', '.join(changes)}")
-    arguments = ["run", "--record-samples", "--show-stderr", "--machine", asv_suite.register_machine()]
+    arguments = ["run", "--record-samples", "--show-stderr", "--machine", asv.register_machine()]
     arguments += ["--python=same", "--set-commit-hash", "HEAD"] if installed else [commits]
-    for pattern in asv_suite.QUICK if quick else patterns:
+    for pattern in asv.QUICK if quick else patterns:
         arguments += ["--bench", pattern]
     try:
-        with asv_suite.alone():
-            status = asv_suite.run(arguments)
-            published = asv_suite.run(["publish", "--no-pull"])
-    except asv_suite.InUse as problem:
+        with asv.alone():
+            status = asv.run(arguments)
+            published = asv.run(["publish", "--no-pull"])
+    except asv.InUse as problem:
         raise click.ClickException(str(problem)) from None
     except Interrupted as stop:
         click.echo("interrupted; benchmarks of the commits before stay in results/asv", err=True)

@@ -1,6 +1,7 @@
 """`python -m benchmarks check BASE HEAD`: does HEAD cost more, learn worse or fail where BASE did not?"""
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,11 +11,15 @@ import click
 from rich.console import Console
 
 from benchmarks.cli.options import naming_options, results_option
-from benchmarks.judge.gate import BROKEN, NOTHING_COMPARED, Thresholds
-from benchmarks.run import gate
+from benchmarks.judge import gate as judge
+from benchmarks.judge.gate import BROKEN, NOTHING_COMPARED, REGRESSIONS, Thresholds
+from benchmarks.run import asv, commit_pair
 from benchmarks.run.asv import QUICK, InUse
+from benchmarks.run.environment import environment
 from benchmarks.run.interruption import Interrupted
-from benchmarks.show import gate as regression_summary
+from benchmarks.show import gate as show
+from benchmarks.show.gate import Comparison
+from implementations import checks
 
 _WIDTH = 160
 
@@ -80,7 +85,7 @@ def _as_misuse() -> Iterator[None]:
 @click.option(
     "--rounds",
     type=int,
-    default=gate.ROUNDS,
+    default=commit_pair.ROUNDS,
     show_default=True,
     help="Interleaved processes per timed case and commit.",
 )
@@ -104,6 +109,7 @@ def command(
     factor: float,
     memory_factor: float,
     error: float,
+    confirm: bool,
     summary: Path | None,
     results: Path,
     **common: Any,
@@ -117,39 +123,68 @@ def command(
     """
     with naming_options():
         thresholds = Thresholds(factor=factor, memory_factor=memory_factor, error=error)
-        plan = gate.Plan(base, head, patterns or QUICK, thresholds=thresholds, **common)
+        plan = commit_pair.Plan(base, head, patterns or QUICK, **common)
+        if plan.least_samples < thresholds.samples:
+            checks.fail("samples", plan.least_samples, f"at least {thresholds.samples} in all rounds")
     try:
-        found, folder = _compare(plan, results)
-    except (gate.CannotCompare, InUse) as problem:
+        commits = commit_pair.prepare(plan)
+        folder = commit_pair.new_folder(results, commits)
+        found = _compare(plan, commits, thresholds, confirm, folder)
+    except (commit_pair.CannotCompare, InUse) as problem:
         click.echo(f"Error: {problem}", err=True)
         raise SystemExit(NOTHING_COMPARED) from None
-    _show(found)
-    if found.status in (BROKEN, NOTHING_COMPARED):
-        click.echo(f"errors and reasons, as ASV printed them: {folder / 'asv.log'}")
-    _write(regression_summary.markdown(found), folder / "summary.md", summary)
-    raise SystemExit(found.status)
-
-
-def _compare(plan: gate.Plan, results: Path) -> tuple[regression_summary.Comparison, Path]:
-    commits = gate.prepare(plan)
-    folder = gate.new_folder(results, commits)
-    try:
-        return gate.compare(plan, commits, folder), folder
     except Interrupted as stop:
         click.echo(f"interrupted; the rounds that were measured are in {folder}", err=True)
         raise SystemExit(stop.exit_code) from None
+    _show(found)
+    if found.status in (BROKEN, NOTHING_COMPARED):
+        click.echo(f"errors and reasons, as ASV printed them: {folder / 'asv.log'}")
+    _write(show.markdown(found), folder / "summary.md", summary)
+    raise SystemExit(found.status)
 
 
-def _show(found: regression_summary.Comparison) -> None:
+def _compare(
+    plan: commit_pair.Plan, commits: tuple[str, str], thresholds: Thresholds, confirm: bool, folder: Path
+) -> Comparison:
+    """Measure, judge, and measure a second time what seems worse.
+
+    ASV's results go to FOLDER/asv and, of the second measurement, FOLDER/confirmation.
+    """
+    with asv.alone():
+        machine = asv.register_machine()
+        pair = (plan, commits, machine)
+        base, head = commit_pair.measure(*pair, plan.patterns, thresholds.factor, folder / "asv")
+        verdicts = judge.judge(base, head, thresholds)
+        worse = verdicts[verdicts["verdict"].isin(REGRESSIONS)]
+        if confirm and len(worse):
+            cases = head.merge(worse[["benchmark", "case"]])
+            patterns = [f"^{re.escape(selector)}$" for selector in cases["selector"]]
+            again = commit_pair.measure(*pair, patterns, thresholds.factor, folder / "confirmation")
+            verdicts = judge.confirmed(verdicts, judge.judge(*again, thresholds))
+    here = environment()
+    return Comparison(
+        base=plan.base,
+        base_commit=commits[0],
+        head=plan.head,
+        head_commit=commits[1],
+        machine=f"{here['processor']}, {here['cores']} cores",
+        rounds=plan.rounds,
+        thresholds=thresholds,
+        verdicts=verdicts,
+        unconfirmed=len(worse) - int(verdicts["verdict"].isin(REGRESSIONS).sum()),
+    )
+
+
+def _show(found: Comparison) -> None:
     # Into a file or a pipe, a table as wide as it needs, not of rich's 80 columns
     console = Console(width=None if Console().is_terminal else _WIDTH, highlight=False)
     console.print()
     if len(found.verdicts):
-        console.print(regression_summary.table(found))
-    for line in regression_summary.footnotes(found):
+        console.print(show.table(found))
+    for line in show.footnotes(found):
         console.print(line, markup=False, soft_wrap=True)
     console.print()
-    console.print(regression_summary.headline(found), style="bold", markup=False)
+    console.print(show.headline(found), style="bold", markup=False)
 
 
 def _write(text: str, path: Path, also: Path | None) -> None:

@@ -7,8 +7,8 @@ import click
 import implementations as impl
 from benchmarks.cli.choices import mode_option
 from benchmarks.cli.options import naming_options, results_option
-from benchmarks.run import devices as data_parallel
-from benchmarks.run.devices import Case
+from benchmarks.run import data_parallel
+from benchmarks.run.data_parallel import SharedStep
 from implementations import checks
 from implementations.rules import get
 
@@ -40,7 +40,7 @@ def command(
                 checks.fail("batch", batch, f"any multiple of {count}, the number of devices")
         checks.integer("rounds", rounds, 1)
     cases = [
-        Case(of, name, mode, count, batch)
+        SharedStep(of, name, mode, count, batch)
         for of in backend
         for name in rule
         if mode in get(name).modes

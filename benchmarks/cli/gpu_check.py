@@ -1,7 +1,5 @@
 """`python -m benchmarks gpu-check`: one command for a machine with a card."""
 
-import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,16 +10,18 @@ import numpy as np
 
 import implementations as impl
 from benchmarks.cli.options import results_option
+from benchmarks.cli.parity import deviates, show
 from benchmarks.define import gpu_plan
-from benchmarks.define.gpu_plan import DEVICE, Budget
-from benchmarks.judge import card as gpu_summary
-from benchmarks.run import conformance
-from benchmarks.store.environment import environment
+from benchmarks.define.gpu_plan import DEVICE
+from benchmarks.judge import card
+from benchmarks.judge.agreement import computes_as_numpy
+from benchmarks.run import conformance, parity, timings
+from benchmarks.run.environment import environment
+from benchmarks.run.process import Budget
 
 NO_CARD = 3
 _CONFORMANCE_SHARE = 0.5
 _PARITY_S = 60.0
-_ROOT = Path(__file__).resolve().parents[2]
 
 
 @click.command("gpu-check", context_settings={"max_content_width": 100})
@@ -71,7 +71,7 @@ def command(
         _check(able, seed, budget, results, compared)
         if measure:
             wanted = gpu_plan.items(able, batch=batch, delay_ms=delay_ms)
-            for item, record in gpu_plan.measure(wanted, results, budget):
+            for item, record in timings.measure_plan(wanted, results, budget):
                 measured.append((item, record))
                 click.echo(f"{item.name}: {_outcome(record)}")
     except KeyboardInterrupt:
@@ -85,11 +85,11 @@ def command(
         "environment": environment(),
         "reasons": {backend: reason for backend, reason in reasons.items() if reason is not None},
     }
-    found = gpu_summary.write(results / "gpu-check", compared, measured, facts)
+    found = card.write(results / "gpu-check", compared, measured, facts)
     click.echo((results / "gpu-check" / "summary.md").read_text(encoding="utf-8"))
     if interrupted:
         raise SystemExit(130)
-    raise SystemExit(gpu_summary.exit_status(found, measured))
+    raise SystemExit(card.exit_status(found, measured))
 
 
 def _reasons() -> dict[str, str | None]:
@@ -104,28 +104,26 @@ def _reasons() -> dict[str, str | None]:
 
 
 def _check(able: list[str], seed: int, budget: Budget, results: Path, compared: list[dict[str, Any]]) -> None:
-    wanted = conformance.cases(able, DEVICE, seed, ("float64", "float32"))
+    wanted = conformance.checks(able, DEVICE, seed, ("float64", "float32"))
     share = Budget(budget.left_s() * _CONFORMANCE_SHARE)
     for record in conformance.compare_all(wanted, results, share.left_s):
         compared.append(record)
-        if not conformance.holds(record):
+        if not computes_as_numpy(record):
             words = " ".join(str(record[name]) for name in ("backend", "rule", "mode", "dtype", "status"))
             click.echo(f"conformance: {words}: {record.get('reason') or 'deviates'} (seed {record['seed']})")
-    held = sum(map(conformance.holds, compared))
+    held = sum(map(computes_as_numpy, compared))
     click.echo(f"conformance: {held} of {len(compared)} cases compute what NumPy does")
     click.echo("published numbers: " + _published(able, results, max(min(share.left_s(), _PARITY_S), 5.0)))
 
 
 def _published(able: list[str], results: Path, limit_s: float) -> str:
     """Hold the backends against the published numbers too, for at most `limit_s`; says how that went."""
-    command = [sys.executable, "-m", "benchmarks", "parity", "--device", DEVICE, "--backend", ",".join(able)]
-    try:
-        done = subprocess.run(
-            [*command, "--results", str(results.resolve())], cwd=_ROOT, timeout=limit_s, check=False
-        )
-    except subprocess.TimeoutExpired:
+    wanted = [check for check in parity.checks(DEVICE) if check.backend in able]
+    found = list(parity.compare_all(wanted, results, Budget(limit_s).left_s))
+    show(found)
+    if len(found) < len(wanted):
         return "no time left for all of them"
-    return "all cases agree" if done.returncode == 0 else "not all cases agree, see above"
+    return "not all cases agree, see above" if any(map(deviates, found)) else "all cases agree"
 
 
 def _outcome(record: Mapping[str, Any] | None) -> str:

@@ -14,7 +14,7 @@ from benchmarks.cli.options import machine_options, naming_options, results_opti
 from benchmarks.define.cases import BATCH, Case, delayed, length_cases, scaling_cases, step_cases
 from benchmarks.define.problem import SYSTEM
 from benchmarks.define.systems import SYSTEMS, System
-from benchmarks.run import interleave as timings
+from benchmarks.run import timings
 from implementations import EvidenceAccumulation, checks
 from implementations.rules import MODES
 

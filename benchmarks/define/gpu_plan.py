@@ -1,15 +1,11 @@
-"""What `gpu-check` measures on a card, the most important first, and the time that it may take."""
+"""What `gpu-check` measures on a card, the most important first."""
 
-import time
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import implementations as impl
 from benchmarks.define.cases import MEMORY_BATCH, Case, delayed
-from benchmarks.run import interleave as timings
-from benchmarks.store.append import RunFile
 from implementations import rules
 
 DEVICE = "cuda"
@@ -28,18 +24,6 @@ NEURONS = (256, 512, 1024)
 
 COSTLY = (("eprop_symmetric", "adjoint"), ("bptt", "adjoint"), ("eprop_symmetric", "online"))
 """Rules and modes that differ in cost; other feedback matrices cost the same."""
-
-
-@dataclass
-class Budget:
-    """Seconds that may be used, from its making on."""
-
-    total_s: float
-    start: float = field(default_factory=lambda: time.monotonic())
-
-    def left_s(self) -> float:
-        """What remains; negative when it is used up."""
-        return self.start + self.total_s - time.monotonic()
 
 
 @dataclass(frozen=True)
@@ -95,23 +79,3 @@ def items(backends: Iterable[str], *, batch: int | None = None, delay_ms: int | 
     for rule, mode in others:
         found += [Item("other rules", Case(backend, rule, mode, **size)) for backend in backends]
     return found
-
-
-def measure(
-    wanted: Iterable[Item], results: Path, budget: Budget, least_s: float = 10.0
-) -> Iterator[tuple[Item, dict[str, Any] | None]]:
-    """Each with its record, on disk before it is yielded; None for what there was no time left for.
-
-    A process that is not through when the time ends is stopped, and recorded as failed. Records of backends
-    that were told to use their own loop are apart (fallback/), so that no table mixes the two.
-    """
-    files = {True: RunFile(results / "fallback"), False: RunFile(results / "timings")}
-    for item in wanted:
-        left_s = budget.left_s()
-        if left_s < least_s:
-            yield item, None
-            continue
-        switches = FALLBACKS[item.case.backend] if item.fallback else {}
-        outcome = timings.in_fresh_process(item.case, timeout_s=left_s, switches=switches)
-        named = {"kind": "measurement", "round": 0, **item.case.record()}
-        yield item, files[item.fallback].append({**named, **outcome, "switches": dict(switches)})

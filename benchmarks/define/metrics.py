@@ -20,7 +20,7 @@ from benchmarks.define.metric import (
     whole,
 )
 
-__all__ = ["JUDGED", "METRICS", "Metric", "columns", "significant"]
+__all__ = ["METRICS", "Metric", "columns", "judged", "significant"]
 
 # In the order that the columns of tables have
 _ROWS = (
@@ -107,12 +107,13 @@ _ROWS = (
 METRICS = {row.column: row for row in _ROWS}
 """Column -> metric; those of plug-ins come last."""
 
-plugins.add(METRICS, ((row.column, row) for row in plugins.instances(Metric)), "metric")
+plugins.extend(METRICS, lambda: ((row.column, row) for row in plugins.instances(Metric)), "metric")
 
-JUDGED: dict[str, Judged] = {
-    row.judged.asv_unit: row.judged for row in METRICS.values() if row.judged is not None
-}
-"""Unit of a benchmark of ASV -> how the regression gate judges it."""
+
+def judged(asv_unit: str | None) -> Judged | None:
+    """How the regression gate judges what ASV stored in a unit; None for not at all."""
+    found = (row.judged for row in METRICS.values() if row.judged is not None)
+    return next((judged for judged in found if judged.asv_unit == asv_unit), None)
 
 
 def columns(*places: Place) -> list[str]:

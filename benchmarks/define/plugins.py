@@ -12,8 +12,7 @@ Processes that are started from here find the same files: their paths travel in 
 
 import os
 import sys
-from collections.abc import Iterable
-from functools import cache
+from collections.abc import Callable, Iterable
 from hashlib import sha256
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -43,7 +42,7 @@ def use(paths: Iterable[Path]) -> None:
     Has to come before anything asks for tasks, systems, rules, metrics or figures by name.
 
     Raises:
-        PluginError: a file is missing.
+        PluginError: a file is missing, or can't be imported.
     """
     found = [path for path in os.environ.get(VARIABLE, "").split(os.pathsep) if path]
     for path in paths:
@@ -51,34 +50,64 @@ def use(paths: Iterable[Path]) -> None:
             raise PluginError(f"plug-in {path} is no file")
         found.append(str(path.resolve()))
     os.environ[VARIABLE] = os.pathsep.join(dict.fromkeys(found))
+    load()
 
 
-@cache
-def modules() -> tuple[ModuleType, ...]:
-    """All plug-ins, imported: those of installed packages first, by name, then files in their order.
+def extend(registry: dict[str, T], find: Callable[[], Iterable[tuple[str, T]]], what: str) -> None:
+    """Put what plug-ins have into a registry: now or, while plug-ins are being imported, right after that.
 
-    Their rules are learned by the first call: they are no matter of benchmarks/ alone.
+    Args:
+        registry: name -> thing; changed.
+        find: names and things; asked when all plug-ins are there.
+        what: e.g. "task", for the error.
 
     Raises:
-        PluginError: one can't be imported, or has a rule that can't be.
+        PluginError: a name is there already, or a plug-in can't be imported.
     """
-    installed = sorted({point.value for group in GROUPS for point in entry_points(group=group)})
-    files = [path for path in os.environ.get(VARIABLE, "").split(os.pathsep) if path]
-    found = tuple([_imported(name) for name in installed] + [_from_file(Path(path)) for path in files])
-    for module in found:
-        for rule in (value for value in vars(module).values() if isinstance(value, rules.Rule)):
+    _waiting.append((registry, find, what))
+    load()
+
+
+_waiting: list[tuple[dict[str, Any], Callable[[], Iterable[tuple[str, Any]]], str]] = []
+_modules: list[ModuleType] = []
+_state = {"imported": False, "importing": False}
+
+
+def load() -> None:
+    """Import all plug-ins, those of installed packages first, by name; then fill the registries that wait."""
+    if _state["importing"]:
+        return  # a plug-in has imported what it extends: whoever imports it goes on here
+    if not _state["imported"]:
+        _state["importing"] = True
+        try:
+            installed = sorted({point.value for group in GROUPS for point in entry_points(group=group)})
+            files = [path for path in os.environ.get(VARIABLE, "").split(os.pathsep) if path]
+            _modules.extend(
+                [_imported(name) for name in installed] + [_from_file(Path(path)) for path in files]
+            )
+        finally:
+            _state["importing"] = False
+        _state["imported"] = True
+        for rule in instances(rules.Rule):  # no matter of benchmarks/ alone
             try:
                 rules.register(rule)
             except InvalidArgument as error:
-                raise PluginError(f"plug-in {module.__name__}: {error}") from error
-    return found
+                raise PluginError(f"a plug-in has a rule that can't be: {error}") from error
+    while _waiting:
+        registry, find, what = _waiting.pop(0)
+        for name, thing in find():
+            if name in registry:
+                raise PluginError(
+                    f"a plug-in has a {what} named {name!r}, and there is one already: rename it"
+                )
+            registry[name] = thing
 
 
 def classes(kind: type[Any]) -> list[type[Any]]:
     """The concrete subclasses of `kind` that plug-ins define, in the order of their definition."""
     return [
         value
-        for module in modules()
+        for module in _modules
         for value in vars(module).values()
         if isinstance(value, type)
         and issubclass(value, kind)
@@ -89,24 +118,7 @@ def classes(kind: type[Any]) -> list[type[Any]]:
 
 def instances(kind: type[T]) -> list[T]:
     """The instances of `kind` at the top level of plug-ins, in the order of their definition."""
-    return [value for module in modules() for value in vars(module).values() if isinstance(value, kind)]
-
-
-def add(registry: dict[str, T], found: Iterable[tuple[str, T]], what: str) -> None:
-    """Put what plug-ins have into a registry.
-
-    Args:
-        registry: name -> thing; changed.
-        found: names and things.
-        what: e.g. "task", for the error.
-
-    Raises:
-        PluginError: a name is there already.
-    """
-    for name, thing in found:
-        if name in registry:
-            raise PluginError(f"a plug-in has a {what} named {name!r}, and there is one already: rename it")
-        registry[name] = thing
+    return [value for module in _modules for value in vars(module).values() if isinstance(value, kind)]
 
 
 def _imported(name: str) -> ModuleType:

@@ -62,13 +62,7 @@ class Problem:
         )
 
 
-def _published() -> dict[str, Problem]:
-    tasks = dict(TASKS)
-    plugins.add(tasks, ((task.name, task) for task in plugins.classes(Task)), "task")
-    return {name: Problem.of(task()) for name, task in tasks.items()}
-
-
-PROBLEMS = _published()
+PROBLEMS = {name: Problem.of(task()) for name, task in TASKS.items()}
 """Name of the task -> the problem as published, those of plug-ins last."""
 
 TASK_NAME = EvidenceAccumulation.name
@@ -77,3 +71,6 @@ TASK_NAME = EvidenceAccumulation.name
 # In records: the network of README.md, and the BrainPy notebook that is compared with it as it is.
 SYSTEM = "benchmark"
 NOTEBOOK = "notebook"
+
+# Last, as plug-ins import what is above
+plugins.extend(PROBLEMS, lambda: ((task.name, Problem.of(task())) for task in plugins.classes(Task)), "task")

@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.define.cases import BATCH
 from benchmarks.define.gpu_plan import Item
-from benchmarks.run import conformance
+from benchmarks.judge.agreement import computes_as_numpy
 
 LEAST_RATIO = 20.0
 MOST_MS = {("eprop_symmetric", "adjoint"): 3.0, ("bptt", "adjoint"): 5.0}
@@ -32,7 +32,7 @@ Measured = Sequence[tuple[Item, Mapping[str, Any] | None]]
 def verdicts(compared: Sequence[Mapping[str, Any]], measured: Measured) -> list[Verdict]:
     """Conformance, the time of steps, and how many times as fast as its own loop each backend is."""
     ran = [record for record in compared if record["status"] != "unavailable"]
-    right = sum(conformance.holds(dict(record)) for record in ran)
+    right = sum(computes_as_numpy(record) for record in ran)
     found = [
         Verdict("conformance", "all cases", f"{right} of {len(ran)}", right == len(ran) if ran else None)
     ]
@@ -173,7 +173,7 @@ def _case(record: Mapping[str, Any]) -> str:
 
 
 def _wrong(record: Mapping[str, Any]) -> bool:
-    return record["status"] != "unavailable" and not conformance.holds(dict(record))
+    return record["status"] != "unavailable" and not computes_as_numpy(record)
 
 
 def _key(item: Item) -> tuple[str, str, str]:

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 from scipy.stats import mannwhitneyu
 
-from benchmarks.define.metrics import JUDGED
+from benchmarks.define.metrics import judged
 from implementations import checks
 
 REGRESSIONS = ("slower", "more memory", "learns worse")
@@ -70,7 +70,7 @@ def judge(base: pd.DataFrame, head: pd.DataFrame, thresholds: Thresholds) -> pd.
     """A verdict for each case of either side.
 
     Args:
-        base, head: `asv_suite.COLUMNS`, a row per case.
+        base, head: `store.asv_files.COLUMNS`, a row per case.
         thresholds: what counts as a change.
 
     Returns:
@@ -113,10 +113,10 @@ def _compare(before: pd.Series | None, after: pd.Series | None, thresholds: Thre
         return _row(before, after, "not measured")
     states = (before["status"], after["status"])
     if states == ("ok", "ok"):
-        judged = JUDGED.get(before["unit"])
-        if judged is None:
+        how = judged(before["unit"])
+        if how is None:
             return _row(before, after, "not judged")
-        return _JUDGES[judged.by](before, after, thresholds)
+        return _JUDGES[how.by](before, after, thresholds)
     verdict = {
         ("ok", "failed"): "fails now",
         ("ok", "unavailable"): "no longer runs",

@@ -1,4 +1,4 @@
-"""ASV's command line run on this checkout, and what it stored of a commit.
+"""ASV's command line, run on this checkout.
 
 ASV's own name for a machine is its host name. Results are meant to be shared, so the name here is the digest
 of the machine's description that all records use.
@@ -11,22 +11,19 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import product
 from pathlib import Path
 from threading import Thread
 from types import MappingProxyType
 from typing import IO, Any
 
-import pandas as pd
 from asv.machine import MachineCollection
-from asv.results import Results
-from asv.util import UserError, is_na, load_json
+from asv.util import load_json
 from filelock import FileLock, Timeout
 
+from benchmarks.run.checkout import ROOT
+from benchmarks.run.environment import environment
 from benchmarks.run.interruption import Interrupted, held
-from benchmarks.store.environment import environment
 
-ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / "asv.conf.json"
 
 _PATH = r"(?:'bptt', 'adjoint'|'eprop_symmetric', '(?:adjoint|online)')"
@@ -163,74 +160,3 @@ def _relay(stream: IO[str] | None, log: Path | None) -> None:
             file.flush()
             if line.startswith(("[", "\N{MIDDLE DOT}")) and "===" not in line:
                 print(line, end="", flush=True)
-
-
-# What a wheel is made of
-MEASURED = ("implementations", "pyproject.toml", "constraints.txt")
-
-
-def git(*arguments: str) -> str | None:
-    """What git prints in this checkout; None where it fails."""
-    try:
-        done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True)
-    except OSError:
-        return None
-    return done.stdout.strip("\n") if done.returncode == 0 else None
-
-
-def uncommitted() -> list[str]:
-    """Files of what is measured whose changes are in no commit."""
-    return [line[3:] for line in (git("status", "--porcelain", "--", *MEASURED) or "").splitlines()]
-
-
-COLUMNS = ["benchmark", "case", "selector", "unit", "status", "value", "samples"]
-"""`case` names the values of the parameters that tell cases apart, `selector` is the whole as ASV writes it;
-`status` is ok, unavailable or failed; `value` is the median of `samples`, a list, of one where ASV keeps the
-value alone."""
-
-
-def stored(results: Path, machine: str, commit: str) -> pd.DataFrame:
-    """What ASV stored of a commit, a row per case with `COLUMNS`; no rows where it stored nothing.
-
-    Args:
-        results: ASV's results_dir.
-        machine: ASV's name of the machine.
-        commit: full hash.
-    """
-    rows: list[dict[str, Any]] = []
-    units = _units(results)
-    for path in sorted((results / machine).glob(f"{commit[:8]}-*.json")):
-        try:
-            found = Results.load(str(path), machine)
-        except UserError:
-            continue
-        for benchmark in sorted(found.get_all_result_keys()):
-            rows += _cases(found, benchmark, units.get(benchmark))
-    return pd.DataFrame(rows, columns=COLUMNS)
-
-
-def _cases(found: Results, benchmark: str, unit: str | None) -> list[dict[str, Any]]:
-    parameters = found.get_result_params(benchmark)
-    rows = []
-    for texts, value, samples in zip(
-        product(*parameters),
-        found.get_result_value(benchmark, parameters),
-        found.get_result_samples(benchmark, parameters),
-        strict=True,
-    ):
-        status = "failed" if value is None else "unavailable" if is_na(value) else "ok"
-        # A parameter with one value for all cases tells none apart
-        told = [text for text, values in zip(texts, parameters, strict=True) if len(values) > 1]
-        kept = [] if status != "ok" else [value] if samples is None else samples
-        case = ", ".join(text.strip("'") for text in told)
-        selector = f"{benchmark}({', '.join(texts)})"
-        rows.append(dict(zip(COLUMNS, (benchmark, case, selector, unit, status, value, kept), strict=True)))
-    return rows
-
-
-def _units(results: Path) -> dict[str, str]:
-    try:
-        known = json.loads((results / "benchmarks.json").read_text())
-    except (OSError, ValueError):
-        return {}
-    return {name: of["unit"] for name, of in known.items() if isinstance(of, dict) and "unit" in of}

@@ -1,13 +1,10 @@
-"""Fresh random problems on a device, held against the NumPy backend in float64.
+"""Fresh random networks and trials on a device, held against the NumPy backend in float64.
 
-Every case draws from a seed that is recorded with its outcome, so that a failure can be repeated. The
+All of a check is drawn from a seed that is recorded with its outcome, so that a failure can be repeated. The
 backends run in processes of their own. What was compared is appended to results/conformance/RUN.jsonl.
-
-python -m benchmarks.run.conformance < cases.json > lines.json
 """
 
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,24 +12,19 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import implementations as impl
-from benchmarks.run import process as fresh
+from benchmarks.run.agreement import compared, computed, deviations
+from benchmarks.run.environment import environment
 from benchmarks.store.append import RunFile
-from benchmarks.store.environment import environment
 from implementations import rules
 
-TOLERANCES = {"float64": 1e-12, "float32": 1e-4}
-"""Largest absolute difference over the largest absolute value, per dtype. In float64 sums in another order,
-and multiply-adds that round once, explain some 1e-14; in float32 1e-5, on the short trials that are used
-here, where a spike that comes out the other way would show as a difference of another order."""
-
 # No spike may differ, in either dtype. A potential within rounding of the threshold may cross it one step
-# later: problems are drawn until float64 keeps away from that.
+# later: networks are drawn until float64 keeps away from that.
 _MARGIN = 1e-4
 _DRAWS = 100
 
 
-class Case(NamedTuple):
-    """What is compared, on which problem."""
+class ConformanceCheck(NamedTuple):
+    """What is compared, on which random network."""
 
     backend: str
     rule: str
@@ -43,7 +35,7 @@ class Case(NamedTuple):
     loss: str = "cross_entropy"
 
 
-def cases(backends: Iterable[str], device: str, seed: int, dtypes: Iterable[str]) -> list[Case]:
+def checks(backends: Iterable[str], device: str, seed: int, dtypes: Iterable[str]) -> list[ConformanceCheck]:
     """Every backend with every rule in each of its modes and dtypes, with both losses in turns."""
     found = []
     for backend in backends:
@@ -52,13 +44,13 @@ def cases(backends: Iterable[str], device: str, seed: int, dtypes: Iterable[str]
             for mode in rules.get(rule).modes:
                 for dtype in dtypes:
                     loss = ("cross_entropy", "squared_error")[number % 2]
-                    found.append(Case(backend, rule, mode, dtype, device, seed + number, loss))
+                    found.append(ConformanceCheck(backend, rule, mode, dtype, device, seed + number, loss))
                     number += 1
     return found
 
 
 class Drawn(NamedTuple):
-    """A random problem."""
+    """A random network, and all that a learner is given with it."""
 
     network: impl.Network
     objective: impl.Objective
@@ -67,7 +59,7 @@ class Drawn(NamedTuple):
 
 
 def draw(seed: int, loss: str, dtype: str) -> Drawn:
-    """A problem of odd sizes, in which neurons spike and none is within rounding of its threshold.
+    """A network of odd sizes, in which neurons spike and none is within rounding of its threshold.
 
     Raises:
         RuntimeError: none of many draws keeps away from the threshold.
@@ -76,7 +68,7 @@ def draw(seed: int, loss: str, dtype: str) -> Drawn:
         found = _draw(np.random.default_rng([seed, attempt]), loss)
         if dtype == "float64" or _margin(found) > _MARGIN:
             return found
-    raise RuntimeError(f"none of {_DRAWS} problems keeps its potentials {_MARGIN:g} from the threshold")
+    raise RuntimeError(f"none of {_DRAWS} networks keeps its potentials {_MARGIN:g} from the threshold")
 
 
 def _draw(rng: np.random.Generator, loss: str) -> Drawn:
@@ -100,9 +92,9 @@ def _draw(rng: np.random.Generator, loss: str) -> Drawn:
     return Drawn(network, objective, parameters, impl.Batch(spikes, targets))
 
 
-def _margin(problem: Drawn) -> float:
+def _margin(drawn: Drawn) -> float:
     """The least |u| of any trial, neuron and step: the equations of README.md, in float64."""
-    network, weights, x = problem.network, problem.parameters, problem.batch.spikes.astype(float)
+    network, weights, x = drawn.network, drawn.parameters, drawn.batch.spikes.astype(float)
     z = a = v = np.zeros((len(x), network.n_rec))
     refractory = np.zeros(z.shape, int)
     least = np.inf
@@ -116,52 +108,33 @@ def _margin(problem: Drawn) -> float:
     return least
 
 
-def compare(case: Case) -> dict[str, Any]:
-    """Deviations of a case, and the engine that computed it.
+def compare(check: ConformanceCheck) -> dict[str, Any]:
+    """Deviations of a check, the engine that computed it, and `fired`: how many spikes there were."""
+    drawn = draw(check.seed, check.loss, check.dtype)
 
-    Returns:
-        spikes: how many differ; loss, w_in, w_rec, w_out: the largest absolute difference over the largest
-        absolute value of the NumPy backend; engine; fired: how many spikes there were.
-    """
-    problem = draw(case.seed, case.loss, case.dtype)
-
-    def computed(backend: str, dtype: str, device: str) -> tuple[Any, Any, dict[str, Any]]:
-        learner = impl.learner(
+    def learner(backend: str, dtype: str, device: str) -> impl.Learner:
+        return impl.learner(
             backend,
-            case.rule,
-            problem.parameters,
-            network=problem.network,
-            objective=problem.objective,
-            mode=case.mode,
+            check.rule,
+            drawn.parameters,
+            network=drawn.network,
+            objective=drawn.objective,
+            mode=check.mode,
             dtype=dtype,
             device=device,
         )
-        loaded = learner.load(problem.batch)
-        spikes = learner.simulate(loaded).spikes
-        gradients, metrics = learner.gradients(loaded)
-        return learner, spikes, {"loss": float(metrics.loss), **vars(gradients)}
 
-    _, expected_spikes, expected = computed("numpy", "float64", "cpu")
-    learner, spikes, found = computed(case.backend, case.dtype, case.device)
+    expected = computed(learner("numpy", "float64", "cpu"), drawn.batch)
+    compares = learner(check.backend, check.dtype, check.device)
     return {
-        "spikes": int((spikes != expected_spikes).sum()),
-        **{name: fresh.deviation(found[name], expected[name]) for name in ("loss", "w_in", "w_rec", "w_out")},
-        "engine": learner.engine,
-        "fired": int(expected_spikes.sum()),
+        **deviations(computed(compares, drawn.batch), expected),
+        "engine": compares.engine,
+        "fired": int(expected["spikes"].sum()),
     }
 
 
-def holds(record: Mapping[Any, Any]) -> bool:
-    """Whether a record says that its case computes what NumPy does; NaN does not."""
-    if record["status"] != "ok":
-        return False
-    bound = TOLERANCES[record["dtype"]]
-    deviations = [record[name] for name in ("loss", "w_in", "w_rec", "w_out")]
-    return record["spikes"] == 0 and all(value <= bound for value in deviations)
-
-
 def compare_all(
-    wanted: Iterable[Case], results: Path, left_s: Callable[[], float]
+    wanted: Iterable[ConformanceCheck], results: Path, left_s: Callable[[], float]
 ) -> Iterator[dict[str, Any]]:
     """Compare all, as long as there is time; every record is on disk before it is yielded.
 
@@ -169,29 +142,13 @@ def compare_all(
         left_s: seconds that may still be used; asked before each backend.
     """
     file = RunFile(results / "conformance")
-    for _, of_backend in groupby(wanted, key=lambda case: case.backend):
-        for case, outcome in _in_fresh_process(list(of_backend), left_s()):
-            named = {"kind": "conformance", **case._asdict(), "against": "numpy float64"}
+    for _, of_backend in groupby(wanted, key=lambda check: check.backend):
+        limit_s = left_s()
+        late = f"no time left: stopped after {limit_s:.0f} s"
+        for check, outcome in compared(list(of_backend), compare, _unavailable, max(limit_s, 1.0), late):
+            named = {"kind": "conformance", **check._asdict(), "against": "numpy float64"}
             yield file.append({**named, **outcome, "environment": environment()})
 
 
-def _in_fresh_process(wanted: list[Case], limit_s: float) -> Iterator[tuple[Case, dict[str, Any]]]:
-    reasons = {case: impl.unavailable(case.backend, case.device, case.rule, case.mode) for case in wanted}
-    runnable = [case for case in wanted if reasons[case] is None]
-    late = f"no time left: stopped after {limit_s:.0f} s"
-    outcomes = fresh.outcomes(__name__, runnable, max(limit_s, 1.0), late) if runnable else {}
-    for case in wanted:
-        reason = reasons[case]
-        if reason is not None:
-            yield case, {"status": "unavailable", "reason": reason}
-        else:
-            yield case, outcomes[case]
-
-
-def main() -> None:
-    """Read a list of cases as JSON; print a line for each as it is compared."""
-    fresh.answer(Case, compare, sys.stdin)
-
-
-if __name__ == "__main__":
-    main()
+def _unavailable(check: ConformanceCheck) -> str | None:
+    return impl.unavailable(check.backend, check.device, check.rule, check.mode)

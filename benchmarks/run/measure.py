@@ -1,53 +1,27 @@
-"""The one clock: measures one case in this process, which should be a fresh one.
+"""The one clock: measures one case in this process, which should be a fresh one."""
 
-python -m benchmarks.run.measure < case.json > record.json
-"""
-
-import dataclasses
-import json
-import pickle
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
-from benchmarks.define import work as roofline
+from benchmarks.define import work
 from benchmarks.define.cases import Case
 from benchmarks.define.metric import Measured
 from benchmarks.define.metrics import METRICS
 from benchmarks.define.systems import SYSTEMS
-from benchmarks.run import device, memory
-from benchmarks.store.environment import environment
+from benchmarks.run import cards, device, memory
 
 _MOST_SAMPLES = 50
 _WARM_S = 3.0
 _STEADY, _STEADY_SHARE = 5, 0.05
 
-_PACKAGE = Path(__file__).resolve().parents[1]
-# ASV lets its own processes alone find the benchmarks of the checkout beside the packages of the commit.
-_AS_IMPORTED_HERE = """
-import sys
-from importlib.util import module_from_spec, spec_from_file_location
 
-folder = sys.argv[1]
-spec = spec_from_file_location("benchmarks", folder + "/__init__.py", submodule_search_locations=[folder])
-sys.modules["benchmarks"] = package = module_from_spec(spec)
-spec.loader.exec_module(package)
-
-from benchmarks.run import measure as measuring
-
-measuring.main()
-"""
-
-
-def seconds(work: Callable[[], object]) -> float:
-    """Wall-clock seconds that `work` takes."""
+def seconds(timed: Callable[[], object]) -> float:
+    """Wall-clock seconds that `timed` takes."""
     start = time.perf_counter()
-    work()
+    timed()
     return time.perf_counter() - start
 
 
@@ -98,7 +72,7 @@ def measure(case: Case) -> dict[str, Any]:
     timer = _Timer(case, learner, inputs, state)
     if case.device != "cpu":
         timer.warm()
-    moving = {"before": device.moving()}
+    moving = {"before": cards.moving()}
     while len(timer.wall_s) < case.min_samples or (
         sum(timer.wall_s) < case.seconds and len(timer.wall_s) < _MOST_SAMPLES
     ):
@@ -109,14 +83,14 @@ def measure(case: Case) -> dict[str, Any]:
     elif case.device != "cpu":
         figures["no_events"] = timer.no_events
     if case.device != "cpu":
-        figures["clocks"] = {**moving, "after": device.moving()}
+        figures["clocks"] = {**moving, "after": cards.moving()}
         # What a step leaves on the device, brought back: the weights and the optimizer's state.
         figures["unload_s"] = statistics.median(seconds(learner.state) for _ in range(3))
-        cards, _ = device.cards()
+        known, _ = cards.cards()
         # the work of an event-driven step depends on what spikes
         fired = int(learner.simulate(loaded).spikes.sum())
-        counts = roofline.Counts.of(case, batch, fired)
-        figures["roofline"] = roofline.record(case, counts, cards[0]["name"] if cards else None)
+        counts = work.Counts.of(case, batch, fired)
+        figures["roofline"] = work.record(case, counts, known[0]["name"] if known else None)
     done = Measured(learner, loaded, step, tuple(timer.wall_s))
     figures |= {row.column: float(row.measure(done)) for row in METRICS.values() if row.measure is not None}
     return figures
@@ -187,103 +161,3 @@ def steady(samples: list[float]) -> bool:
     if len(before) < _STEADY:
         return False
     return abs(statistics.median(last) / statistics.median(before) - 1.0) < _STEADY_SHARE
-
-
-class Prepared:
-    """A case, built and loaded: `step` and `evaluate` are what is timed, once they are warm.
-
-    Raises:
-        InvalidArgument: (a ValueError) for a case that is not what it may be, or can't run here.
-    """
-
-    def __init__(self, case: Case) -> None:
-        system = SYSTEMS[case.system]
-        self._learner = system.learner(case)
-        self._loaded = self._learner.load(system.batch(case))
-        self._learner.synchronize()
-        self._state = self._learner.state()
-
-    def warm(self, work: Callable[[], object]) -> None:
-        """Let the backend compile what `work` needs; twice, as what the first returned may need more."""
-        for _ in range(2):
-            work()
-            self.restore()
-
-    def restore(self) -> None:
-        """Back to the initial weights: every step is the same step, whatever their number."""
-        self._learner.restore(self._state)
-        self._learner.synchronize()
-
-    def step(self) -> None:
-        """One training step, up to its end."""
-        self._learner.step(self._loaded)
-        self._learner.synchronize()
-
-    def evaluate(self) -> None:
-        """One forward pass without a gradient, up to its end."""
-        float(self._learner.evaluate(self._loaded).loss)
-
-
-def module(case: Case) -> str:
-    """The module whose import brings all that the case needs."""
-    return SYSTEMS[case.system].module(case)
-
-
-def peak_bytes(case: Case) -> int:
-    """Growth of this process in a step, above its state with the batch loaded."""
-    return measure(_for_memory(case))["peak_bytes"]
-
-
-def device_peak_bytes(case: Case) -> int:
-    """Growth of what is held on the device in a step, above its state with the batch loaded."""
-    return measure(_for_memory(case))["device_peak_bytes"]
-
-
-def bytes_per_step(case: Case) -> float:
-    """Growth of `peak_bytes` per time step that is added to the trial: the slope to a trial twice as long."""
-    added_steps = case.problem.task.n_steps
-    longer = case.sized(n_steps=2 * added_steps)
-    return (_in_child(longer) - _in_child(case)) / added_steps
-
-
-def _in_child(case: Case) -> int:
-    """`peak_bytes` in a fresh process: allocators keep for the second case what the first had.
-
-    A forked copy of this one would hang now and then: to ask whether a case can run here imports its backend,
-    and some of those have threads by then. What failed there fails here, with what it printed.
-    """
-    done = subprocess.run(
-        # -P: what implementations are must not depend on the folder that this process runs in
-        [sys.executable, "-P", "-c", _AS_IMPORTED_HERE, str(_PACKAGE)],
-        input=pickle.dumps(_for_memory(case)).hex(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise RuntimeError(f"the process that measured {case} ended with {done.returncode}:\n{done.stderr}")
-    return json.loads(done.stdout.splitlines()[-1])["peak_bytes"]
-
-
-def compilation_s(case: Case) -> float:
-    """First step minus a warm one; about 0 for a backend that compiles nothing.
-
-    In a process that has not taken a step yet, and called `caches.forget` before it imported the backend.
-    """
-    figures = measure(case)
-    return max(figures["first_step_s"] - statistics.median(figures["step_s"]), 0.0)
-
-
-def _for_memory(case: Case) -> Case:
-    return dataclasses.replace(case, memory=True, min_samples=1, seconds=0.0)
-
-
-def main() -> None:
-    """Read a pickled case, measure it, write the record as the last line."""
-    case = pickle.loads(bytes.fromhex(sys.stdin.read()))
-    figures = measure(case)
-    print(json.dumps({**figures, "environment": environment()}), flush=True)
-
-
-if __name__ == "__main__":
-    main()

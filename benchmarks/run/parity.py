@@ -2,12 +2,9 @@
 
 What makes the comparison of costs fair: all compute the same. tests/oracle/README.md says where the numbers
 are from. The backends run in processes of their own, so that one that breaks leaves the others alone.
-
-python -m benchmarks.run.parity < cases.json > lines.json
 """
 
-import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
@@ -17,20 +14,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import implementations as impl
-from benchmarks.run import process as fresh
+from benchmarks.run.agreement import compared, computed, deviations
+from benchmarks.run.environment import environment
 from benchmarks.store.append import RunFile
-from benchmarks.store.environment import environment
 from implementations import rules
 
 _ROOT = Path(__file__).resolve().parents[2]
 _ORACLE = _ROOT / "tests" / "oracle" / "small.npz"
 _TIMEOUT_S = 600.0
 
-TOLERANCE = 1e-12
-"""The largest relative deviation that rounding in float64 explains here; the tests hold every case to it."""
 
-
-class Case(NamedTuple):
+class ParityCheck(NamedTuple):
     """What is compared."""
 
     backend: str
@@ -94,92 +88,60 @@ def _oracle() -> _Oracle:
     return _Oracle(network, objective, parameters, batch, unpacked("spikes"), data)
 
 
-def cases(device: str = "cpu") -> list[Case]:
+def checks(device: str = "cpu") -> list[ParityCheck]:
     """Every backend with every rule in each of its modes."""
     return [
-        Case(backend, rule, mode, device)
+        ParityCheck(backend, rule, mode, device)
         for backend in impl.BACKENDS
         for rule in impl.RULES
         for mode in rules.get(rule).modes
     ]
 
 
-def compare(case: Case) -> dict[str, float]:
-    """How far a case is from the published numbers.
-
-    Returns:
-        spikes: how many of them differ; loss, w_in, w_rec, w_out: the largest absolute difference over the
-        largest absolute value published.
-    """
+def compare(check: ParityCheck) -> dict[str, Any]:
+    """How far a check is from the published numbers: its deviations."""
     oracle = _oracle()
     learner = impl.learner(
-        case.backend,
-        case.rule,
+        check.backend,
+        check.rule,
         oracle.parameters,
         network=oracle.network,
         objective=oracle.objective,
-        mode=case.mode,
+        mode=check.mode,
         dtype="float64",
-        device=case.device,
+        device=check.device,
     )
-    loaded = learner.load(oracle.batch)
-    spikes = learner.simulate(loaded).spikes
-    gradients, metrics = learner.gradients(loaded)
-    found = {"loss": float(metrics.loss), **vars(gradients)}
-    published = {"loss": "loss", "w_in": "g_in", "w_rec": "g_rec", "w_out": "g_out"}
-    return {
-        "spikes": int((spikes != oracle.spikes).sum()),
-        **{
-            name: fresh.deviation(found[name], oracle.number(case.rule, key))
-            for name, key in published.items()
-        },
-    }
+    names = {"loss": "loss", "w_in": "g_in", "w_rec": "g_rec", "w_out": "g_out"}
+    published = {name: oracle.number(check.rule, key) for name, key in names.items()}
+    return deviations(computed(learner, oracle.batch), {"spikes": oracle.spikes, **published})
 
 
-def holds(record: Mapping[Any, Any]) -> bool:
-    """Whether a record says that its case computes the published numbers."""
-    deviations = [record.get(name) for name in ("loss", "w_in", "w_rec", "w_out")]
-    return (
-        record["status"] == "ok"
-        and record["spikes"] == 0
-        and all(value is not None and value <= TOLERANCE for value in deviations)
-    )
+def compare_all(
+    wanted: Iterable[ParityCheck], results: Path, left_s: Callable[[], float] | None = None
+) -> Iterator[dict[str, Any]]:
+    """Compare all; every record is on disk, in parity/RUN.jsonl, before it is yielded.
 
-
-def compare_all(wanted: Iterable[Case], results: Path) -> Iterator[dict[str, Any]]:
-    """Compare all; every record is on disk, in parity/RUN.jsonl, before it is yielded."""
+    Args:
+        left_s: seconds that may still be used; asked before each backend. What there is no time left for is
+            neither recorded nor yielded. By default every backend has ten minutes, and is recorded as failed
+            if it takes longer.
+    """
     file = RunFile(results / "parity")
-    for backend, of_backend in groupby(wanted, key=lambda case: case.backend):
-        for case, outcome in _in_fresh_process(backend, list(of_backend)):
-            named = {"kind": "parity", **case._asdict(), "dtype": "float64"}
+    for backend, of_backend in groupby(wanted, key=lambda check: check.backend):
+        limit_s = _TIMEOUT_S if left_s is None else left_s()
+        late = f"{backend} took longer than {limit_s:g} s"
+        for check, outcome in compared(list(of_backend), compare, _unavailable, max(limit_s, 1.0), late):
+            if left_s is not None and outcome["reason"] == late:
+                return
+            named = {"kind": "parity", **check._asdict(), "dtype": "float64"}
             yield file.append({**named, **outcome, "environment": environment()})
 
 
-def _in_fresh_process(backend: str, wanted: list[Case]) -> Iterator[tuple[Case, dict[str, Any]]]:
-    """What each case gave, in their order: "unavailable" if it can't run here, "failed" on any error."""
-    reasons = {case: _unavailable(case) for case in wanted}
-    runnable = [case for case in wanted if reasons[case] is None]
-    late = f"{backend} took longer than {_TIMEOUT_S:g} s"
-    outcomes = fresh.outcomes(__name__, runnable, _TIMEOUT_S, late) if runnable else {}
-    for case in wanted:
-        reason = reasons[case]
-        yield case, outcomes[case] if reason is None else {"status": "unavailable", "reason": reason}
-
-
-def _unavailable(case: Case) -> str | None:
+def _unavailable(check: ParityCheck) -> str | None:
     try:
-        reason = impl.unavailable(case.backend, case.device, case.rule, case.mode)
+        reason = impl.unavailable(check.backend, check.device, check.rule, check.mode)
     except Exception:  # a broken backend fails in its own process, where its error is kept
         return None
-    if reason is None and not _oracle().has(case.rule):
-        return f"the published numbers have no {case.rule}: the tests compare it with naive loops"
+    if reason is None and not _oracle().has(check.rule):
+        return f"the published numbers have no {check.rule}: the tests compare it with naive loops"
     return reason
-
-
-def main() -> None:
-    """Read a list of cases as JSON; print a line for each as it is compared."""
-    fresh.answer(Case, compare, sys.stdin)
-
-
-if __name__ == "__main__":
-    main()

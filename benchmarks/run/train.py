@@ -16,10 +16,10 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from benchmarks.define.runs import Recordable, Trained
+from benchmarks.run.environment import environment
 from benchmarks.run.interruption import Interrupted, held
 from benchmarks.run.progress import Display
 from benchmarks.store import checkpoint, command_line
-from benchmarks.store.environment import environment
 from benchmarks.store.run_log import DIVERGED, CurveFile, Recorded, UnusableFile
 from implementations.training import Final, NonFiniteLoss, Plan, Point
 

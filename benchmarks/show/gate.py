@@ -9,7 +9,7 @@ import pandas as pd
 from rich import box
 from rich.table import Table
 
-from benchmarks.define.metrics import JUDGED
+from benchmarks.define.metrics import judged
 from benchmarks.judge.gate import (
     BREAKAGES,
     BROKEN,
@@ -38,7 +38,7 @@ class Comparison:
         base, head: as asked for, and the full hashes.
         machine: processor and cores.
         rounds: interleaved processes per case and side.
-        verdicts: `regressions.COLUMNS`.
+        verdicts: `judge.gate.COLUMNS`.
         unconfirmed: cases that were worse at first, and not when measured again.
     """
 
@@ -156,7 +156,7 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
 def _value(value: float, unit: str | None) -> str:
     if not math.isfinite(value):
         return ""
-    judged = JUDGED.get(unit or "")
-    if judged is None:
+    how = judged(unit)
+    if how is None:
         return f"{value:.3f} {unit or ''}"
-    return f"{value * judged.scale:.{judged.decimals}f} {judged.unit}"
+    return f"{value * how.scale:.{how.decimals}f} {how.unit}"

@@ -10,4 +10,4 @@ __all__ = ["SYSTEMS", "Measurable", "System"]
 SYSTEMS: dict[str, System] = {system.name: system for system in (Backends(), Notebook())}
 """Name -> system: first the one whose backends are compared."""
 
-plugins.add(SYSTEMS, ((kind.name, kind()) for kind in plugins.classes(System)), "system")
+plugins.extend(SYSTEMS, lambda: ((kind.name, kind()) for kind in plugins.classes(System)), "system")

@@ -18,8 +18,12 @@ class Backends(System):
     same = "It is the network of README.md."
     differs = "Nothing is."
     backends = impl.BACKENDS
-    rules = impl.RULES
     modes = MODES
+
+    @property
+    def rules(self) -> tuple[str, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """All there are at any time."""
+        return impl.RULES
 
     def unavailable(self, case: Case) -> str | None:
         """See `System`."""

@@ -7,7 +7,7 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks.store.environment import environment
+from benchmarks.run.environment import environment
 
 _ROOT = Path(__file__).resolve().parents[3]
 _FOLDERS = ("implementations", "benchmarks")

@@ -8,23 +8,21 @@ import pandas as pd
 
 from benchmarks.define.metrics import METRICS
 from benchmarks.define.problem import SYSTEM
-from benchmarks.run import conformance, parity
+from benchmarks.judge import agreement
 from benchmarks.show import commands, sentences
 from benchmarks.show.material import Material
 from benchmarks.show.section import Part, Piece, Section
 from benchmarks.show.tables import Builder
 from benchmarks.store.schema import DEVIATIONS
 
-_CASE = ["machine", "backend", "rule", "mode", "dtype", "device"]
-
 _PARITY = (
     "One batch in float64, whose spikes, loss and gradients were computed by the TensorFlow code published"
     " with the paper. Deviation: the largest absolute difference over the largest absolute value published."
-    f" Rounding explains up to {METRICS['deviation'].format(parity.TOLERANCE)}; the tests demand that of"
+    f" Rounding explains up to {METRICS['deviation'].format(agreement.PUBLISHED_TOLERANCE)}; the tests demand that of"
     " every case, and compare more."
 )
 _BOUNDS = " and ".join(
-    f"{METRICS['deviation'].format(bound)} in {dtype}" for dtype, bound in conformance.TOLERANCES.items()
+    f"{METRICS['deviation'].format(bound)} in {dtype}" for dtype, bound in agreement.TOLERANCES.items()
 )
 _CONFORMANCE = (
     "Random problems of odd sizes against the NumPy backend in float64. Deviation: the largest absolute"
@@ -47,8 +45,8 @@ class Held(Part):
         """Nothing where there are no rows."""
         if rows.empty:
             return []
-        rows = rows.sort_values("started", kind="stable").drop_duplicates(_CASE, keep="last")
-        rows = material.names.labelled(rows.assign(system=SYSTEM, threads="all"), machines=True)
+        rows = agreement.newest(rows).assign(system=SYSTEM, threads="all")
+        rows = material.names.labelled(rows, machines=True)
         ran = rows["status"] != "unavailable"
         compared = rows[ran].assign(holds=[holds(row) for row in rows[ran].to_dict("records")])
         return [cls(lead=lead, compared=compared, left_out=rows[~ran])]
@@ -93,7 +91,7 @@ def _conformance(material: Material, part: Held) -> Iterator[Piece]:
 PARITY = Section(
     "parity",
     "Why the comparison is fair",
-    lambda material: Held.of(material, material.records.parity, _PARITY, parity.holds),
+    lambda material: Held.of(material, material.records.parity, _PARITY, agreement.computes_published),
     _parity,
     missing="What the backends compute was not held against the published numbers here. This does it:",
     command=commands.PARITY,
@@ -102,7 +100,9 @@ PARITY = Section(
 CONFORMANCE = Section(
     "card-conformance",
     "Whether the card computes the same",
-    lambda material: Held.of(material, material.records.conformance, _CONFORMANCE, conformance.holds),
+    lambda material: Held.of(
+        material, material.records.conformance, _CONFORMANCE, agreement.computes_as_numpy
+    ),
     _conformance,
     missing="What the card computes was not held against NumPy here. This does it:",
     command=commands.GPU_CHECK,

@@ -4,12 +4,8 @@ Every file is a run of its own, as its benchmarks are not interleaved with those
 is compared with one of another file.
 """
 
-import ast
-import itertools
-import json
-import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,6 +14,7 @@ from asv.results import Results
 
 from benchmarks.define.metrics import METRICS
 from benchmarks.define.problem import SYSTEM
+from benchmarks.store.asv_files import Benchmark, StoredCase, benchmarks, cases, literal
 from benchmarks.store.readers.rows import Rows
 from benchmarks.store.schema import CASE, SAMPLES, TIMED, count, is_duration
 
@@ -27,8 +24,11 @@ _COLUMNS = {metric.asv: metric.column for metric in METRICS.values() if metric.a
 _COUNTS = ("batch", "n_steps", "n_rec")
 _NOT_A_RESULT = {"machine.json", "benchmarks.json"}
 
-_UNAVAILABLE = "n/a: left out by --bench, or can't run there, and `python -m benchmarks list` says why"
-_FAILED = "the benchmark failed there: ASV stores no error, `asv run --show-stderr` shows it"
+_REASONS = {
+    "ok": None,
+    "unavailable": "n/a: left out by --bench, or can't run there, and `python -m benchmarks list` says why",
+    "failed": "the benchmark failed there: ASV stores no error, `asv run --show-stderr` shows it",
+}
 
 
 def read(results_dir: Path, rows: Rows) -> None:
@@ -38,13 +38,13 @@ def read(results_dir: Path, rows: Rows) -> None:
         if directory.exists():
             rows.leave_out("asv", "not a folder; left out")
         return
-    names = _parameter_names(directory, rows)
+    known = _benchmarks(directory, rows)
     for path in sorted(directory.glob("*/*.json")):
         if path.name in _NOT_A_RESULT:
             continue
         file = f"asv/{path.parent.name}/{path.name}"
         try:
-            measured, unknown = _rows(path, file, names)
+            measured, unknown = _rows(path, file, known)
         except Exception as error:  # whatever ASV's reader, or what follows from it, stumbles over
             rows.leave_out(
                 file, f"is no result of ASV 0.6, or not a whole one ({type(error).__name__}); left out"
@@ -64,7 +64,7 @@ def read(results_dir: Path, rows: Rows) -> None:
 _Row = tuple[dict[str, Any], dict[str, Any], list[dict[str, float]]]
 
 
-def _rows(path: Path, file: str, names: Mapping[str, list[str]]) -> tuple[list[_Row], list[str]]:
+def _rows(path: Path, file: str, known: Mapping[str, Benchmark]) -> tuple[list[_Row], list[str]]:
     """(environment, measurement, samples) of one file, and the benchmarks that are not known."""
     results = Results.load(str(path))
     environment = _environment(results)
@@ -72,7 +72,8 @@ def _rows(path: Path, file: str, names: Mapping[str, list[str]]) -> tuple[list[_
     unknown = []
     for benchmark in sorted(results.get_all_result_keys()):
         column = _column(benchmark)
-        if column is None or benchmark not in names:
+        names = known[benchmark].parameters if benchmark in known else None
+        if column is None or names is None:
             unknown.append(benchmark)
             continue
         started = results.started_at.get(benchmark) or results.date
@@ -82,43 +83,28 @@ def _rows(path: Path, file: str, names: Mapping[str, list[str]]) -> tuple[list[_
             "round": 0,
             "started": f"{datetime.fromtimestamp(started / 1000.0, UTC):%Y-%m-%dT%H:%M:%SZ}",
         }
-        for parameters, value, samples in _cases(results, benchmark, names[benchmark]):
-            row, own = _measurement(column, parameters, value, samples)
+        for case in cases(results, benchmark):
+            row, own = _measurement(column, case, case.parameters(names))
             rows.append((environment, {**common, **row}, own))
     return rows, unknown
 
 
-def _cases(
-    results: Results, benchmark: str, names: list[str]
-) -> Iterator[tuple[dict[str, Any], float | None, list[float]]]:
-    """Each combination of a benchmark's parameters, with its value and raw samples."""
-    choices = results.get_result_params(benchmark)
-    values = results.get_result_value(benchmark, choices)
-    samples = results.get_result_samples(benchmark, choices)
-    for texts, value, own in zip(itertools.product(*choices), values, samples, strict=True):
-        parameters = dict(zip(names, map(_literal, texts), strict=True))
-        yield parameters, value, [] if own is None else own
-
-
 def _measurement(
-    column: str, parameters: Mapping[str, Any], value: float | None, samples: list[float]
+    column: str, stored: StoredCase, parameters: Mapping[str, Any]
 ) -> tuple[dict[str, Any], list[dict[str, float]]]:
     case = dict.fromkeys(CASE, "unknown") | {"system": SYSTEM}
     case |= {name: str(parameters[name]) for name in CASE if parameters.get(name) is not None}
     row: dict[str, Any] = {**case, **{name: count(parameters.get(name)) for name in _COUNTS}}
-    if value is None:
-        return {**row, "status": "failed", "reason": _FAILED}, []
-    if math.isnan(value):
-        return {**row, "status": "unavailable", "reason": _UNAVAILABLE}, []
-    row |= {"status": "ok", "reason": None}
+    row |= {"status": stored.status, "reason": _REASONS[stored.status]}
+    if stored.status != "ok":
+        return row, []
     if column not in TIMED:
-        row[column] = float(value)
+        row[column] = stored.value
     if column not in SAMPLES:
         return row, []
-    kept = samples or [value]  # ASV keeps raw samples unless told not to; the median is one
-    if column in TIMED and not all(map(is_duration, kept)):
+    if column in TIMED and not all(map(is_duration, stored.samples)):
         raise ValueError("a sample that is no duration")
-    return row, [{column: float(sample)} for sample in kept]
+    return row, [{column: float(sample)} for sample in stored.samples]
 
 
 def _column(benchmark: str) -> str | None:
@@ -136,7 +122,7 @@ def _environment(results: Results) -> dict[str, Any]:
     return {
         "machine": machine["machine"],
         "processor": machine.get("cpu") or None,
-        "cores": count(_literal(machine.get("num_cpu"))),
+        "cores": count(literal(machine.get("num_cpu"))),
         "memory_bytes": _memory_bytes(machine.get("ram")),
         "accelerators": [],
         "system": f"{machine.get('os', '')} {machine.get('arch', '')}".strip() or None,
@@ -147,36 +133,22 @@ def _environment(results: Results) -> dict[str, Any]:
     }
 
 
-def _parameter_names(directory: Path, rows: Rows) -> dict[str, list[str]]:
-    """Benchmark -> the names of its parameters, which ASV keeps apart from the results."""
-    path = directory / "benchmarks.json"
-    if not path.exists():
+def _benchmarks(directory: Path, rows: Rows) -> dict[str, Benchmark]:
+    """The list of benchmarks, which has the names of parameters; empty where it can't be read."""
+    if not (directory / "benchmarks.json").exists():
         if any(directory.glob("*/*.json")):
             rows.leave_out(
                 "asv/benchmarks.json", "missing, so that parameters have no names; asv/ is left out"
             )
         return {}
     try:
-        known = json.loads(path.read_text(encoding="utf-8"))
-        return {
-            name: [str(parameter) for parameter in of["param_names"]]
-            for name, of in known.items()
-            if isinstance(of, dict) and isinstance(of.get("param_names"), list)
-        }
+        return benchmarks(directory)
     except (OSError, ValueError, AttributeError, RecursionError) as error:
         rows.leave_out("asv/benchmarks.json", f"can't be read ({type(error).__name__}); asv/ is left out")
         return {}
 
 
-def _literal(text: Any) -> Any:
-    """What ASV wrote by repr(); the text itself where it is none."""
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-        return text
-
-
 def _memory_bytes(ram: Any) -> int | None:
     """ASV writes kilobytes, without a unit."""
-    kilobytes = count(_literal(ram))
+    kilobytes = count(literal(ram))
     return None if kilobytes is None else kilobytes * 1024

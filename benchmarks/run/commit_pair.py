@@ -1,8 +1,8 @@
-"""The regression gate: two commits measured in turns by ASV, and judged."""
+"""Two commits, measured in turns by ASV."""
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from itertools import product
@@ -12,17 +12,15 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 
 from benchmarks.define.asv import REPEAT
-from benchmarks.judge import gate as regressions
-from benchmarks.judge.gate import REGRESSIONS, Thresholds
-from benchmarks.run import asv as asv_suite
-from benchmarks.run.asv import MEASURED, QUICK, ROOT, git, uncommitted
-from benchmarks.show.gate import Comparison
-from benchmarks.store.environment import environment
+from benchmarks.run import asv
+from benchmarks.run.asv import QUICK
+from benchmarks.run.checkout import MEASURED, ROOT, git, uncommitted
+from benchmarks.store import asv_files
 from implementations import checks
 
 ROUNDS = 4
 """Fresh processes per case and side, measured in turns, so that what one process happens to get (its place in
-memory, a busy neighbour) does not pass for a change; with `suite.REPEAT`, samples enough."""
+memory, a busy neighbour) does not pass for a change; with `define.asv.REPEAT`, samples enough."""
 
 
 class CannotCompare(Exception):
@@ -31,14 +29,13 @@ class CannotCompare(Exception):
 
 @dataclass(frozen=True)
 class Plan:
-    """What to compare, and how.
+    """What to measure, and how.
 
     Attributes:
         base, head: git revisions.
         patterns: regular expressions, matched against a benchmark's name and parameters as ASV writes them.
         rounds: interleaved processes per case of a time and side.
-        samples: per process; None for what each benchmark says, `suite.REPEAT`.
-        confirm: measure a second time what seems worse.
+        samples: per process; None for what each benchmark says, `define.asv.REPEAT`.
 
     Raises:
         InvalidArgument: (a ValueError) for a number out of range.
@@ -49,18 +46,15 @@ class Plan:
     patterns: tuple[str, ...] = QUICK
     rounds: int = ROUNDS
     samples: int | None = None
-    confirm: bool = True
-    thresholds: Thresholds = field(default_factory=Thresholds)
 
     def __post_init__(self) -> None:
         checks.integer("rounds", self.rounds, ROUNDS)
         if self.samples is not None:
             checks.integer("samples", self.samples, 1)
-        if self._least_samples < self.thresholds.samples:
-            checks.fail("samples", self._least_samples, f"at least {self.thresholds.samples} in all rounds")
 
     @property
-    def _least_samples(self) -> int:
+    def least_samples(self) -> int:
+        """Of a time, in all rounds of a side."""
         return self.rounds * (self.samples or REPEAT[0])
 
     @property
@@ -96,67 +90,44 @@ def prepare(plan: Plan) -> tuple[str, str]:
     return base, head
 
 
-def compare(plan: Plan, commits: tuple[str, str], folder: Path) -> Comparison:
-    """Measure both commits and judge.
+def measure(
+    plan: Plan, commits: tuple[str, str], machine: str, patterns: Sequence[str], factor: float, results: Path
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Measure both commits in turns; returns what ASV stored of base and of head (`asv_files.COLUMNS`).
 
     Args:
-        plan: what to compare.
+        plan: how.
         commits: what `prepare` returned.
-        folder: ASV's results go to folder/asv and, of the second measurement, folder/confirmation; what it
-            printed, with the reasons of what can't run and the errors of what failed, to .log beside each.
+        machine: ASV's name of it.
+        patterns: of what is measured; those of the plan, or fewer.
+        factor: by which times differ in the table that ASV prints.
+        results: a folder that is made for ASV's results. What it printed, with the reasons of what can't run
+            and the errors of what failed, goes to .log beside it.
 
     Raises:
-        asv_suite.InUse: another process measures in this clone.
         Interrupted: Ctrl-C or SIGTERM came; what was measured is in the folder.
     """
-    with asv_suite.alone():
-        machine = asv_suite.register_machine()
-        base, head = _measure(plan, commits, machine, plan.patterns, folder / "asv")
-        verdicts = regressions.judge(base, head, plan.thresholds)
-        worse = verdicts[verdicts["verdict"].isin(REGRESSIONS)]
-        if plan.confirm and len(worse):
-            cases = head.merge(worse[["benchmark", "case"]])
-            patterns = [f"^{re.escape(selector)}$" for selector in cases["selector"]]
-            again = _measure(plan, commits, machine, patterns, folder / "confirmation")
-            verdicts = regressions.confirmed(verdicts, regressions.judge(again[0], again[1], plan.thresholds))
-    found = environment()
-    return Comparison(
-        base=plan.base,
-        base_commit=commits[0],
-        head=plan.head,
-        head_commit=commits[1],
-        machine=f"{found['processor']}, {found['cores']} cores",
-        rounds=plan.rounds,
-        thresholds=plan.thresholds,
-        verdicts=verdicts,
-        unconfirmed=len(worse) - int(verdicts["verdict"].isin(REGRESSIONS).sum()),
-    )
+    results.mkdir(parents=True)
+    selection = [option for pattern in patterns for option in ("--bench", pattern)]
+    with TemporaryDirectory(prefix="eprop-bench-check-") as folder:
+        # ASV's status says little: 1 for its own verdict and for errors, 2 for any failure, of either side
+        asv.run(
+            [
+                *("continuous", *commits, "--interleave-rounds", "--show-stderr", "--machine", machine),
+                *("--factor", str(factor), *plan.attributes, *selection),
+            ],
+            asv.config_for(results, Path(folder)),
+            log=results.with_suffix(".log"),
+            variables={"EPROP_BENCH_ROUNDS": str(plan.rounds)},
+        )
+    base, head = (asv_files.of_commit(results, machine, commit) for commit in commits)
+    return base, head
 
 
 def new_folder(results: Path, commits: tuple[str, str]) -> Path:
     """A fresh folder for a comparison: results of another one are never mixed in."""
     base, head = commits
     return results / "checks" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{base[:8]}-{head[:8]}"
-
-
-def _measure(
-    plan: Plan, commits: tuple[str, str], machine: str, patterns: Sequence[str], results: Path
-) -> list[pd.DataFrame]:
-    """What ASV stored of base and head."""
-    results.mkdir(parents=True)
-    selection = [option for pattern in patterns for option in ("--bench", pattern)]
-    with TemporaryDirectory(prefix="eprop-bench-check-") as folder:
-        # ASV's status says little: 1 for its own verdict and for errors, 2 for any failure, of either side
-        asv_suite.run(
-            [
-                *("continuous", *commits, "--interleave-rounds", "--show-stderr", "--machine", machine),
-                *("--factor", str(plan.thresholds.factor), *plan.attributes, *selection),
-            ],
-            asv_suite.config_for(results, Path(folder)),
-            log=results.with_suffix(".log"),
-            variables={"EPROP_BENCH_ROUNDS": str(plan.rounds)},
-        )
-    return [asv_suite.stored(results, machine, commit) for commit in commits]
 
 
 def _commit(revision: str) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 from cpuinfo import get_cpu_info
 
-from benchmarks.run import device
+from benchmarks.run.cards import cards
 from implementations.registry import available_cores
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -78,8 +78,8 @@ def _accelerators() -> list[str]:
 
 def _cards() -> dict[str, Any]:
     """What the cards say of themselves; apart from the machine, whose digest a driver must not change."""
-    cards, reason = device.cards()
-    return {"cards": cards} if cards else {"cards": None, "no_cards": reason}
+    found, reason = cards()
+    return {"cards": found} if found else {"cards": None, "no_cards": reason}
 
 
 def _versions() -> dict[str, str]:

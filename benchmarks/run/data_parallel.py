@@ -2,37 +2,31 @@
 
 A device is a core: JAX makes one out of each, PyTorch has a process for each (gloo). With n devices the whole
 job may use n cores and no more, so that two devices are held against one that is as large as each of them.
-
-python -m benchmarks.run.devices BACKEND RULE MODE DEVICES BATCH RENDEZVOUS RANK
 """
 
-import json
 import os
 import statistics
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import implementations as impl
+from benchmarks.run.environment import environment
 from benchmarks.run.measure import seconds
+from benchmarks.run.process import Process
 from benchmarks.store.append import RunFile
-from benchmarks.store.environment import environment
 from implementations.registry import available_cores
 
-_ROOT = Path(__file__).resolve().parents[2]
 _SEED = 0
 _WARM_UPS, _SAMPLES = 3, 12
-_TIMEOUT_S = 900.0
 
 ONE_PROCESS_PER_DEVICE = ("torch",)
 """Backends whose engine joins processes; the others have all devices in one."""
 
 
-class Case(NamedTuple):
-    """What is timed."""
+class SharedStep(NamedTuple):
+    """What is timed: a training step whose trials several devices share out."""
 
     backend: str
     rule: str
@@ -41,7 +35,7 @@ class Case(NamedTuple):
     batch: int
 
 
-def scaling(cases: Sequence[Case], rounds: int, results: Path) -> Iterator[dict[str, Any]]:
+def scaling(cases: Sequence[SharedStep], rounds: int, results: Path) -> Iterator[dict[str, Any]]:
     """Time all cases, in turns; each record is on disk, in data_parallel/RUN.jsonl, before it is yielded.
 
     Raises:
@@ -50,7 +44,7 @@ def scaling(cases: Sequence[Case], rounds: int, results: Path) -> Iterator[dict[
     file = RunFile(results / "data_parallel")
     for number in range(rounds):
         for case in cases:
-            samples = _in_fresh_processes(case)
+            samples = _samples(case)
             yield file.append(
                 {
                     "kind": "data_parallel",
@@ -62,42 +56,41 @@ def scaling(cases: Sequence[Case], rounds: int, results: Path) -> Iterator[dict[
             )
 
 
-def medians(found: Sequence[dict[str, Any]]) -> dict[Case, float]:
+def medians(found: Sequence[dict[str, Any]]) -> dict[SharedStep, float]:
     """Median step time of each case over all its rounds, in seconds."""
-    samples: dict[Case, list[float]] = {}
+    samples: dict[SharedStep, list[float]] = {}
     for record in found:
-        case = Case(*(record[name] for name in Case._fields))
+        case = SharedStep(*(record[name] for name in SharedStep._fields))
         samples.setdefault(case, []).extend(record["step_s"])
     return {case: statistics.median(times) for case, times in samples.items()}
 
 
-def _in_fresh_processes(case: Case) -> list[float]:
+def _samples(case: SharedStep) -> list[float]:
+    """Of one process per device where a backend joins processes, those of the first."""
     count = case.devices if case.backend in ONE_PROCESS_PER_DEVICE else 1
     with tempfile.TemporaryDirectory() as folder:
         rendezvous = f"file://{folder}/rendezvous"
-        command = [sys.executable, "-m", "benchmarks.run.devices", *map(str, case), rendezvous]
-        started = [
-            subprocess.Popen(
-                [*command, str(rank)],
-                cwd=_ROOT,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-            for rank in range(count)
-        ]
+        started = [Process(_time, [_Rank(case, rendezvous, rank)]) for rank in range(count)]
         try:
-            ended = [process.communicate(timeout=_TIMEOUT_S) for process in started]
+            ended = [next(process.outcomes()) for process in started]
         finally:
             for process in started:
-                process.kill()  # of those that ended nothing is left to kill
-    for process, (_, errors) in zip(started, ended, strict=True):
-        if process.returncode != 0:
-            raise RuntimeError(f"{case} failed with exit status {process.returncode}:\n{errors}")
-    return json.loads(ended[0][0].splitlines()[-1])
+                process.stop()
+    for process, outcome in zip(started, ended, strict=True):
+        if outcome["status"] != "ok":
+            raise RuntimeError(f"{case} failed: {outcome['reason']}\n{process.printed}")
+    return ended[0]["step_s"]
 
 
-def _join(case: Case, rendezvous: str, rank: int) -> None:
+class _Rank(NamedTuple):
+    """What one process of a case is told."""
+
+    case: SharedStep
+    rendezvous: str
+    rank: int
+
+
+def _join(case: SharedStep, rendezvous: str, rank: int) -> None:
     """Become, with the other processes if there are any, the devices of a case."""
     cores = sorted(os.sched_getaffinity(0))[: case.devices]
     # before the frameworks are imported: they make as many threads as there are cores, which would wait for
@@ -114,7 +107,10 @@ def _join(case: Case, rendezvous: str, rank: int) -> None:
         jax.config.update("jax_num_cpu_devices", case.devices)
 
 
-def _samples(case: Case) -> list[float]:
+def _time(rank: _Rank) -> dict[str, Any]:
+    """Step times of a case, in one of its processes."""
+    case = rank.case
+    _join(*rank)
     network = impl.Network()
     learner = impl.learner(
         case.backend,
@@ -137,25 +133,13 @@ def _samples(case: Case) -> list[float]:
         learner.restore(state)  # every step is the same step
         learner.synchronize()
         samples.append(seconds(step))
-    return samples[_WARM_UPS:]
+    return {"step_s": samples[_WARM_UPS:]}
 
 
-def unavailable(case: Case) -> str | None:
+def unavailable(case: SharedStep) -> str | None:
     """Why a case can't run here; None where it can."""
     if case.devices > available_cores():
         return f"{case.devices} devices need as many cores, and this process may use {available_cores()}"
     if not hasattr(os, "sched_setaffinity"):
         return "a process can't be kept to some of the cores here, as it can on Linux"
     return impl.unavailable(case.backend, "cpu", case.rule, case.mode)
-
-
-def main() -> None:
-    """One process of a case: prints the samples."""
-    backend, rule, mode, devices, batch, rendezvous, rank = sys.argv[1:]
-    case = Case(backend, rule, mode, int(devices), int(batch))
-    _join(case, rendezvous, int(rank))
-    print(json.dumps(_samples(case)), flush=True)
-
-
-if __name__ == "__main__":
-    main()
