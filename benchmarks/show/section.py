@@ -127,7 +127,8 @@ class Composed:
         }
         for piece in (piece for several in pieces for piece in several):
             if isinstance(piece, Commands):
-                found.missing = piece.missing
+                if piece.missing not in found.missing:
+                    found.missing = f"{found.missing} {piece.missing}".strip()
                 found.commands += [text for text in piece.commands if text not in found.commands]
             else:
                 lists[type(piece)].append(piece)

@@ -57,5 +57,5 @@ def declared() -> dict[str, Figure]:
     for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
         values = vars(import_module(f"{__package__}.{module.name}")).values()
         found |= {value.name: value for value in values if isinstance(value, Figure)}
-    plugins.add(found, ((figure.name, figure) for figure in plugins.instances(Figure)), "figure")
+    plugins.extend(found, lambda: ((one.name, one) for one in plugins.instances(Figure)), "figure")
     return found

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.define.plugins import PluginError
 from benchmarks.show.figures import figure
 from benchmarks.show.material import Material
 from benchmarks.show.section import Composed, Part, Pick, Section
@@ -37,7 +38,7 @@ def compose(records: Records, folder: Path) -> Report:
     """Compute the report and draw its figures into `folder`.
 
     Raises:
-        ValueError: a figure belongs to a section that there is not, and has no title for it.
+        PluginError: a figure belongs to a section that there is not, and has no title for it.
     """
     material = Material(records, folder)
     found = [part for section in all_sections() for part in composed(section, material)]
@@ -58,7 +59,7 @@ def all_sections() -> list[Section]:
         if one.section in known or one.section in added:
             continue
         if not one.title:
-            raise ValueError(
+            raise PluginError(
                 f"the figure {one.name!r} belongs to the section {one.section!r}, which is none of"
                 f" {', '.join(known)}: a section of its own needs a title"
             )

@@ -18,8 +18,8 @@ from benchmarks.store.schema import DEVIATIONS
 _PARITY = (
     "One batch in float64, whose spikes, loss and gradients were computed by the TensorFlow code published"
     " with the paper. Deviation: the largest absolute difference over the largest absolute value published."
-    f" Rounding explains up to {METRICS['deviation'].format(agreement.PUBLISHED_TOLERANCE)}; the tests demand that of"
-    " every case, and compare more."
+    f" Rounding explains up to {METRICS['deviation'].format(agreement.PUBLISHED_TOLERANCE)}; the tests demand"
+    " that of every case, and compare more."
 )
 _BOUNDS = " and ".join(
     f"{METRICS['deviation'].format(bound)} in {dtype}" for dtype, bound in agreement.TOLERANCES.items()
