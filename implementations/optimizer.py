@@ -20,7 +20,7 @@ class Adam:
             rules whose feedback is learned (Kolen & Pollack 1994; Akrout et al. 2019, arXiv 1904.05391), and
             in no other; not scaled by the learning rate. The code published with Bellec et al. 2020 has 1e-2
             for frames of TIMIT and 1e-4 for its sequences; the latter is the default, as evidence
-            accumulation is learned worse with the former (CONTRIBUTING.md). There as here the feedback gets
+            accumulation is learned worse with the former (docs/tried.md). There as here the feedback gets
             the gradient of W_out and moments of its own. There it begins as N(0, 1)/sqrt(n_rec), here as
             `Parameters` have it.
 

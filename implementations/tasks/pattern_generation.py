@@ -67,8 +67,10 @@ class PatternGeneration(Task):
     )
 
     n_in: int = 100
-    n_out: int = option(1, "Outputs, each with a target of its own.")
-    n_steps: int = option(_STEPS, "Length of a trial in steps of 1 ms: also the window of the loss.")
+    n_out: int = option(1, "Outputs, each with a target of its own.")  # pyright: ignore
+    n_steps: int = option(  # pyright: ignore
+        _STEPS, "Length of a trial in steps of 1 ms: also the window of the loss."
+    )
     cycles: tuple[int, ...] = (1, 2, 3, 5)
     input_rate_hz: float = option(50.0, "Rate of the inputs.")
 

@@ -7,6 +7,7 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
+from benchmarks.define import plugins
 from benchmarks.run.environment import environment
 
 _ROOT = Path(__file__).resolve().parents[3]
@@ -25,6 +26,7 @@ def fingerprint() -> dict[str, str]:
         for path in sorted((_ROOT / folder).rglob("*")):
             if path.suffix in _SOURCES:
                 sources.update(path.relative_to(_ROOT).as_posix().encode() + b"\0" + path.read_bytes())
+    sources.update(plugins.digest().encode())
     here = environment()
     commit = str(here["commit"] or "no commit")[:10] + ("+changes" if here["dirty"] else "")
     return {

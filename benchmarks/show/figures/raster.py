@@ -100,7 +100,8 @@ def _recurrent(ax: Axes, trial: Trial, network: Network) -> None:
 def _inputs(ax: Axes, trial: Trial, shown: Raster) -> None:
     """Input spikes by group, each with its shade; all in order where there are no groups."""
     if not shown.groups:
-        _ticks(ax, *np.nonzero(trial.inputs), style.INK)
+        time, neuron = np.nonzero(trial.inputs)
+        _ticks(ax, time, neuron, style.INK)
         ax.set_yticks([])
         ax.set_ylim(-1, trial.inputs.shape[1])
         return
