@@ -20,7 +20,7 @@ from benchmarks.show import page as report
 from benchmarks.show.material import Material
 from benchmarks.show.page import datatables
 from benchmarks.show.sections import composed
-from benchmarks.show.sections.trial import TRIAL
+from benchmarks.show.sections.trial import trial
 from benchmarks.store import records
 
 VOID = {"meta", "link", "br", "hr", "img", "input"}
@@ -494,11 +494,11 @@ def test_a_missing_figure_is_a_dash():
 
 def test_a_drawn_trial_is_in_the_page(tmp_path: Path) -> None:
     material = Material(records.read(tmp_path), tmp_path)
-    found = composed(TRIAL, material)
+    found = composed(trial, material)
     assert found[0].commands
     assert str(tmp_path / "raster.png") in found[0].commands[0]
     (tmp_path / "raster.png").write_bytes(b"picture")
-    section = composed(TRIAL, material)[0]
+    section = composed(trial, material)[0]
     assert not section.commands
     assert b64encode(b"picture").decode() in section.pictures[0].inline
     assert section.pictures[0].suffix == ".png"

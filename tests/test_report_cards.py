@@ -9,10 +9,7 @@ from record_files import environment, measurement, memory, write
 from benchmarks.define import gpu_plan
 from benchmarks.show.material import Material
 from benchmarks.show.section import Composed
-from benchmarks.show.sections import composed
-from benchmarks.show.sections.agreement import CONFORMANCE
-from benchmarks.show.sections.cards import CARDS
-from benchmarks.show.sections.cards import ROOFLINE as ROOFLINE_SECTION
+from benchmarks.show.sections import agreement, cards, composed
 from benchmarks.show.tables import Table
 from benchmarks.store import records
 
@@ -58,7 +55,7 @@ def sections(folder: Path) -> dict[str, Composed]:
     found = records.read(folder)
     assert not found.unreadable
     material = Material(found, folder)
-    kinds = (CARDS, ROOFLINE_SECTION, CONFORMANCE)
+    kinds = (cards.cards, cards.roofline, agreement.conformance)
     return {part.ident: part for kind in kinds for part in composed(kind, material)}
 
 

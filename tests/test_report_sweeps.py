@@ -13,10 +13,8 @@ from benchmarks.define import hyperparameters
 from benchmarks.judge import sweeps
 from benchmarks.show.commands import EXPORT, MEASURE, PARITY, REPORT
 from benchmarks.show.material import Material
-from benchmarks.show.sections import composed
-from benchmarks.show.sections.hyperparameters import KNOBS
-from benchmarks.show.sections.learning import LEARNING
-from benchmarks.show.sections.provenance import REPRODUCE
+from benchmarks.show.sections import composed, learning, provenance
+from benchmarks.show.sections import hyperparameters as settings_section
 from benchmarks.store import records
 
 CLUSTER = {"scheduler": "joined", "protocol": "tls", "workers": 6, "dask": "2026.8.0", "timing": "shared"}
@@ -62,7 +60,9 @@ def swept(
 def knobs(folder: Path) -> tuple[records.Records, Any]:
     found = records.read(folder)
     assert not found.unreadable
-    return found, next(part for part in composed(KNOBS, Material(found, folder)) if part.ident == "knobs")
+    return found, next(
+        part for part in composed(settings_section.knobs, Material(found, folder)) if part.ident == "knobs"
+    )
 
 
 def rows(section: Any, heading: str) -> list[dict[str, str]]:
@@ -123,7 +123,7 @@ def test_what_a_sweep_lacks_is_named_where_its_command_is_not_recorded(tmp_path:
 
 def reproduced(found: records.Records) -> tuple[list[str], list[str]]:
     """Commands and notes of the part on how to repeat it all."""
-    parts = composed(REPRODUCE, Material(found, Path()))
+    parts = composed(provenance.reproduce, Material(found, Path()))
     (section,) = [part for part in parts if part.ident == "reproduce"]
     return section.commands, section.notes
 
@@ -205,4 +205,4 @@ def test_recorded_commands_are_in_the_order_in_which_they_need_each_other(tmp_pa
     ]
     assert not notes
     # all of them are in parts of their own
-    assert [part.ident for part in composed(LEARNING, Material(found, tmp_path))] == []
+    assert [part.ident for part in composed(learning.training, Material(found, tmp_path))] == []

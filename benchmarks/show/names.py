@@ -56,9 +56,9 @@ class Names:
         rows["label"] = pd.Categorical(names, categories=list(dict.fromkeys(order)), ordered=True)
         return rows.sort_values(["label", "rule"], key=self.order, kind="stable")
 
-    def by_rule(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """Sorted by rule, then backend, then mode."""
-        return rows.sort_values(["rule", "label", "mode"], key=self.order, kind="stable")
+    def by_rule(self, rows: pd.DataFrame, *then: str) -> pd.DataFrame:
+        """Sorted by rule, then backend, then mode, and these columns."""
+        return rows.sort_values(["rule", "label", "mode", *then], key=self.order, kind="stable")
 
     def order(self, column: pd.Series) -> pd.Series:
         """Sort key: systems, backends and rules in the order of the package, unknown ones after them."""
@@ -72,9 +72,13 @@ class Names:
         """The title of a row's rule; its name where the package does not know it."""
         return self.look.title(row["rule"])
 
-    def case(self, table: Builder) -> None:
+    def case(self, table: Builder) -> Builder:
         """Add the columns that name a row of `costs`."""
-        table.text("rule", self.rule).text("backend", lambda row: str(row["label"])).text("mode", "mode")
+        return table.text("rule", self.rule).text("backend", "label").text("mode", "mode")
+
+    def cases(self, rows: pd.DataFrame, caption: str, *then: str) -> Builder:
+        """A table of cases, `by_rule` and these columns; what names a case is there."""
+        return self.case(Builder(self.by_rule(rows, *then), caption))
 
     def machine(self, machine: str) -> str:
         """The letter of a machine, or letters joined by "+"."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 from benchmarks.show.commands import FIGURE, GPU_CHECK, MEASURE, PARITY, TRAIN
@@ -41,16 +42,10 @@ class Commands:
     missing: str = ""
 
 
-Piece = Pick | Finding | Note | Table | Picture | Commands
+class Part(SimpleNamespace):
+    """Begins a section: its `lead`, which has the conditions, and whatever its figures are drawn from.
 
-
-@dataclass(frozen=True)
-class Part:
-    """What one section is about; kinds of sections have more.
-
-    Attributes:
-        lead: the conditions, above all else.
-        suffix, subtitle: what sections of one kind are told apart by, in their links and files, and titles.
+    Sections of one kind are told apart by `suffix`, in their links and files, and by `subtitle`.
     """
 
     lead: str = ""
@@ -58,44 +53,7 @@ class Part:
     subtitle: str = ""
 
 
-@dataclass(frozen=True)
-class Section:
-    """A section, as a module declares it.
-
-    Attributes:
-        ident: links to it, and figures, say this.
-        title: its heading.
-        parts: what the records have for it, a section each.
-        pieces: all but the figures, of each part.
-        missing, command: said instead where there is no part; "" leaves the section out.
-        wanted: whether that is to be said, of these records.
-    """
-
-    ident: str
-    title: str
-    parts: Callable[[Material], Sequence[Any]]
-    pieces: Callable[[Material, Any], Iterator[Piece]]
-    missing: str = ""
-    command: str = ""
-    wanted: Callable[[Material], bool] = lambda material: True
-
-    def compose(self, material: Material, figures: Sequence[Figure]) -> "list[Composed]":
-        """The sections, or one that says what is missing; `figures`: those that belong here."""
-        parts = self.parts(material)
-        if not parts:
-            lacks = Commands([self.command], self.missing)
-            there = self.missing and self.wanted(material)
-            return [Composed.of(self.ident, self.title, "", [lacks])] if there else []
-        return [
-            Composed.of(
-                self.ident + part.suffix,
-                self.title + part.subtitle,
-                part.lead,
-                [piece for figure in figures for piece in drawn(figure, material, part)],
-                self.pieces(material, part),
-            )
-            for part in parts
-        ]
+Pieces = Iterator[Part | Pick | Finding | Note | Table | Picture | Commands]
 
 
 @dataclass
@@ -114,25 +72,61 @@ class Composed:
     missing: str = ""
     commands: list[str] = field(default_factory=list)
 
-    @classmethod
-    def of(cls, ident: str, title: str, lead: str, *pieces: Any) -> "Composed":
-        """Put each piece where its kind belongs."""
-        found = cls(ident, title, lead)
-        lists = {
-            Pick: found.picks,
-            Finding: found.findings,
-            Note: found.notes,
-            Table: found.tables,
-            Picture: found.pictures,
-        }
-        for piece in (piece for several in pieces for piece in several):
-            if isinstance(piece, Commands):
-                if piece.missing not in found.missing:
-                    found.missing = f"{found.missing} {piece.missing}".strip()
-                found.commands += [text for text in piece.commands if text not in found.commands]
+    def add(self, piece: Any) -> None:
+        """Put a piece where its kind belongs."""
+        if isinstance(piece, Commands):
+            self.commands += [text for text in piece.commands if text not in self.commands]
+            if piece.missing not in self.missing:
+                self.missing = f"{self.missing} {piece.missing}".strip()
+            return
+        kinds = {Pick: "picks", Finding: "findings", Note: "notes", Table: "tables", Picture: "pictures"}
+        getattr(self, kinds[type(piece)]).append(piece)
+
+
+@dataclass(frozen=True)
+class Section:
+    """A kind of section, as `section` declares it."""
+
+    ident: str
+    title: str
+    missing: str
+    command: str
+    wanted: Callable[[Material], bool]
+    pieces: Callable[[Material], Pieces]
+
+    def compose(self, material: Material, figures: Sequence[Figure]) -> list[Composed]:
+        """One for each part that the records have, with the figures that belong here; or what is missing."""
+        found: list[Composed] = []
+        for piece in self.pieces(material):
+            if isinstance(piece, Part):
+                found.append(Composed(self.ident + piece.suffix, self.title + piece.subtitle, piece.lead))
+                for figure in figures:
+                    _draw(figure, material, piece, found[-1])
             else:
-                lists[type(piece)].append(piece)
+                found[-1].add(piece)
+        if not found and self.missing and self.wanted(material):
+            found.append(Composed(self.ident, self.title))
+            found[-1].add(Commands([self.command], self.missing))
         return found
+
+
+def section(
+    ident: str,
+    title: str,
+    missing: str = "",
+    command: str = "",
+    wanted: Callable[[Material], bool] = lambda _: True,
+) -> Callable[[Callable[[Material], Pieces]], Section]:
+    """Declare the section that a function writes: for each of its parts a `Part`, then the pieces of that.
+
+    Args:
+        ident: links to it, and figures, say this.
+        title: its heading.
+        missing: said where the function yields nothing; "" leaves the section out then.
+        command: what would add it.
+        wanted: whether that is to be said, of these records.
+    """
+    return lambda pieces: Section(ident, title, missing, command, wanted, pieces)
 
 
 _ADDS = {
@@ -145,13 +139,12 @@ _ADDS = {
 """Table of `Records` -> the command that adds rows to it."""
 
 
-def drawn(figure: Figure, material: Material, part: Part) -> Iterator[Picture | Commands]:
-    """A figure's picture, or what it lacks."""
+def _draw(figure: Figure, material: Material, part: Part, there: Composed) -> None:
+    """Add a figure's picture, or what it lacks."""
     for name in figure.needs:
         if getattr(material.records, name).empty:
             text = f"For the figure {figure.name!r} the records have no {name}. This adds them:"
-            yield Commands([_ADDS[name]], text)
-            return
+            return there.add(Commands([_ADDS[name]], text))
     picture = svg.picture(figure, material, part, material.folder)
     if picture is not None:
-        yield picture
+        there.add(picture)

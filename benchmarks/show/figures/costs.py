@@ -33,9 +33,8 @@ def _memory_growth(material: Any, part: Any) -> Drawing:
 
 def _scaling(size: str, heading: str) -> Any:
     def draw(material: Any, part: Any) -> Drawing | None:
-        if size not in part.sizes:
-            return None
-        return lines(part.sizes[size].columns, size, heading, material.names.look)
+        columns = part.columns[size]
+        return lines(columns, size, heading, material.names.look) if columns else None
 
     return draw
 
@@ -82,7 +81,7 @@ SCALING_NEURONS, SCALING_BATCH = (
         name,
         "scaling",
         f"Time and peak memory of a training step against {heading}, all axes logarithmic. Medians."
-        f" {{part.sizes[{size}].condition}}",
+        f" {{part.conditions[{size}]}}",
         f"Line plots against {heading}, one column of panels per backend.",
         _scaling(size, heading),
     )

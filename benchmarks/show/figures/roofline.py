@@ -16,7 +16,7 @@ from benchmarks.show.figures.style import Look
 
 
 def _floors(material: Any, part: Any) -> Drawing | None:
-    if part.known.empty:
+    if part.main.empty:
         return None
     rows = part.main.drop_duplicates(["label", "rule", "mode"])
     look = material.names.look

@@ -1,71 +1,40 @@
 """The sections on cards: time of a step, beside the backend's own loop and beside the least time there."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-
-import pandas as pd
-
 from benchmarks.define import gpu_plan
 from benchmarks.judge import floors
 from benchmarks.judge.costs import SIZE
 from benchmarks.show import sentences
 from benchmarks.show.commands import GPU_CHECK
 from benchmarks.show.material import Material
-from benchmarks.show.section import Commands, Note, Part, Piece, Section
-from benchmarks.show.tables import Builder
+from benchmarks.show.section import Commands, Note, Part, Pieces, section
 
 
-@dataclass(frozen=True, kw_only=True)
-class Card(Part):
-    """The newest run on a card; figures of other machines are in no ratio with it.
-
-    Attributes:
-        processes: as measured.
-        rows: of `floors.steps`, labelled.
-        work: of the size that most cases with a floor have, as a sentence.
-    """
-
-    processes: pd.DataFrame
-    rows: pd.DataFrame
-    work: str = ""
-
-    @property
-    def known(self) -> pd.DataFrame:
-        """Rows whose floor is known."""
-        return self.rows[self.rows["over"].notna()]
-
-    @property
-    def main(self) -> pd.DataFrame:
-        """Those of the size that most of them have."""
-        return floors.main_size(self.known)
-
-    @property
-    def under_roofs(self) -> pd.DataFrame:
-        """Those that a roofline can show."""
-        return floors.under_roofs(self.known) if len(self.known) else self.known
-
-    @property
-    def dtype(self) -> str:
-        """Of these."""
-        return str(self.under_roofs["dtype"].iloc[0])
-
-
-def _parts(material: Material) -> list[Card]:
+def _card(material: Material) -> Part | None:
+    """The newest run on a card: its `processes`, and `rows` of `floors.steps`, labelled; None without one."""
     found = floors.newest(material.records)
     if found is None:
-        return []
+        return None
     (run, processes), names = found, material.names
-    rows = names.by_rule(names.labelled(floors.steps(material.records, processes)))
     environments = material.records.environments
     card = sentences.cards(environments[environments["machine"] == run.machine])
-    part = Card(lead=f"{names.run_note(run)} {card}".strip(), processes=processes, rows=rows)
-    return [part if part.known.empty else replace(part, work=names.work(part.main))]
+    rows = names.by_rule(names.labelled(floors.steps(material.records, processes)))
+    return Part(lead=f"{names.run_note(run)} {card}".strip(), processes=processes, rows=rows)
 
 
-def _cards(material: Material, part: Card) -> Iterator[Piece]:
+@section(
+    "cards",
+    "On a card",
+    "Nothing was measured on a card. On a machine that has one, this does it:",
+    GPU_CHECK,
+)
+def cards(material: Material) -> Pieces:
+    """Times on both clocks; figures of other machines are in no ratio with them."""
+    part = _card(material)
+    if part is None:
+        return
+    yield part
     rows = part.rows
-    table = Builder(rows, "Steps on a card: medians.")
-    material.names.case(table)
+    table = material.names.cases(rows, "Steps on a card: medians.")
     table.text("engine", "engine")
     table.count("batch", "batch").count("neurons", "n_rec").count("steps", "n_steps")
     table.figure("step_s", "step_s", heading="wall clock (ms)", best_within=["rule", *SIZE])
@@ -88,17 +57,26 @@ def _cards(material: Material, part: Card) -> Iterator[Piece]:
         yield Commands([GPU_CHECK], text)
 
 
-def _roofline(material: Material, part: Card) -> Iterator[Piece]:
+@section("roofline", "How near a step is to what the card allows")
+def roofline(material: Material) -> Pieces:
+    """Of steps whose floor is known `main`, those of the size that most have, its `work`, and `under_roofs`."""
+    part = _card(material)
+    if part is None:
+        return
+    known = part.rows[part.rows["over"].notna()]
+    part.main = known if known.empty else floors.main_size(known)
+    part.work = "" if known.empty else material.names.work(part.main)
+    part.under_roofs = known if known.empty else floors.under_roofs(known)
+    part.dtype = part.under_roofs["dtype"].iloc[0] if len(part.under_roofs) else ""
+    yield part
     reasons = dict.fromkeys(part.rows.loc[part.rows["floor_s"].isna(), "no_floor"].dropna())
-    if part.known.empty:
+    if known.empty:
         why = f": {'; '.join(reasons)}" if reasons else ""
         text = f"No floor of a step is recorded{why}. Of a card with a data sheet, this counts it:"
         yield Commands([GPU_CHECK], text)
         return
-    table = Builder(
-        part.known, "What a step computes and moves at least, the floors that follow, and its time."
-    )
-    material.names.case(table)
+    caption = "What a step computes and moves at least, the floors that follow, and its time."
+    table = material.names.cases(known, caption)
     table.count("batch", "batch").count("neurons", "n_rec")
     table.figure("operations", "operations").figure("moved_bytes", "moved_bytes")
     for name in ("memory", "arithmetic", "latency"):
@@ -109,20 +87,8 @@ def _roofline(material: Material, part: Card) -> Iterator[Piece]:
     yield table.build()
     yield Note(
         "Floor: the highest of three: what must move over the bandwidth, what must be computed over the peak"
-        " outside of tensor cores, and the time steps one after the other. Counted from the equations and the"
-        " spikes that the batch had: benchmarks/define/work.py has every term."
+        " outside of tensor cores, and the time steps one after the other. Counted from the equations and"
+        " the spikes that the batch had: benchmarks/define/work.py has every term."
     )
     if reasons:
         yield Note(f"Without a floor: {'; '.join(reasons)}.")
-
-
-CARDS = Section(
-    "cards",
-    "On a card",
-    _parts,
-    _cards,
-    missing="Nothing was measured on a card. On a machine that has one, this does it:",
-    command=GPU_CHECK,
-)
-
-ROOFLINE = Section("roofline", "How near a step is to what the card allows", _parts, _roofline)

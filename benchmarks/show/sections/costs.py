@@ -1,77 +1,55 @@
 """The sections on costs: time of a step, memory, scaling, and what comes before the first step."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any
 
 import pandas as pd
 
-from benchmarks.define.metrics import METRICS, Metric
+from benchmarks.define.metrics import METRICS
 from benchmarks.judge import costs, main_run, ranking
-from benchmarks.show import sentences
-from benchmarks.show.commands import MEASURE
-from benchmarks.show.commands import SCALING as SCALING_COMMAND
+from benchmarks.show import commands, sentences
 from benchmarks.show.material import Material
-from benchmarks.show.section import Commands, Note, Part, Piece, Section
-from benchmarks.show.tables import Builder, Table
+from benchmarks.show.section import Commands, Note, Part, Pieces, section
+from benchmarks.show.tables import Table
 
 _CASE = [*costs.RUN, *costs.WORKLOAD, *costs.RUNNER]
+_SIZES = {"n_rec": "recurrent neurons", "batch": "trials per step"}
+_UNSCALED = "Time and memory were not measured against the size of the network or of the batch. This does it:"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Workload(Part):
-    """One workload of one run.
+def _workload(material: Material, *columns: str, timed: bool = False, lead: str = "") -> Part | None:
+    """The main workload among the rows that have a figure in any of `columns`; None where there is no row.
 
-    Attributes:
-        rows: of `costs.costs`, labelled.
-        others: rows of the run's other workloads.
-        work: the workload, as a sentence.
-        samples: the raw samples behind `rows`, labelled.
+    Has `rows`, labelled, `others` of the same run, the `run`, and `work` that says what is computed.
     """
-
-    run: costs.TimingRun
-    rows: pd.DataFrame
-    others: list[pd.DataFrame]
-    work: str
-    samples: pd.DataFrame
-
-    @property
-    def baseline(self) -> bool:
-        """Whether another system was timed, which rows are set in relation to."""
-        return bool(self.rows["speedup"].notna().any())
-
-    @property
-    def beside(self) -> str:
-        """What the figure shows beside medians."""
-        return (
-            ", and ×: how many times as fast as the notebook's step of such a rule" if self.baseline else ""
-        )
-
-
-def _workload(material: Material, columns: list[str], timed: bool = False, lead: str = "") -> list[Workload]:
-    """The main workload among the rows that have a figure in any of `columns`; none where there is no row."""
-    rows = material.costs
-    here = rows[rows[columns].notna().any(axis=1)]
+    rows, names = material.costs, material.names
+    here = rows[rows[list(columns)].notna().any(axis=1)]
     found = main_run.shown(material.records, here, rows[rows["median_s"].notna()] if timed else None)
     if found is None:
-        return []
-    names = material.names
+        return None
     main = names.labelled(found.main)
-    samples = costs.samples_of(material.records, main).merge(main[[*_CASE, "label"]], on=_CASE)
+    others = [names.labelled(part) for part in found.others]
     work = names.work(main)
-    return [
-        Workload(
-            lead=f"{lead}{work} {names.run_note(found.run)}",
-            run=found.run,
-            rows=main,
-            others=[names.labelled(part) for part in found.others],
-            work=work,
-            samples=samples,
-        )
-    ]
+    lead = f"{lead}{work} {names.run_note(found.run)}"
+    return Part(lead=lead, run=found.run, rows=main, others=others, work=work)
 
 
-def _speed(material: Material, part: Workload) -> Iterator[Piece]:
+@section(
+    "speed",
+    "Time of a training step",
+    "No step was timed: seconds per training step are missing. This measures them:",
+    commands.MEASURE,
+)
+def speed(material: Material) -> Pieces:
+    """Of one run on one machine, with another system's ratio where it was timed along."""
+    part = _workload(material, "median_s")
+    if part is None:
+        return
+    samples = costs.samples_of(material.records, part.rows)
+    part.samples = samples.merge(part.rows[[*_CASE, "label"]], on=_CASE)
+    part.baseline = part.rows["speedup"].notna().any()
+    beside = ", and ×: how many times as fast as the notebook's step of such a rule"
+    part.beside = beside if part.baseline else ""
+    yield part
     yield _times(material, part.rows, part.work)
     for rows in part.others:
         yield _times(material, rows, material.names.work(rows), folded=True)
@@ -80,17 +58,15 @@ def _speed(material: Material, part: Workload) -> Iterator[Piece]:
     yield from map(Note, material.names.other_runs(part.run))
     if not part.baseline:
         yield Commands(
-            [MEASURE],
+            [commands.MEASURE],
             "The BrainPy notebook was not timed in this run, so that no ratio to it is shown. This times it"
             " along with the rest, where BrainPy is installed:",
         )
-    own = ranking.own(part.rows)
-    yield from sentences.speed(own, material.names.look, part.work)
+    yield from sentences.speed(ranking.own(part.rows), material.names.look, part.work)
 
 
 def _times(material: Material, rows: pd.DataFrame, work: str, *, folded: bool = False) -> Table:
-    table = Builder(material.names.by_rule(rows), f"Time of a training step. {work}")
-    material.names.case(table)
+    table = material.names.cases(rows, f"Time of a training step. {work}")
     table.figure("step_s", "median_s", heading="median (ms)", best_within=["system", "rule"])
     table.span("quartiles (ms)", "step_s", "q25_s", "q75_s")
     table.span("range (ms)", "step_s", "min_s", "max_s")
@@ -102,9 +78,19 @@ def _times(material: Material, rows: pd.DataFrame, work: str, *, folded: bool = 
     return table.build(folded=work if folded else "")
 
 
-def _memory(material: Material, part: Workload) -> Iterator[Piece]:
-    table = Builder(material.names.by_rule(part.rows), f"Memory, medians over processes. {part.work}")
-    material.names.case(table)
+@section(
+    "memory",
+    "Memory",
+    "No memory was measured. It is measured along with the time of a step:",
+    commands.MEASURE,
+)
+def memory(material: Material) -> Pieces:
+    """Peak memory of a step."""
+    part = _workload(material, "peak_bytes", timed=True)
+    if part is None:
+        return
+    yield part
+    table = material.names.cases(part.rows, f"Memory, medians over processes. {part.work}")
     table.figure("peak_bytes", "peak_bytes", best_within=["system", "rule"])
     yield table.figure("batch_bytes", "batch_bytes").count("processes", "memory_processes").build()
     grown = costs.growth(_swept(material, "n_steps", "peak_bytes"))
@@ -117,28 +103,22 @@ def _swept(material: Material, size: str, figure: str, least: int = 2) -> pd.Dat
     return rows if rows.empty else material.names.labelled(rows)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Growth(Part):
-    """A sweep through lengths of trials; `condition`: what its rows have in common."""
-
-    rows: pd.DataFrame
-    condition: str
-
-
-def _growth_parts(material: Material) -> list[Growth]:
+@section(
+    "memory-growth",
+    "Memory and the length of a trial",
+    "Memory was not measured in trials of several lengths. This does it:",
+    commands.MEASURE,
+)
+def growth(material: Material) -> Pieces:
+    """How memory grows in each mode."""
     rows = _swept(material, "n_steps", "peak_bytes")
     if rows.empty:
-        return []
+        return
     condition = material.names.work(rows, "n_steps")
-    return [Growth(lead=f"{condition} {material.names.run_of(rows)}", rows=rows, condition=condition)]
-
-
-def _growth(material: Material, part: Growth) -> Iterator[Piece]:
-    grown = costs.growth(part.rows)
-    grown = grown.merge(part.rows[[*costs.RUNNER, "label"]].drop_duplicates(), on=costs.RUNNER)
-    grown["label"] = grown["label"].astype(part.rows["label"].dtype)
-    table = Builder(material.names.by_rule(grown), f"How peak memory grows with the trial. {part.condition}")
-    material.names.case(table)
+    yield Part(lead=f"{condition} {material.names.run_of(rows)}", rows=rows, condition=condition)
+    grown = costs.growth(rows).merge(rows[[*costs.RUNNER, "label"]].drop_duplicates(), on=costs.RUNNER)
+    grown["label"] = grown["label"].astype(rows["label"].dtype)
+    table = material.names.cases(grown, f"How peak memory grows with the trial. {condition}")
     table.span("steps of a trial", "step", "shortest", "longest")
     table.figure("peak_bytes", "shortest_bytes", heading="at the shortest (MiB)")
     table.figure("peak_bytes", "longest_bytes", heading="at the longest (MiB)")
@@ -146,110 +126,48 @@ def _growth(material: Material, part: Growth) -> Iterator[Piece]:
     yield sentences.memory_growth(grown)
 
 
-class Sizes(NamedTuple):
-    """A sweep through one size: (column, its metric, labelled rows), and what the rows have in common."""
-
-    columns: list[tuple[str, Metric, pd.DataFrame]]
-    condition: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Scaling(Part):
-    """The sizes that were swept."""
-
-    sizes: dict[str, Sizes]
-
-
-_SIZES = {"n_rec": "recurrent neurons", "batch": "trials per step"}
-_SCALED = {"median_s": "step_s", "peak_bytes": "peak_bytes"}
-_UNSCALED = "Time and memory were not measured against the size of the network or of the batch. This does it:"
-
-
-def _scaling_parts(material: Material) -> Sequence[Scaling]:
-    found = {}
+@section("scaling", "Scaling with neurons and batch", _UNSCALED, commands.SCALING)
+def scaling(material: Material) -> Pieces:
+    """Time and memory against each size: columns, metrics and rows, and what the rows have in common."""
+    columns: dict[str, list[tuple[str, Any, pd.DataFrame]]] = {}
     for size in _SIZES:
-        columns = [
-            (column, METRICS[metric], rows)
-            for column, metric in _SCALED.items()
-            if len(rows := _swept(material, size, column, least=3))  # two may meet by chance
+        found = [
+            (column, METRICS[metric], _swept(material, size, column, least=3))  # two may meet by chance
+            for column, metric in (("median_s", "step_s"), ("peak_bytes", "peak_bytes"))
         ]
-        if columns:
-            found[size] = Sizes(columns, material.names.work(columns[0][-1], size))
-    if not found:
-        return []
-    first, *_ = found.values()
-    return [Scaling(lead=material.names.run_of(first.columns[0][-1]), sizes=found)]
-
-
-def _scaling(material: Material, part: Scaling) -> Iterator[Piece]:
+        columns[size] = [column for column in found if len(column[-1])]
+    there = {size: found[0][-1] for size, found in columns.items() if found}
+    if not there:
+        return
+    conditions = {size: material.names.work(rows, size) for size, rows in there.items()}
+    lead = material.names.run_of(next(iter(there.values())))
+    yield Part(lead=lead, columns=columns, conditions=conditions)
     for size, heading in _SIZES.items():
-        if size not in part.sizes:
-            yield Commands([SCALING_COMMAND], _UNSCALED)
+        if size not in there:
+            yield Commands([commands.SCALING], _UNSCALED)
             continue
-        columns, condition = part.sizes[size]
-        rows = pd.concat([rows for *_, rows in columns]).drop_duplicates([*costs.RUNNER, size])
-        rows["label"] = rows["label"].astype(columns[0][-1]["label"].dtype)
-        rows = rows.sort_values(["rule", "label", "mode", size], key=material.names.order, kind="stable")
-        table = Builder(rows, f"Against {heading}. {condition}")
-        material.names.case(table)
+        rows = pd.concat([rows for *_, rows in columns[size]]).drop_duplicates([*costs.RUNNER, size])
+        rows["label"] = rows["label"].astype(there[size]["label"].dtype)
+        table = material.names.cases(rows, f"Against {heading}. {conditions[size]}", size)
         table.count(heading, size)
         table.figure("step_s", "median_s", heading="median step (ms)")
         table.span("range (ms)", "step_s", "min_s", "max_s").count("samples", "samples")
         yield table.figure("peak_bytes", "peak_bytes").build(folded=f"Figures against {heading}")
 
 
-def _start(material: Material, part: Workload) -> Iterator[Piece]:
-    table = Builder(
-        material.names.by_rule(part.rows),
+@section("start", "Before the first step: import and compilation")
+def start(material: Material) -> Pieces:
+    """What a process pays once."""
+    part = _workload(material, "first_step_s", "import_s", lead="What a process pays once. ")
+    if part is None:
+        return
+    yield part
+    table = material.names.cases(
+        part.rows,
         "Import of the backend, building the learner, loading the batch, and the first training step, which"
         " includes compiling, or loading what an earlier process compiled. Medians over processes."
         f" {part.work}",
     )
-    material.names.case(table)
     for name in ("import_s", "build_s", "load_s", "first_step_s"):
         table.figure(name, name)
     yield table.figure("step_s", "median_s", heading="warm step (ms)").build()
-
-
-SPEED = Section(
-    "speed",
-    "Time of a training step",
-    lambda material: _workload(material, ["median_s"]),
-    _speed,
-    missing="No step was timed: seconds per training step are missing. This measures them:",
-    command=MEASURE,
-)
-
-MEMORY = Section(
-    "memory",
-    "Memory",
-    lambda material: _workload(material, ["peak_bytes"], timed=True),
-    _memory,
-    missing="No memory was measured. It is measured along with the time of a step:",
-    command=MEASURE,
-)
-
-GROWTH = Section(
-    "memory-growth",
-    "Memory and the length of a trial",
-    _growth_parts,
-    _growth,
-    missing="Memory was not measured in trials of several lengths. This does it:",
-    command=MEASURE,
-)
-
-SCALING = Section(
-    "scaling",
-    "Scaling with neurons and batch",
-    _scaling_parts,
-    _scaling,
-    missing=_UNSCALED,
-    command=SCALING_COMMAND,
-)
-
-START = Section(
-    "start",
-    "Before the first step: import and compilation",
-    lambda material: _workload(material, ["first_step_s", "import_s"], lead="What a process pays once. "),
-    _start,
-)

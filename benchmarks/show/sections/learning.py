@@ -1,105 +1,84 @@
 """The sections on training: what the runs of each experiment came to, and how sure rules differ."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
-from benchmarks.define.metrics import METRICS, Metric
+from benchmarks.define.metrics import METRICS
 from benchmarks.define.problem import PROBLEMS, TASK_NAME
 from benchmarks.judge import hyperparameters, learning
 from benchmarks.show import sentences
 from benchmarks.show.commands import FIGURE, TRAIN
 from benchmarks.show.material import Material
 from benchmarks.show.names import Names, threads_text
-from benchmarks.show.section import Commands, Note, Part, Piece, Section
-from benchmarks.show.tables import BAND, Builder, Table
+from benchmarks.show.section import Commands, Note, Part, Pieces, section
+from benchmarks.show.tables import BAND, Builder
 
 
-@dataclass(frozen=True, kw_only=True)
-class Experiment(Part):
-    """The training runs of one experiment.
-
-    Attributes:
-        first: whether it is the one with the most runs.
-        runs: of `learning.ended`, labelled; rows: the same over seeds.
-        points: labelled, with criterion_step.
-        figure: what measures success in them.
-        chance: what guessing scores; None where that is unknown.
-    """
-
-    first: bool
-    runs: pd.DataFrame
-    rows: pd.DataFrame
-    points: pd.DataFrame
-    figure: str
-    chance: float | None
-
-    @property
-    def metric(self) -> Metric:
-        """Of the figure."""
-        return METRICS[self.figure]
-
-    @property
-    def labels(self) -> str:
-        """Who ran, for people."""
-        return ", ".join(self.rows["label"].cat.categories)
-
-
-def _shown_as_comparison(material: Material) -> set[str]:
-    """Files of the runs that the comparison of rules shows, or its sections on sweeps and tuned settings."""
+def _in_comparisons(material: Material) -> set[str]:
+    """Files of the runs that the comparison of rules shows, or the sections on sweeps and tuned settings."""
     experiments = {name for part in material.comparisons for name in part["experiment"]}
     runs = material.records.runs
-    beside = runs["experiment"].isin(experiments) & (
-        runs["timing"].notna() | (runs["seed"] >= hyperparameters.FRESH)
-    )
+    beside = runs["timing"].notna() | (runs["seed"] >= hyperparameters.FRESH)
     files = {str(file) for part in material.comparisons for file in part["file"]}
-    return files | set(runs.loc[beside, "file"])
+    return files | set(runs.loc[runs["experiment"].isin(experiments) & beside, "file"])
 
 
-def _experiments(material: Material) -> list[Experiment]:
+@section(
+    "learning",
+    "How well each rule learns",
+    "No training run is recorded: accuracy curves, final accuracy and the stopping criterion are missing."
+    " This adds them:",
+    f"{TRAIN} --seeds 3",
+    wanted=lambda material: not _in_comparisons(material),
+)
+def training(material: Material) -> Pieces:
+    """A part for each experiment that no other section shows, the one with the most runs first.
+
+    Its figures have `runs` and `points`, labelled, `labels`, and `chance`, what guessing scores.
+    """
     runs = material.records.runs
     swept = hyperparameters.swept(runs)  # shown together, in a section of their own
-    shown = _shown_as_comparison(material)
+    shown = _in_comparisons(material)
     files = runs.groupby("experiment")["file"].agg(set)
     names = [
         name
         for name in learning.experiments(material.records)
         if name not in swept and not files[name] <= shown
     ]
-    return [
-        _experiment(
-            material,
-            name,
-            suffix="" if len(names) == 1 else f"-{index + 1}",
-            subtitle="" if index == 0 else f": other settings ({index})",
-            first=index == 0,
-        )
-        for index, name in enumerate(names)
-    ]
+    for index, name in enumerate(names):
+        part = _experiment(material, name)
+        part.suffix = "" if len(names) == 1 else f"-{index + 1}"
+        part.subtitle = "" if index == 0 else f": other settings ({index})"
+        yield part
+        yield from _ends(part, material.names)
+        if index == 0:
+            yield from sentences.learning(part.rows, material.names.look)
+            if part.figure == "test_accuracy":
+                yield from sentences.accuracy(part.rows, material.names.look, part.lead)
 
 
-def _experiment(material: Material, name: str, **which: Any) -> Experiment:
+def _experiment(material: Material, name: str) -> Part:
     runs = material.ended[material.ended["experiment"] == name]
     settings: Mapping[str, Any] = runs["settings"].iloc[0]
     rows = material.names.labelled(learning.over_seeds(runs, learning.SEEDS, "late"), machines=True)
-    labels = rows[[*learning.SEEDS, "label"]]
-    runs = runs.merge(labels, on=learning.SEEDS)
+    runs = runs.merge(rows[[*learning.SEEDS, "label"]], on=learning.SEEDS)
     runs["label"] = runs["label"].astype(rows["label"].dtype)
     columns = ["file", "rule", "mode", "label", "criterion_step"]
     points = material.records.points.merge(runs[columns], on="file")
     figure = learning.figure_of(points)
     n_out = _object(settings, "network").get("n_out")
     guess = figure == "test_accuracy" and isinstance(n_out, int) and n_out > 0
-    return Experiment(
+    return Part(
         lead=_condition(runs, settings),
         runs=runs,
         rows=rows.sort_values(["label", "rule"], key=material.names.order),
+        labels=", ".join(rows["label"].cat.categories),
         points=points,
         figure=figure,
-        chance=1.0 / n_out if guess and n_out else None,
-        **which,
+        metric=METRICS[figure],
+        chance=1.0 / n_out if guess else None,
     )
 
 
@@ -126,44 +105,16 @@ def _object(settings: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return part if isinstance(part, dict) else {}
 
 
-def _training(material: Material, part: Experiment) -> Iterator[Piece]:
-    rows, metric, look = part.rows, part.metric, material.names.look
-    table = _runners(
-        rows,
-        material.names,
-        f"Final {metric.name}: median and range over seeds of each seed's median over its last"
-        f" {learning.LATE_STEPS} training steps.",
-    )
+def _ends(part: Part, names: Names) -> Pieces:
+    """Final figures, and where the criterion was met."""
+    rows, metric = part.rows, part.metric
+    last = f"each seed's median over its last {learning.LATE_STEPS} training steps"
+    table = _runners(rows, names, f"Final {metric.name}: median and range over seeds of {last}.")
     table.count("seeds", "seeds")
-    table.figure(metric, "median", heading=f"final {metric.heading}", best_within=["label"])
+    table.figure(part.figure, "median", heading=f"final {metric.heading}", best_within=["label"])
     table.span("range", part.figure, "least", "most")
     table.span("training steps", "step", "least_steps", "most_steps")
     yield table.figure("train_s", "train_s").build()
-    yield _criterion(rows, material.names)
-    unfinished = int(rows["unfinished"].sum())
-    if unfinished:
-        yield Note(
-            f"{unfinished} of {int(rows['seeds'].sum())} runs have no end: interrupted, or still running."
-            " They count as far as they went."
-        )
-    yield from sentences.cautions(int(rows["shared"].sum()), int(rows["diverged"].sum()))
-    if rows["machine"].nunique() > 1:
-        yield Note(
-            "The runs come from several machines, each shown on its own: their seconds do not compare."
-        )
-    if part.first:
-        yield from sentences.learning(rows, look)
-        if part.figure == "test_accuracy":
-            yield from sentences.accuracy(rows, look, part.lead)
-
-
-def _runners(rows: pd.DataFrame, names: Names, caption: str) -> Builder:
-    table = Builder(rows, caption)
-    table.text("backend", "label").text("rule", names.rule)
-    return table.text("mode", "mode") if rows["mode"].nunique() > 1 else table
-
-
-def _criterion(rows: pd.DataFrame, names: Names) -> Table:
     table = _runners(
         rows,
         names,
@@ -174,50 +125,67 @@ def _criterion(rows: pd.DataFrame, names: Names) -> Table:
     table.figure("step", "criterion_step", heading="median training steps", best_within=["label"])
     table.span("range", "step", "criterion_step_min", "criterion_step_max")
     table.figure("train_s", "criterion_s", heading="median seconds", best_within=["machine"])
-    return table.span("range (s)", "train_s", "criterion_s_min", "criterion_s_max").build()
+    yield table.span("range (s)", "train_s", "criterion_s_min", "criterion_s_max").build()
+    unfinished = int(rows["unfinished"].sum())
+    if unfinished:
+        yield Note(
+            f"{unfinished} of {int(rows['seeds'].sum())} runs have no end: interrupted, or still running."
+            " They count as far as they went."
+        )
+    yield from sentences.cautions(int(rows["shared"].sum()), int(rows["diverged"].sum()))
+    if rows["machine"].nunique() > 1:
+        text = "The runs come from several machines, each shown on its own: their seconds do not compare."
+        yield Note(text)
+
+
+def _runners(rows: pd.DataFrame, names: Names, caption: str) -> Builder:
+    table = Builder(rows, caption).text("backend", "label").text("rule", names.rule)
+    return table.text("mode", "mode") if rows["mode"].nunique() > 1 else table
 
 
 def _met(row: Mapping[Any, Any]) -> str:
     return f"{row['met']} of {row['seeds']}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Comparison(Part):
-    """The runs of rules that compare on one task.
-
-    Attributes:
-        runs: of `learning.judged`.
-        points: of these runs, with rule, mode and criterion_step.
-        task: its name.
-        figure: what its networks are judged by.
-        trials: what they are judged on, for people.
-    """
-
-    runs: pd.DataFrame
-    points: pd.DataFrame
-    task: str
-    figure: str
-    trials: str
-
-    @property
-    def metric(self) -> Metric:
-        """Of the figure."""
-        return METRICS[self.figure]
-
-
-def _comparison(material: Material, runs: pd.DataFrame) -> Comparison:
-    task = str(runs["task"].iloc[0])
-    points = material.records.points.merge(runs[["file", "rule", "mode", "criterion_step"]], on="file")
-    return Comparison(
-        lead=_recipe(runs, material.names),
-        suffix=f"-{task.replace('_', '-')}",
-        subtitle=f": {task.replace('_', ' ')}",
-        runs=runs,
-        points=points.sort_values(["file", "step"]),
-        task=task,
-        figure=learning.measure(task),
-        trials=_trials(task, runs),
-    )
+@section(
+    "compared",
+    "Rules compared",
+    "No two rules were trained and judged at their end: tests between rules, intervals of final figures and"
+    " the time to the stopping criterion are missing. This adds them:",
+    FIGURE,
+)
+def comparison(material: Material) -> Pieces:
+    """A part for each task: `runs` that compare, `points`, and `trials`, what they were judged on."""
+    names = material.names
+    for runs in material.comparisons:
+        task = str(runs["task"].iloc[0])
+        title, figure = task.replace("_", " "), learning.measure(task)
+        points = material.records.points.merge(runs[["file", "rule", "mode", "criterion_step"]], on="file")
+        part = Part(
+            lead=_recipe(runs, names),
+            suffix=f"-{task.replace('_', '-')}",
+            subtitle=f": {title}",
+            runs=runs,
+            points=points.sort_values(["file", "step"]),
+            task=task,
+            figure=figure,
+            metric=METRICS[figure],
+            trials=_trials(task, runs),
+        )
+        yield part
+        ends = learning.over_seeds(runs, ["rule"], "final").sort_values("rule", key=names.order)
+        yield from _rules(part, ends, names)
+        lost = learning.diverged(material.records, runs)
+        lost = lost[lost["experiment"].isin(runs["experiment"])]
+        yield from sentences.cautions(int((runs["timing"] == "shared").sum()), len(lost))
+        tests = learning.pairs(runs, names.look.rules)
+        yield from sentences.compared(ends, tests, part.metric, names.look, title, part.lead)
+        if len(tests):
+            yield from _tests(part, tests, names)
+            continue
+        option = "" if task == TASK_NAME else f" --task {task}"
+        text = "No two rules share two seeds, so that no test between them can be made. This adds them:"
+        yield Commands([f"{FIGURE}{option}"], text)
 
 
 def _trials(task: str, runs: pd.DataFrame) -> str:
@@ -241,70 +209,32 @@ def _recipe(runs: pd.DataFrame, names: Names) -> str:
     return text + "."
 
 
-def _compared(material: Material, part: Comparison) -> Iterator[Piece]:
-    runs, metric, look = part.runs, part.metric, material.names.look
-    ends = learning.over_seeds(runs, ["rule"], "final").sort_values("rule", key=material.names.order)
+def _rules(part: Part, ends: pd.DataFrame, names: Names) -> Pieces:
     table = Builder(
         ends,
-        f"Final {metric.name} on {part.trials}, mean over seeds with its {BAND} bootstrapped interval; steps"
-        " and seconds until half of the seeds met the stopping criterion (Kaplan-Meier: a dash where fewer"
-        " did).",
+        f"Final {part.metric.name} on {part.trials}, mean over seeds with its {BAND} bootstrapped interval;"
+        " steps and seconds until half of the seeds met the stopping criterion (Kaplan-Meier: a dash where"
+        " fewer did).",
     )
-    table.text("rule", material.names.rule).count("seeds", "seeds")
-    table.figure(metric, "mean", heading=f"mean {metric.heading}", best_within=[])
+    table.text("rule", names.rule).count("seeds", "seeds")
+    table.figure(part.figure, "mean", heading=f"mean {part.metric.heading}", best_within=[])
     table.span(f"{BAND} interval", part.figure, "low", "high").span("range", part.figure, "least", "most")
     table.text("met the criterion", _met)
     table.figure("step", "half_step", heading="median steps", best_within=[])
     yield table.figure("train_s", "half_s", heading="median seconds", best_within=[]).build()
-    lost = learning.diverged(material.records, runs)
-    lost = lost[lost["experiment"].isin(runs["experiment"])]
-    yield from sentences.cautions(int((runs["timing"] == "shared").sum()), len(lost))
-    tests = learning.pairs(runs, look.rules)
-    task = part.task.replace("_", " ")
-    yield from sentences.compared(ends, tests, metric, look, task, part.lead)
-    if len(tests):
-        yield _tests(tests, part, material.names)
-    else:
-        option = "" if part.task == TASK_NAME else f" --task {part.task}"
-        text = "No two rules share two seeds, so that no test between them can be made. This adds them:"
-        yield Commands([f"{FIGURE}{option}"], text)
 
 
-def _tests(tests: pd.DataFrame, part: Comparison, names: Names) -> Table:
-    metric = part.metric
+def _tests(part: Part, tests: pd.DataFrame, names: Names) -> Pieces:
     table = Builder(
         tests,
-        f"Between rules, over the same seeds: mean difference of final {metric.name}, first minus second,"
-        f" with its {BAND} bootstrapped interval; Wilcoxon's signed-rank test, two-sided and exact, and"
-        " adjusted for all pairs by Holm's method; matched-pairs rank-biserial correlation (+1: the first is"
-        " higher with every seed).",
+        f"Between rules, over the same seeds: mean difference of final {part.metric.name}, first minus"
+        f" second, with its {BAND} bootstrapped interval; Wilcoxon's signed-rank test, two-sided and exact,"
+        " and adjusted for all pairs by Holm's method; matched-pairs rank-biserial correlation (+1: the"
+        " first is higher with every seed).",
     )
     table.text("first", lambda row: names.look.title(row["first"]))
     table.text("second", lambda row: names.look.title(row["second"])).count("seeds", "seeds")
-    unit = f" ({sentences.points(metric)})" if metric.unit else ""
-    table.figure(metric, "difference", heading=f"difference{unit}")
+    unit = f" ({sentences.points(part.metric)})" if part.metric.unit else ""
+    table.figure(part.figure, "difference", heading=f"difference{unit}")
     table.span(f"{BAND} interval", part.figure, "low", "high").figure("p", "p")
-    table.figure("p", "adjusted", heading="p, Holm")
-    return table.figure("effect", "rank_biserial").build()
-
-
-LEARNING = Section(
-    "learning",
-    "How well each rule learns",
-    _experiments,
-    _training,
-    missing="No training run is recorded: accuracy curves, final accuracy and the stopping criterion are"
-    " missing. This adds them:",
-    command=f"{TRAIN} --seeds 3",
-    wanted=lambda material: not _shown_as_comparison(material),
-)
-
-COMPARED = Section(
-    "compared",
-    "Rules compared",
-    lambda material: [_comparison(material, runs) for runs in material.comparisons],
-    _compared,
-    missing="No two rules were trained and judged at their end: tests between rules, intervals of final"
-    " figures and the time to the stopping criterion are missing. This adds them:",
-    command=FIGURE,
-)
+    yield table.figure("p", "adjusted", heading="p, Holm").figure("effect", "rank_biserial").build()

@@ -1,6 +1,6 @@
 """The sections on where the records come from: what is missing, machines, unreadable files, commands."""
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -9,28 +9,30 @@ from benchmarks.judge import costs
 from benchmarks.show.commands import EXPORT, MEASURE, PARITY, REPORT
 from benchmarks.show.material import Material
 from benchmarks.show.names import Names, threads_text
-from benchmarks.show.section import Commands, Note, Part, Piece, Section
+from benchmarks.show.section import Commands, Note, Part, Pieces, section
 from benchmarks.show.tables import Builder, Table
 
 
-def _incomplete(material: Material, part: Part) -> Iterator[Piece]:
-    names = material.names
-    rows = names.labelled(costs.incomplete(material.records))
-    rows = rows.sort_values(["label", "rule"], key=names.order)
-    table = Builder(rows, "Cases of the newest run without a figure, and why.")
-    names.case(table)
+@section("incomplete", "Unavailable and failed cases")
+def incomplete(material: Material) -> Pieces:
+    """What lacks a figure, and why."""
+    rows, names = costs.incomplete(material.records), material.names
+    if rows.empty:
+        return
+    yield Part()
+    rows = names.labelled(rows).sort_values(["label", "rule"], key=names.order)
+    table = names.case(Builder(rows, "Cases of the newest run without a figure, and why."))
     table.count("steps", "n_steps").text("status", "status")
     table.text("reason", lambda row: " ".join(str(row["reason"] or "not given").split()), long=True)
     yield table.build()
 
 
-def _asked(material: Material) -> list[Part]:
+@section("machines", "Machines and versions")
+def machines(material: Material) -> Pieces:
+    """What the records were made on."""
     threads = pd.concat([material.records.runs["threads"], material.records.measurements["threads"]])
     threads = threads[threads != "unknown"]
-    return [Part(f"CPU threads asked for: {threads_text(threads)}." if len(threads) else "")]
-
-
-def _machines(material: Material, part: Part) -> Iterator[Piece]:
+    yield Part(lead=f"CPU threads asked for: {threads_text(threads)}." if len(threads) else "")
     rows = material.records.environments
     yield _hardware(rows.drop_duplicates("machine"), material.names)
     yield _software(rows, material.names)
@@ -61,24 +63,30 @@ def _software(rows: pd.DataFrame, names: Names) -> Table:
     return table.text("versions", "versions", long=True).build()
 
 
-def _unreadable(material: Material, part: Part) -> Iterator[Piece]:
-    frame = pd.DataFrame([vars(file) for file in material.records.unreadable])
-    table = Builder(frame, "These are not part of the report.")
-    yield table.text("file", "file", long=True).text("what", "what", long=True).build()
+@section("problems", "Files that could not be read in full")
+def unreadable(material: Material) -> Pieces:
+    """Which, and why."""
+    if material.records.unreadable:
+        yield Part()
+        frame = pd.DataFrame([vars(file) for file in material.records.unreadable])
+        table = Builder(frame, "These are not part of the report.")
+        yield table.text("file", "file", long=True).text("what", "what", long=True).build()
 
 
-def _reproduce(material: Material, part: Part) -> Iterator[Piece]:
+@section("reproduce", "How to reproduce")
+def reproduce(material: Material) -> Pieces:
+    """The commands that made the records."""
+    yield Part(
+        lead="From a checkout of the commit above, with the package versions above installed. Records are"
+        " described in results/README.md; raw samples are kept there. The last command writes them as tables"
+        " for pandas, R or DuckDB."
+    )
     runs, measured = material.records.runs, material.records.measurements
     own = measured[~costs.of_asv(measured)]
     yield Commands([*_trained(runs), *_measured(own, measured), PARITY, REPORT, EXPORT])
-    unknown = [
-        f"{count} {noun}{'' if count == 1 else 's'}"
-        for count, noun in (
-            (int(runs["command"].isna().sum()), "training run"),
-            (int(own["command"].isna().sum()), "measurement"),
-        )
-        if count
-    ]
+    counts = {"training run": int(runs["command"].isna().sum())}
+    counts["measurement"] = int(own["command"].isna().sum())
+    unknown = [f"{count} {noun}{'s' * (count > 1)}" for noun, count in counts.items() if count]
     if unknown:
         yield Note(f"The commands of {' and '.join(unknown)} are not recorded.")
 
@@ -126,33 +134,3 @@ def _joined(texts: pd.Series) -> str:
 def _gibibytes(row: Mapping[Hashable, Any]) -> str:
     size = row["memory_bytes"]
     return "–" if pd.isna(size) else f"{float(size) / 2**30:.1f} GiB"
-
-
-INCOMPLETE = Section(
-    "incomplete",
-    "Unavailable and failed cases",
-    lambda material: [] if costs.incomplete(material.records).empty else [Part()],
-    _incomplete,
-)
-
-MACHINES = Section("machines", "Machines and versions", _asked, _machines)
-
-UNREADABLE = Section(
-    "problems",
-    "Files that could not be read in full",
-    lambda material: [Part()] if material.records.unreadable else [],
-    _unreadable,
-)
-
-REPRODUCE = Section(
-    "reproduce",
-    "How to reproduce",
-    lambda material: [
-        Part(
-            "From a checkout of the commit above, with the package versions above installed. Records are"
-            " described in results/README.md; raw samples are kept there. The last command writes them as"
-            " tables for pandas, R or DuckDB."
-        )
-    ],
-    _reproduce,
-)
