@@ -59,7 +59,7 @@ def cards(material: Material) -> Pieces:
 
 @section("roofline", "How near a step is to what the card allows")
 def roofline(material: Material) -> Pieces:
-    """Of steps whose floor is known `main`, those of the size that most have, its `work`, and `under_roofs`."""
+    """Of steps with a known floor: `main`, of the size that most have, its `work`, and `under_roofs`."""
     part = _card(material)
     if part is None:
         return
