@@ -38,6 +38,9 @@ ALIKE = ("eprop_random", "eprop_adaptive", "bptt_detached")
 BASIC_CASES = slow(*ALIKE)
 """For tests of what no rule decides, such as threads and shapes: one case for each way to compute."""
 
+COMPILED_BY_SHAPE = ("jax", "brainpy")
+"""Backends that compile for every network and shape, a second each time."""
+
 LEFT_OUT = {
     (backend, rule, mode): reason
     for backend in BACKENDS

@@ -1,12 +1,36 @@
-"""Which backends are tested and why others are not, printed first; and what each file leaves behind."""
+"""Which backends are tested and why others are not, printed first; and what is compiled only once."""
 
+import atexit
+import os
 import sys
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
-import pytest
-from cases import LEFT_OUT
 
-import implementations as impl
+def _keep_programs_of_jax() -> None:
+    """For the length of this run, so that what several rules and settings have in common is compiled once.
+
+    In a folder that is empty at first and goes at the end. Each worker of pytest-xdist has its own part of
+    it, as JAX does not write its files in one go. To be called before JAX is imported, which reads this.
+    """
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    if worker is None:
+        folder = tempfile.TemporaryDirectory(prefix="eprop-bench-tests-", ignore_cleanup_errors=True)
+        atexit.register(folder.cleanup)
+        os.environ["JAX_COMPILATION_CACHE_DIR"] = folder.name
+        os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+        os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
+    else:
+        os.environ["JAX_COMPILATION_CACHE_DIR"] = str(Path(os.environ["JAX_COMPILATION_CACHE_DIR"], worker))
+
+
+_keep_programs_of_jax()
+
+import pytest  # noqa: E402
+from cases import LEFT_OUT  # noqa: E402
+
+import implementations as impl  # noqa: E402
 
 
 def pytest_report_header() -> list[str]:

@@ -10,8 +10,7 @@ from click.testing import CliRunner, Result
 
 from benchmarks.__main__ import main
 from benchmarks.cli import bench
-from benchmarks.run import asv as asv_suite
-from benchmarks.run import commit_pair
+from benchmarks.run import asv_command, commit_pair
 from benchmarks.run.commit_pair import ROUNDS
 from benchmarks.run.interruption import Interrupted
 from benchmarks.store import asv_files
@@ -33,9 +32,9 @@ def no_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(commit_pair, "git", git)
     monkeypatch.setattr(commit_pair, "uncommitted", list)
-    monkeypatch.setattr(asv_suite, "run", forbidden)
-    monkeypatch.setattr(asv_suite, "ROOT", tmp_path)
-    monkeypatch.setattr(asv_suite, "register_machine", lambda: "m")
+    monkeypatch.setattr(asv_command, "run", forbidden)
+    monkeypatch.setattr(asv_command, "ROOT", tmp_path)
+    monkeypatch.setattr(asv_command, "register_machine", lambda: "m")
     monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
 
 
@@ -71,10 +70,10 @@ def test_what_is_wrong_is_said_before_any_work(arguments: tuple[str, ...], text:
 def test_changes_that_are_in_no_commit_are_not_silently_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(commit_pair, "uncommitted", lambda: ["implementations/numba/eprop.py"])
+    monkeypatch.setattr(commit_pair, "uncommitted", lambda: ["implementations/numba/cpu/per_neuron.py"])
     result = check(tmp_path, "main", "change")
     assert result.exit_code == 3
-    assert "these changes are in none: implementations/numba/eprop.py" in result.stderr
+    assert "these changes are in none: implementations/numba/cpu/per_neuron.py" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -91,7 +90,7 @@ def test_what_a_clone_lacks(refuse: str, text: str, tmp_path: Path, monkeypatch:
 
 
 def test_two_at_once_are_refused(tmp_path: Path):
-    with asv_suite.alone():
+    with asv_command.alone():
         result = check(tmp_path, "main", "change")
     assert result.exit_code == 3
     assert "running in this clone already" in result.stderr
@@ -112,9 +111,9 @@ def measured(monkeypatch: pytest.MonkeyPatch, *sides: tuple[pd.DataFrame, pd.Dat
         calls.append([*arguments, *(f"{name}={value}" for name, value in variables.items())])
         return 0
 
-    monkeypatch.setattr(asv_suite, "run", run)
+    monkeypatch.setattr(asv_command, "run", run)
     monkeypatch.setattr(asv_files, "of_commit", lambda *_: next(stored))
-    monkeypatch.setattr(asv_suite, "config_for", lambda *_: asv_suite.CONFIG)
+    monkeypatch.setattr(asv_command, "config_for", lambda *_: asv_command.CONFIG)
     return calls
 
 
@@ -160,8 +159,8 @@ def test_an_interrupted_check_says_where_its_rounds_are(tmp_path: Path, monkeypa
     def interrupted(*_: Any, **__: Any) -> int:
         raise Interrupted(15, "interrupted")
 
-    monkeypatch.setattr(asv_suite, "run", interrupted)
-    monkeypatch.setattr(asv_suite, "config_for", lambda *_: asv_suite.CONFIG)
+    monkeypatch.setattr(asv_command, "run", interrupted)
+    monkeypatch.setattr(asv_command, "config_for", lambda *_: asv_command.CONFIG)
     result = check(tmp_path, "main", "change")
     assert result.exit_code == 143
     assert str(tmp_path / "new" / "checks") in result.stderr
@@ -172,13 +171,13 @@ def test_an_interrupted_check_says_where_its_rounds_are(tmp_path: Path, monkeypa
     [
         (("--quick", "--bench", "x"), "give it or --bench"),
         (("--installed", "main"), "give it or RANGE"),
-        (("--installed",), "implementations/numba/eprop.py"),
+        (("--installed",), "implementations/numba/cpu/per_neuron.py"),
     ],
 )
 def test_bench_refuses_what_contradicts_itself(
     arguments: tuple[str, ...], text: str, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(bench, "uncommitted", lambda: ["implementations/numba/eprop.py"])
+    monkeypatch.setattr(bench, "uncommitted", lambda: ["implementations/numba/cpu/per_neuron.py"])
     result = CliRunner().invoke(main, ["bench", *arguments])
     assert result.exit_code == 2
     assert text in result.stderr
@@ -186,11 +185,11 @@ def test_bench_refuses_what_contradicts_itself(
 
 def test_bench_runs_and_publishes(monkeypatch: pytest.MonkeyPatch):
     calls: list[list[str]] = []
-    monkeypatch.setattr(asv_suite, "run", lambda arguments, *_, **__: calls.append(list(arguments)) or 0)
+    monkeypatch.setattr(asv_command, "run", lambda arguments, *_, **__: calls.append(list(arguments)) or 0)
     monkeypatch.setattr(bench, "uncommitted", list)
     assert CliRunner().invoke(main, ["bench", "--quick", "--installed"]).exit_code == 0
     run, publish = calls
     assert run[0] == "run"
     assert {"--python=same", "--set-commit-hash", "--record-samples"} < set(run)
-    assert run.count("--bench") == len(asv_suite.QUICK)
+    assert run.count("--bench") == len(asv_command.QUICK)
     assert publish[0] == "publish"

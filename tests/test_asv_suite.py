@@ -19,8 +19,7 @@ from benchmarks.define import asv as suite
 from benchmarks.define.cases import Case, delayed
 from benchmarks.define.problem import NOTEBOOK, PROBLEMS
 from benchmarks.define.systems import SYSTEMS
-from benchmarks.run import asv as asv_suite
-from benchmarks.run import asv_classes, caches, device, quick
+from benchmarks.run import asv_classes, asv_command, caches, device, quick
 from benchmarks.step_time import PatternStepTime, StepTime
 from benchmarks.store import asv_files
 from implementations.registry import DEVICES
@@ -213,6 +212,7 @@ def test_setup_builds_once(monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_compilation_is_measured_with_nothing_compiled_before(tmp_path: Path):
     """In a fresh process, as ASV has it; a cache that is full already makes no difference."""
     code = """
@@ -343,7 +343,7 @@ def math_nan() -> float:
 
 def test_the_machine_has_no_name_of_its_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("HOME", str(tmp_path))
-    name = asv_suite.register_machine()
+    name = asv_command.register_machine()
     text = (tmp_path / ".asv-machine.json").read_text()
     machine = json.loads(text)[name]
     assert machine["machine"] == name
@@ -352,7 +352,7 @@ def test_the_machine_has_no_name_of_its_owner(tmp_path: Path, monkeypatch: pytes
 
 
 def test_asv_runs_as_configured():
-    config = asv_suite.load_json(str(asv_suite.CONFIG), js_comments=True)
+    config = asv_command.load_json(str(asv_command.CONFIG), js_comments=True)
     assert config["launch_method"] == "spawn"
     assert config["results_dir"] == "results/asv"
     pinned = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if "asv_runner" in line]

@@ -23,8 +23,8 @@ from brainpy.math.defaults import defaults as brainpy_defaults  # noqa: E402
 
 from implementations.brainpy.bptt import ThroughTime  # noqa: E402
 from implementations.brainpy.dynamics import SpikingNetwork, Weights, send  # noqa: E402
-from implementations.brainpy.eprop import Eprop, RandomEprop  # noqa: E402
 from implementations.brainpy.optimizer import Adam  # noqa: E402
+from implementations.brainpy.per_neuron import Eprop  # noqa: E402
 from implementations.optimizer import TRAINED, HostAdam  # noqa: E402
 
 NETWORK = impl.Network(n_in=7, n_regular=5, n_adaptive=6, n_out=3)
@@ -133,19 +133,26 @@ assert bm.get_dt() == 0.1 and bm.get_float() is jnp.float32 and jnp.zeros(1).dty
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 
 
-def build(kind: type[SpikingNetwork], found: Problem, n_batch: int) -> SpikingNetwork:
+NETWORKS = pytest.mark.parametrize(
+    ("kind", "feedback"), [(ThroughTime, "w_out"), (Eprop, "w_out"), (Eprop, "feedback")]
+)
+
+
+def build(
+    kind: type[SpikingNetwork], found: Problem, n_batch: int, feedback: str = "w_out"
+) -> SpikingNetwork:
     weights = Weights(*(jnp.asarray(getattr(found.parameters, name)) for name in NAMES))
-    return kind(found.network, weights, n_batch)
+    return kind(found.network, weights, n_batch, feedback)
 
 
-@pytest.mark.parametrize("kind", [ThroughTime, Eprop, RandomEprop])
-def test_stepped_by_hand_equals_the_learner(kind: type[SpikingNetwork]) -> None:
+@NETWORKS
+def test_stepped_by_hand_equals_the_learner(kind: type[SpikingNetwork], feedback: str) -> None:
     """BrainPy's way to run a model: call it at each step, here without any compiled program."""
     found = problem(NETWORK, n_steps=25)
     learner = found.learner("brainpy", "bptt")
     activity = learner.simulate(learner.load(found.batch))
     with jax.enable_x64(True):
-        network = build(kind, found, 3)
+        network = build(kind, found, 3, feedback)
         synapses = network.synapses()
         steps = [network(jnp.asarray(found.batch.spikes[:, t]), synapses) for t in range(25)]
     assert activity.spikes.any()
@@ -153,14 +160,14 @@ def test_stepped_by_hand_equals_the_learner(kind: type[SpikingNetwork]) -> None:
     assert deviation(activity.readout, np.stack([np.asarray(y) for _, y in steps], 1)) <= 1e-13
 
 
-@pytest.mark.parametrize("kind", [ThroughTime, Eprop, RandomEprop])
-def test_what_a_step_sends_back(kind: type[SpikingNetwork]) -> None:
+@NETWORKS
+def test_what_a_step_sends_back(kind: type[SpikingNetwork], feedback: str) -> None:
     """dz of one step, from the potential, the adaptation and the readout of the next."""
     rng = np.random.default_rng(0)
     shape = (2, NETWORK.n_rec)
     by_v, by_a, by_y = rng.standard_normal(shape), rng.standard_normal(shape), rng.standard_normal((2, 3))
     with jax.enable_x64(True):
-        network = build(kind, PROBLEM, 2)
+        network = build(kind, PROBLEM, 2, feedback)
         synapses = network.synapses()
         current, output = jnp.zeros(shape), jnp.zeros((2, 3))
         known = jnp.asarray(rng.random(shape) < 0.3)
@@ -171,7 +178,7 @@ def test_what_a_step_sends_back(kind: type[SpikingNetwork]) -> None:
             return (by_v * network.neurons.v.value).sum() + (by_a * network.neurons.a.value).sum()
 
         def read(z: jax.Array) -> jax.Array:
-            return (by_y * network.readout(send(output, z, network.error_feedback(synapses)))).sum()
+            return (by_y * network.readout(send(output, z, synapses.feedback))).sum()
 
         dz = bm.grad(after, argnums=0)(jnp.zeros(shape))
         from_readout = bm.grad(read, argnums=0)(jnp.zeros(shape))
@@ -181,8 +188,8 @@ def test_what_a_step_sends_back(kind: type[SpikingNetwork]) -> None:
     if kind is ThroughTime:
         expected = by_a + by_v @ p.w_rec.T - NETWORK.threshold * by_v
     assert deviation(dz, expected) <= 1e-13
-    feedback = p.feedback if kind is RandomEprop else p.w_out
-    assert deviation(from_readout, (1 - NETWORK.kappa) * by_y @ feedback.T) <= 1e-13
+    expected = (1 - NETWORK.kappa) * by_y @ getattr(p, feedback).T
+    assert deviation(from_readout, expected) <= 1e-13
 
 
 def test_derivative_of_a_spike_is_psi() -> None:
@@ -202,7 +209,7 @@ def test_derivative_of_a_spike_is_psi() -> None:
 
 
 def gradients(rule: str, found: Problem, **options: Any) -> impl.Gradients:
-    learner = found.learner("brainpy", rule, **options)
+    learner = found.learner("brainpy", rule, threads=1, **options)  # of two, each compiles its own group
     return learner.gradients(learner.load(found.batch))[0]
 
 

@@ -17,7 +17,8 @@ if (reason := impl.unavailable("jax")) is not None:
 import jax
 import jax_without_a_card
 
-from implementations.jax import engines, fused
+from implementations.jax import engines
+from implementations.jax.triton.engine import SWITCH
 from implementations.triton import use
 
 SETUP = """
@@ -27,7 +28,7 @@ jax_without_a_card.interpret()
 import implementations as impl
 import cases, reference
 from implementations import rules
-from implementations.jax import launches, passes
+from implementations.jax.triton import launches, programs
 
 def problem(loss="cross_entropy", refractory_steps=5, sizes=(5, 3, 4), n_out=3,
             n_batch=2, n_steps=10, window=6):
@@ -158,10 +159,10 @@ from jax import ShapeDtypeStruct as Shape
 import implementations as impl
 from implementations import rules
 from implementations.interface import Setting
-from implementations.jax.dynamics import Weights
+from implementations.jax.arrays import Weights
 cache = os.environ.get("TRITON_CACHE_DIR")
-from implementations.jax import passes
-from implementations.jax.launches import Trials
+from implementations.jax.triton import programs
+from implementations.jax.triton.launches import Trials
 assert os.environ.get("TRITON_CACHE_DIR") == cache  # PyTorch's kernels need it
 
 PTXAS = Path(triton.__file__).parent / "backends/nvidia/bin/ptxas"
@@ -177,7 +178,7 @@ def lower(n_rec, dtype, rule, mode="adjoint", run=None, loss="cross_entropy", n_
     trials = Trials(
         Shape((n_batch, n_steps, 2), np.int32), Shape((n_batch if classes else 1,), np.int64),
         real(1) if classes else real(n_batch, window, 2))
-    run = run or getattr(passes, mode)
+    run = run or getattr(programs, mode)
     with jax.enable_x64(True):
         program = run.trace(
             setting, Weights(real(40, n_rec), real(n_rec, n_rec), real(n_rec, 2)), real(n_rec, 2), trials
@@ -214,7 +215,7 @@ def test_programs_are_lowered_and_assembled_for_a_card(dtype: str, tmp_path) -> 
 for rule in impl.RULES:
     for mode in rules.get(rule).modes:
         lower(100, {dtype!r}, rule, mode)
-for run in (passes.evaluate, passes.simulate):
+for run in (programs.evaluate, programs.simulate):
     lower(100, {dtype!r}, "bptt", run=run, loss="squared_error")
 lower(256, {dtype!r}, "bptt")
 lower(1024, {dtype!r}, "eprop_random", "online", n_batch=300)
@@ -241,14 +242,14 @@ def test_without_kernels_a_card_gets_loops(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(use, "find_spec", lambda name: None if name == "jax_triton" else name)
     with pytest.warns(RuntimeWarning, match=r"jax_triton can't be imported: pip install"):
         learner = p.learner("jax", "eprop_symmetric", device="cuda")
-    assert learner.engine == engines.SCANS
-    monkeypatch.setenv(fused.SWITCH, "0")
+    assert learner.engine == engines.SCAN
+    monkeypatch.setenv(SWITCH, "0")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         learner = p.learner("jax", "eprop_symmetric", device="cuda")
-    assert learner.engine == engines.SCANS
+    assert learner.engine == engines.SCAN
     expected = p.learner("jax", "eprop_symmetric")
-    assert expected.engine == engines.SCANS
+    assert expected.engine == engines.SCAN
     for found, wanted in zip(
         vars(learner.gradients(learner.load(p.batch))[0]).values(),
         vars(expected.gradients(expected.load(p.batch))[0]).values(),
@@ -262,4 +263,4 @@ def test_a_network_too_large_for_the_kernels(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(use, "find_spec", lambda name: name)
     p = problem(impl.Network(n_in=3, n_regular=600, n_adaptive=425), n_batch=1, n_steps=2, window=1)
     with pytest.warns(RuntimeWarning, match="n_rec is 1025"):
-        assert p.learner("jax", "eprop_symmetric", device="cuda").engine == engines.SCANS
+        assert p.learner("jax", "eprop_symmetric", device="cuda").engine == engines.SCAN

@@ -17,8 +17,8 @@ if (reason := impl.unavailable("jax")) is not None:
 import jax
 
 from implementations.jax.calls import CALLS
-from implementations.jax.dynamics import BLOCK, block_length
-from implementations.jax.scans import _online
+from implementations.jax.scan.dynamics import BLOCK, block_length
+from implementations.jax.scan.engine import _online
 
 FORMS = [pytest.param(*case.values[1:], marks=case.marks) for case in BASIC_CASES if case.values[0] == "jax"]
 SMALL = impl.Network(n_in=5, n_regular=3, n_adaptive=4)

@@ -6,6 +6,7 @@ The simulator is chosen before Numba is imported, so that each test runs in a pr
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -78,8 +79,8 @@ check(problem(sizes=(3, 35, 0), n_steps=8, window=4), "bptt", dtype="float32", b
 @pytest.mark.slow
 def test_online_over_several_blocks() -> None:
     simulate("""
-from implementations.numba.cuda import learner
-learner.BLOCK = 8
+from implementations.numba.card import engine
+engine.BLOCK = 8
 check(problem(window=9), "eprop_symmetric", "online")
 """)
 
@@ -124,3 +125,20 @@ def test_unavailable_says_why() -> None:
 
     reason = impl.unavailable("numba", "cuda")
     assert reason is None or "numba" in reason or "driver" in reason
+
+
+def test_no_module_has_a_name_that_numba_cuda_takes_for_its_own() -> None:
+    """The package looks for every module with "numba.cuda" in its name in its own folder, and recurses."""
+    root = Path(__file__).parent.parent
+    for path in (root / "implementations").rglob("*.py"):
+        assert "numba.cuda" not in ".".join(path.relative_to(root).parts)
+
+
+@pytest.mark.skipif(find_spec("numba_cuda") is None, reason="numba-cuda can't be imported")
+def test_the_card_s_modules_import_beside_numba_cuda() -> None:
+    code = (
+        "import _numba_cuda_redirector\n"  # where it is installed, Python has done so at its start
+        "import implementations.numba.card.engine, numba.cuda\n"
+        "assert 'numba_cuda' in numba.cuda.__file__"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)

@@ -1,9 +1,22 @@
 """Against the naive loops, with constants other than the defaults; and online against adjoint."""
 
+from itertools import product
+from typing import Any
+
 import numpy as np
 import pytest
 import reference
-from cases import BACKENDS, CASES, GRADIENT_CASES, Problem, assert_gradients, deviation, problem
+from cases import (
+    ALIKE,
+    BACKENDS,
+    CASES,
+    COMPILED_BY_SHAPE,
+    GRADIENT_CASES,
+    Problem,
+    assert_gradients,
+    deviation,
+    problem,
+)
 
 import implementations as impl
 from implementations import rules
@@ -72,8 +85,22 @@ def check(found: Problem, backend: str, rule: str, mode: str) -> None:
         assert np.isnan(float(metrics.accuracy))
 
 
-@pytest.mark.parametrize("name", PROBLEMS)
-@pytest.mark.parametrize(("backend", "rule", "mode"), GRADIENT_CASES)
+def naive_cases() -> list[Any]:
+    """Each case with each problem.
+
+    Where each takes a second to compile, two problems are tested by default for rules that take the way of
+    another one; the others are among the slow tests.
+    """
+    found = []
+    for case, name in product(GRADIENT_CASES, PROBLEMS):
+        backend, rule, _ = case.values
+        slow = backend in COMPILED_BY_SHAPE and rule in ALIKE and name not in ("defaults", "squared error")
+        marks = case.marks or ([pytest.mark.slow] if slow else [])
+        found.append(pytest.param(*case.values, name, marks=marks))
+    return found
+
+
+@pytest.mark.parametrize(("backend", "rule", "mode", "name"), naive_cases())
 def test_equals_naive_loops(backend: str, rule: str, mode: str, name: str) -> None:
     check(PROBLEMS[name], backend, rule, mode)
 

@@ -1,5 +1,6 @@
 """Backends by name: lazily imported, with a reason where one can't run."""
 
+import ast
 import importlib
 import importlib.util
 import inspect
@@ -104,8 +105,25 @@ def test_signatures_are_those_of_the_interface(backend: str) -> None:
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_every_backend_has_the_same_files(backend: str) -> None:
     folder = Path(registry.__file__).parent / backend
-    names = {path.stem for path in folder.glob("*.py")}
-    assert {"__init__", "learner", "dynamics", "loss", "bptt", "eprop", "online"} <= names
+    assert {"__init__", "learner"} <= {path.stem for path in folder.glob("*.py")}
+    # a backend of several engines has the equations in the folder of one of them, and says which one computes
+    inside = {"numba": "cpu", "torch": "loop", "jax": "scan"}.get(backend)
+    assert (inside is None) != (folder / "engines.py").exists()
+    engine = folder if inside is None else folder / inside
+    names = {path.stem for path in engine.glob("*.py")}
+    assert {"__init__", "dynamics", "loss", "bptt", "per_neuron", "online"} <= names
+    assert inside is None or "engine" in names
+
+
+def test_dynamics_say_what_their_symbols_are() -> None:
+    """Potentials are scaled in several ways, and refractoriness is coded in several."""
+    found = list(Path(registry.__file__).parent.rglob("dynamics.py"))
+    assert len(found) == 7
+    for path in found:
+        table = (ast.get_docstring(ast.parse(path.read_text())) or "").split("\n\n")[1]
+        assert table.split()[:5] == ["here", "README.md", "unit", "or", "scaling"]
+        for symbol in ("v[t]", "u[t]", "W_rec", "refractory"):
+            assert symbol in table
 
 
 @pytest.mark.parametrize("dtype", ["float32", np.float32, np.dtype("float64")])

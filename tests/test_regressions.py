@@ -52,13 +52,15 @@ def times(
 
 def rate_of(wanted: str, scale: float, trials: int = 2000, **thresholds: Any) -> float:
     rng = np.random.default_rng(7)
-    found = 0
-    for _ in range(trials):
+    sides: tuple[list[dict[str, Any]], ...] = ([], [])  # all trials are cases of one pair of tables
+    for trial in range(trials):
         # up to 40 % slower for a while, for both sides alike as they are interleaved
         drift = 1.0 + 0.4 * rng.random(ROUNDS)
-        sides = row(times(rng, drift=drift)), row(times(rng, scale, drift=drift))
-        found += verdict(*sides, **thresholds) == wanted
-    return found / trials
+        for side, factor in zip(sides, (1.0, scale), strict=True):
+            side.append(row(times(rng, factor, drift=drift), case=str(trial)))
+    verdicts = judge(*(table(*side) for side in sides), Thresholds(**thresholds))["verdict"]
+    assert len(verdicts) == trials
+    return (verdicts == wanted).mean()
 
 
 def test_noise_alone_is_rarely_slower_and_hardly_ever_twice():
@@ -71,11 +73,14 @@ def test_noise_alone_is_rarely_slower_and_hardly_ever_twice():
 @pytest.mark.parametrize("drift", [0.0, 0.3])
 def test_thirty_per_cent_slower_is_found(drift: float):
     rng = np.random.default_rng(3)
-    found = 0
-    for _ in range(500):
+    base, head = [], []
+    for trial in range(500):
         both = 1.0 + drift * rng.random(ROUNDS)
-        found += verdict(row(times(rng, drift=both)), row(times(rng, 1.3, drift=both))) == "slower"
-    assert found / 500 > 0.95
+        base.append(row(times(rng, drift=both), case=str(trial)))
+        head.append(row(times(rng, 1.3, drift=both), case=str(trial)))
+    verdicts = judge(table(*base), table(*head), Thresholds())["verdict"]
+    assert len(verdicts) == 500
+    assert (verdicts == "slower").mean() > 0.95
 
 
 def test_a_third_faster_is_no_regression():

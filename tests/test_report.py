@@ -5,11 +5,14 @@ import shutil
 import xml.etree.ElementTree as ElementTree
 from base64 import b64encode
 from html.parser import HTMLParser
+from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
+from matplotlib.figure import Figure
 from record_files import SETTINGS, curve, everything, measurement, memory, parity, write
 
 from benchmarks.cli.report import command
@@ -87,9 +90,10 @@ def built(folder: Path) -> Page:
     return Page(report.build(folder, folder / "report").read_text(encoding="utf-8"))
 
 
-@pytest.fixture
-def both(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two backends and rules, trained and timed, and memory in both modes at two lengths."""
+    tmp_path = tmp_path_factory.mktemp("both")
     for seed, accuracies in enumerate([(0.5, 0.7, 0.9), (0.5, 0.8, 1.0), (0.5, 0.6, 0.7)]):
         met = 30 if seed < 2 else None
         write(tmp_path / f"curves/b{seed}.jsonl", curve(seed=seed, accuracies=accuracies, criterion=met))
@@ -110,8 +114,29 @@ def both(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_numbers_equal_those_computed_by_hand(both: Path):
-    page = built(both)
+@pytest.fixture(scope="module")
+def of_both(both: Path) -> Result:
+    """The command's output when it wrote the report of `both`, to the folder beside its records."""
+    done = CliRunner().invoke(command, ["--results", str(both)])
+    assert done.exit_code == 0
+    return done
+
+
+@pytest.fixture(scope="module")
+def page(both: Path, of_both: Result) -> Page:
+    return Page((both / "report/index.html").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def full_page(tmp_path_factory: pytest.TempPathFactory) -> Page:
+    """The page of `everything`, and of a drawn trial."""
+    folder = everything(tmp_path_factory.mktemp("everything"))
+    (folder / "report").mkdir()
+    (folder / "report" / "raster.png").write_bytes(b"picture")
+    return built(folder)
+
+
+def test_numbers_equal_those_computed_by_hand(page: Page):
     times = page.table("quartiles (ms)")
     numba = next(row for row in times if (row["rule"], row["backend"]) == ("BPTT", "numba"))
     assert numba["median (ms)"] == "300"
@@ -135,16 +160,15 @@ def test_numbers_equal_those_computed_by_hand(both: Path):
     assert grown == {"adjoint": "10.2", "online": "0"}  # 20 MiB in 2000 steps
 
 
-def test_headlines_come_from_the_data(both: Path):
-    text = built(both).text
+def test_headlines_come_from_the_data(page: Page):
+    text = page.text
     assert "BPTT: numba is the fastest of 2, with 300\u00a0ms per training step" in text
     assert "jax takes 2.0 times as long" in text
     assert "BPTT on numba meets the stopping criterion after the fewest training steps: 30" in text
     assert "by a factor of 3.0 in adjoint mode and by a factor of 1.0 in online mode" in text
 
 
-def test_the_page_stands_alone(both: Path):
-    page = built(both)
+def test_the_page_stands_alone(both: Path, page: Page):
     assert all(link.startswith("#") or "doi.org" in link for link in page.links)
     assert all(target.startswith(("#", "data:")) for target in page.loaded)
     assert len(page.ids) == len(set(page.ids))
@@ -159,8 +183,8 @@ def test_the_page_stands_alone(both: Path):
     assert len(source) < 1_000_000
 
 
+@pytest.mark.usefixtures("of_both")
 def test_figures_are_files_too_and_the_markdown_links_them(both: Path):
-    built(both)
     text = (both / "report/report.md").read_text(encoding="utf-8")
     linked = re.findall(r"!\[.+\]\((.+?)\)", text)
     assert sorted(linked) == [
@@ -176,8 +200,8 @@ def test_figures_are_files_too_and_the_markdown_links_them(both: Path):
         assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1
 
 
+@pytest.mark.usefixtures("of_both")
 def test_the_same_records_give_the_same_report(both: Path):
-    built(both)
     first = {path.name: path.read_bytes() for path in (both / "report").iterdir()}
     built(both)
     assert first == {path.name: path.read_bytes() for path in (both / "report").iterdir()}
@@ -232,6 +256,18 @@ def test_a_newer_comparison_of_a_case_replaces_the_older(tmp_path: Path):
     assert [row["verdict"] for row in built(tmp_path).table("verdict")] == ["agrees"]
 
 
+@pytest.fixture
+def figures_unwritten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are drawn, and empty when they are saved: that takes half of a report's time."""
+
+    def save(_: Figure, target: Any, **__: Any) -> None:
+        empty = '<svg viewBox="0 0 1 1"></svg>'
+        target.write(empty) if isinstance(target, StringIO) else target.write_text(empty)
+
+    monkeypatch.setattr(Figure, "savefig", save)
+
+
+@pytest.mark.usefixtures("figures_unwritten")
 @pytest.mark.parametrize(
     "missing", ["curves", "timings", "parity", "curves/notebook.jsonl", "timings/b.jsonl"]
 )
@@ -254,30 +290,25 @@ def test_what_is_missing_is_said_with_the_command_that_adds_it(tmp_path: Path, m
             assert texts[0] not in page.text, name
 
 
-def test_nothing_is_missing_where_everything_is(tmp_path: Path):
-    folder = everything(tmp_path)
-    (folder / "report").mkdir()
-    (folder / "report" / "raster.png").write_bytes(b"picture")
-    page = built(folder)
-    assert "missing" not in page.text.split("Contents")[1].split("function pointable")[0]
-    assert page.text.count("This does it") == page.text.count("This adds") == 0
+def test_nothing_is_missing_where_everything_is(full_page: Page):
+    text = full_page.text
+    assert "missing" not in text.split("Contents")[1].split("function pointable")[0]
+    assert text.count("This does it") == text.count("This adds") == 0
 
 
-def test_a_sweep_does_not_hide_the_run_with_all_cases(tmp_path: Path):
+def test_a_sweep_does_not_hide_the_run_with_all_cases(full_page: Page):
     """The sweep of `everything` is the newer run, and has the published size too, of fewer cases."""
-    page = built(everything(tmp_path))
-    times = page.table("quartiles (ms)")
+    times = full_page.table("quartiles (ms)")
     assert {row["backend"] for row in times} == {"numpy", "numba", "BrainPy notebook"}
-    assert "run-2" in page.text
-    neurons = page.table("recurrent neurons")
+    assert "run-2" in full_page.text
+    neurons = full_page.table("recurrent neurons")
     assert {row["recurrent neurons"] for row in neurons} == {"50", "100", "200"}
     assert len(neurons) == 2 * 3 * 3
 
 
-def test_the_notebook_is_shown_apart(tmp_path: Path):
+def test_the_notebook_is_shown_apart(full_page: Page):
     """Its ratio is of its own run and size, and it takes part in no other."""
-    page = built(everything(tmp_path))
-    times = {(row["rule"], row["backend"], row["mode"]): row for row in page.table("quartiles (ms)")}
+    times = {(row["rule"], row["backend"], row["mode"]): row for row in full_page.table("quartiles (ms)")}
     notebook = times["BPTT", "BrainPy notebook", "adjoint"]
     assert (notebook["median (ms)"], notebook["× fastest of all"]) == ("1\u202f000", "–")
     assert notebook["as fast as the notebook"] == "–"
@@ -285,9 +316,9 @@ def test_the_notebook_is_shown_apart(tmp_path: Path):
     assert times["BPTT", "numpy", "adjoint"]["as fast as the notebook"] == "×32"
     # It was not timed with e-prop: that has nothing to be compared with.
     assert times["symmetric e-prop", "numpy", "online"]["as fast as the notebook"] == "–"
-    assert "BrainPy notebook is the fastest" not in page.text
-    log = page.table("median seconds")
-    assert any(row["run"] == "published" for row in page.table("at the last (%)")), log
+    assert "BrainPy notebook is the fastest" not in full_page.text
+    log = full_page.table("median seconds")
+    assert any(row["run"] == "published" for row in full_page.table("at the last (%)")), log
 
 
 def test_picks_are_careful(tmp_path: Path):
@@ -457,11 +488,9 @@ def test_a_process_that_measures_memory_does_not_count_as_a_timed_one(tmp_path: 
     assert found.loc["eprop_symmetric", "peak_bytes"] == 7 * 2**20
 
 
-def test_the_command_prints_the_paths(both: Path):
-    done = CliRunner().invoke(command, ["--results", str(both)])
-    assert done.exit_code == 0
-    assert f"{both}/report/index.html" in done.output
-    assert f"{both}/report/report.md" in done.output
+def test_the_command_prints_the_paths(both: Path, of_both: Result):
+    assert f"{both}/report/index.html" in of_both.output
+    assert f"{both}/report/report.md" in of_both.output
 
 
 def test_the_command_says_what_makes_records(tmp_path: Path):

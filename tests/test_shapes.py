@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from cases import ALIKE, BASIC_CASES, CASES, Problem, assert_gradients, problem, slow
+from cases import ALIKE, BASIC_CASES, CASES, COMPILED_BY_SHAPE, Problem, assert_gradients, problem, slow
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_reference import TOLERANCE, check
@@ -47,8 +47,8 @@ def test_extremes_are_extreme() -> None:
     assert share["saturated"].max() == 1.0
 
 
-# A backend that compiles for every shape takes a second per example; EXTREMES has it by default all the same.
-COMPILED_BY_SHAPE_SLOW = slow("jax", "brainpy", *ALIKE)
+# Hypothesis draws a dozen shapes for each; EXTREMES has these backends by default all the same.
+COMPILED_BY_SHAPE_SLOW = slow(*COMPILED_BY_SHAPE, *ALIKE)
 
 
 @st.composite

@@ -26,7 +26,7 @@ from benchmarks.run.train import record
 from benchmarks.store import records
 from implementations.training import Plan
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE_S = 60.0

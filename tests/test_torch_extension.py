@@ -20,8 +20,8 @@ torch = pytest.importorskip(
     "torch", reason="the torch backend is not installed: pip install 'eprop-bench[torch]'"
 )
 
-from implementations.torch import extension  # noqa: E402
-from implementations.torch.kernels import Events, Kernels  # noqa: E402
+from implementations.torch.cpp import extension  # noqa: E402
+from implementations.torch.cpp.engine import CppEngine, Events  # noqa: E402
 
 HERE = Path(__file__).parent
 EVERY = pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def compiler_script(path: Path, body: str) -> str:
 @NEEDS_COMPILER
 def test_operators_are_what_runs() -> None:
     learner = PROBLEM.learner("torch", "bptt")
-    assert isinstance(learner._engine, Kernels)  # type: ignore[attr-defined]
+    assert isinstance(learner._engine, CppEngine)  # type: ignore[attr-defined]
     assert isinstance(learner.load(PROBLEM.batch), Events)
     assert learner.compilations() == 1
 
@@ -90,10 +90,10 @@ def test_two_processes_build_at_once(tmp_path: Path) -> None:
     ends = [process.communicate(timeout=300) for process in [start(folder, CXX=compiler) for _ in range(2)]]
     outputs = {out.strip() for out, _ in ends}
     assert len(outputs) == 1, ends
-    assert outputs.pop().startswith("Kernels 1 ")
+    assert outputs.pop().startswith("CppEngine 1 ")
     assert sum("-c " in line for line in log.read_text().splitlines()) == 1
     # a third one, later, finds it built
-    assert run(folder, CXX=compiler)[1].startswith("Kernels 1 ")
+    assert run(folder, CXX=compiler)[1].startswith("CppEngine 1 ")
     assert sum("-c " in line for line in log.read_text().splitlines()) == 1
     left = {path.name for path in folder.rglob("*") if path.is_file()}
     assert left == {"eprop_bench.so", "eprop_bench.lock"}
@@ -134,7 +134,7 @@ def test_missing_tools_warn_once(tmp_path: Path, missing: str, monkeypatch: pyte
         learners = [PROBLEM.learner("torch", "eprop_symmetric") for _ in range(2)]
     assert len(caught) == 1
     for learner in learners:
-        assert type(learner._engine).__name__ == "Operations"  # type: ignore[attr-defined]
+        assert type(learner._engine).__name__ == "LoopEngine"  # type: ignore[attr-defined]
         learner.step(learner.load(PROBLEM.batch))
         assert learner.compilations() == 0
 
@@ -142,7 +142,7 @@ def test_missing_tools_warn_once(tmp_path: Path, missing: str, monkeypatch: pyte
 def test_missing_compiler_in_a_fresh_process(tmp_path: Path) -> None:
     code, out, err = run(tmp_path, CXX="no-such-compiler")
     assert code == 0, err
-    assert out.startswith("Operations 0 ")
+    assert out.startswith("LoopEngine 0 ")
     assert err.count("RuntimeWarning") == 1
     assert "no-such-compiler" in err
     assert not list(tmp_path.iterdir())
@@ -276,7 +276,7 @@ def test_vectors_with_regular_and_adaptive_neurons(rule: str, mode: str, n_regul
 ORACLE = """
 import sys
 from cases import assert_gradients
-from implementations.torch import extension
+from implementations.torch.cpp import extension
 from test_oracle import PUBLISHED_CASES, TOLERANCE, Expected, check_metrics, oracle
 native = extension.flags()
 extension.flags = lambda: [flag for flag in native if "prefer" not in flag] + sys.argv[1:]
@@ -303,4 +303,4 @@ def test_shorter_vectors(tmp_path: Path, without: str) -> None:
         env={**os.environ, "TORCH_EXTENSIONS_DIR": str(tmp_path), "PYTHONPATH": str(HERE)},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("Kernels") == 7
+    assert done.stdout.count("CppEngine") == 7

@@ -21,9 +21,9 @@ torch = pytest.importorskip(
     "torch", reason="the torch backend is not installed: pip install 'eprop-bench[torch]'"
 )
 
-from implementations.torch.extension import SWITCH  # noqa: E402
-from implementations.torch.kernels import Events  # noqa: E402
-from implementations.torch.operations import Operations  # noqa: E402
+from implementations.torch.cpp.engine import Events  # noqa: E402
+from implementations.torch.cpp.extension import SWITCH  # noqa: E402
+from implementations.torch.loop.engine import LoopEngine  # noqa: E402
 
 TORCH = [(rule, mode) for backend, rule, mode in CASES if backend == "torch"]
 EVERY = pytest.mark.parametrize(("rule", "mode"), TORCH)
@@ -43,7 +43,7 @@ def test_all_rules_are_tested() -> None:
 @EVERY
 def test_it_is_the_path_that_runs(rule: str, mode: str) -> None:
     learner = MIDDLE_SIZED.learner("torch", rule, mode)
-    assert isinstance(learner._engine, Operations)  # type: ignore[attr-defined]
+    assert isinstance(learner._engine, LoopEngine)  # type: ignore[attr-defined]
     assert not isinstance(learner.load(MIDDLE_SIZED.batch), Events)
 
 
@@ -150,7 +150,7 @@ def test_nothing_waits_for_the_device(rule: str, mode: str, loss: str) -> None:
     setting = dataclasses.replace(learner._setting, device="meta")  # type: ignore[attr-defined]
     weights = {name: tensor.to("meta") for name, tensor in learner._weights.tensors.items()}  # type: ignore[attr-defined]
     with torch.inference_mode():
-        engine = Operations(setting, weights)
+        engine = LoopEngine(setting, weights)
         loaded = engine.load(found.batch)
         gradients, metrics = engine.gradients(loaded)
         assert [gradients[name].shape for name in ("w_in", "w_rec", "w_out")] == [

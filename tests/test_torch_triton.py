@@ -23,9 +23,10 @@ from cases import ALIKE, Problem, problem
 import implementations as impl
 from implementations import rules
 from implementations.interface import Learner, Setting
-from implementations.torch import engines, fused
-from implementations.torch.captured import Captured
-from implementations.torch.operations import Operations
+from implementations.torch import engines
+from implementations.torch.cuda_graph import Recorded
+from implementations.torch.loop.engine import LoopEngine
+from implementations.torch.triton import engine as triton_engine
 from implementations.triton import use
 
 CASES = [(rule, mode) for rule in impl.RULES for mode in rules.get(rule).modes]
@@ -41,7 +42,8 @@ import implementations as impl
 impl.BACKENDS = ("torch",)  # the others take seconds to import
 import cases, reference
 from implementations import rules
-from implementations.torch import engines, operators
+from implementations.torch import engines
+from implementations.torch.triton import launches, operators
 
 def problem(loss="cross_entropy", refractory_steps=5, sizes=(5, 4, 5), seed=2, **options):
     n_in, n_regular, n_adaptive = sizes
@@ -56,7 +58,7 @@ def on_card(p, rule, mode="adjoint", **options):
     setting = dataclasses.replace(learner._setting, device="cuda")
     with torch.inference_mode():
         learner._name, learner._engine = engines.engine(
-            setting, learner._weights.tensors, operators=False, record=lambda run: run)
+            setting, learner._weights.tensors, record=lambda run: run)
     assert learner.engine == "Triton kernels"
     return learner
 
@@ -94,7 +96,7 @@ def interpret(code: str) -> None:
         "EPROP_BENCH_TORCH_EXTENSION": "0",
         "PYTHONPATH": os.pathsep.join((str(root), str(root / "tests"))),
     }
-    environment.pop(fused.SWITCH, None)
+    environment.pop(triton_engine.SWITCH, None)
     done = subprocess.run(
         [sys.executable, "-c", SETUP + code], env=environment, capture_output=True, text=True, check=False
     )
@@ -223,23 +225,21 @@ def card(found: Problem, rule: str = "bptt", mode: str = "adjoint", **changes: A
     learner = found.learner("torch", rule, mode)
     weights = learner._weights.tensors  # type: ignore[attr-defined]
     with torch.inference_mode():
-        return engines.engine(
-            setting_of(learner, device="cuda", **changes), weights, operators=False, record=Recorder()
-        )
+        return engines.engine(setting_of(learner, device="cuda", **changes), weights, record=Recorder())
 
 
 def test_a_card_gets_the_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(fused.SWITCH, raising=False)
+    monkeypatch.delenv(triton_engine.SWITCH, raising=False)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         name, engine = card(problem(NETWORK))
         assert name == engines.TRITON
-        assert isinstance(engine, Captured)
-        assert isinstance(engine._engine, fused.Fused)
-        monkeypatch.setenv(fused.SWITCH, "0")  # it was asked for: no warning
+        assert isinstance(engine, Recorded)
+        assert isinstance(engine._engine, triton_engine.TritonEngine)
+        monkeypatch.setenv(triton_engine.SWITCH, "0")  # it was asked for: no warning
         name, engine = card(problem(NETWORK))
     assert name == engines.GRAPH
-    assert isinstance(engine._engine, Operations)
+    assert isinstance(engine._engine, LoopEngine)
 
 
 @pytest.mark.parametrize(
@@ -248,7 +248,7 @@ def test_a_card_gets_the_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
      ("header", "Python.h"), ("size", "at most 1024")],
 )  # fmt: skip
 def test_without_the_kernels_it_says_why(missing: str, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(fused.SWITCH, raising=False)
+    monkeypatch.delenv(triton_engine.SWITCH, raising=False)
     network = NETWORK
     if missing == "triton":
         monkeypatch.setattr(use, "find_spec", lambda name: None)
@@ -263,7 +263,7 @@ def test_without_the_kernels_it_says_why(missing: str, reason: str, monkeypatch:
         network = impl.Network(n_in=2, n_regular=1025, n_adaptive=0)
     found = problem(network, n_batch=1, n_steps=2, window=1)
     setting = setting_of(problem(NETWORK).learner("torch", "bptt"), network=network, device="cuda")
-    assert reason in str(fused.unusable(setting))
+    assert reason in str(triton_engine.unusable(setting))
     if missing != "size":
         with pytest.warns(RuntimeWarning, match=reason):
             assert card(found)[0] == engines.GRAPH
@@ -277,9 +277,9 @@ def test_a_recorded_loop_equals_the_loop(rule: str, mode: str) -> None:
     record = Recorder()
     with torch.inference_mode():
         for learner in (plain, recorded):
-            engine = Operations(setting_of(learner), learner._weights.tensors)  # type: ignore[attr-defined]
+            engine = LoopEngine(setting_of(learner), learner._weights.tensors)  # type: ignore[attr-defined]
             learner._engine = engine  # type: ignore[attr-defined]
-        recorded._engine = Captured(recorded._engine, record)  # type: ignore[attr-defined]
+        recorded._engine = Recorded(recorded._engine, record)  # type: ignore[attr-defined]
     kept = []
     for batch in (found.batch, found.batch, other.batch, found.batch):
         loaded, loaded_too = plain.load(batch), recorded.load(batch)
@@ -302,7 +302,7 @@ def test_recording_the_loop_waits_for_no_device() -> None:
     learner = found.learner("torch", "bptt")
     weights = {name: t.to("meta") for name, t in learner._weights.tensors.items()}  # type: ignore[attr-defined]
     with torch.inference_mode():
-        engine = Captured(Operations(setting_of(learner, device="meta"), weights), Recorder())
+        engine = Recorded(LoopEngine(setting_of(learner, device="meta"), weights), Recorder())
         loaded = engine.load(found.batch)
         gradients, metrics = engine.gradients(loaded)
         figures = [*gradients.values(), *vars(metrics).values(), *vars(engine.evaluate(loaded)).values()]
@@ -345,11 +345,11 @@ class Compiled:
 def compiled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Compiled]:
     from triton.runtime import driver
 
-    from implementations.torch import operators
+    from implementations.torch.triton import launches
 
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
     found = Compiled()
-    monkeypatch.setattr(operators, "_launch", found)
+    monkeypatch.setattr(launches, "_launch", found)
     before = driver._active
     driver.set_active(Card())  # type: ignore[arg-type]
     yield found
@@ -360,7 +360,7 @@ def run(found: Problem, rule: str, mode: str, dtype: str) -> None:
     learner = found.learner("torch", rule, mode, dtype=dtype)
     weights = learner._weights.tensors  # type: ignore[attr-defined]
     with torch.inference_mode():
-        engine = fused.Fused(setting_of(learner, device="cuda"), weights)
+        engine = triton_engine.TritonEngine(setting_of(learner, device="cuda"), weights)
         loaded = engine.load(found.batch)
         engine.gradients(loaded)
         engine.evaluate(loaded)
@@ -401,20 +401,20 @@ def test_all_kernels_compile_for_an_h100(compiled: Compiled, dtype: str, tmp_pat
 def test_another_batch_compiles_nothing_and_small_cards_have_room(
     compiled: Compiled, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from implementations.torch import operators
+    from implementations.torch.triton import launches
 
     network = impl.Network()
     for rule, mode in CASES:
         run(problem(network, n_batch=3, n_steps=300), rule, mode, "float32")
-    count, learner = operators.compilations(), problem(network).learner("torch", "bptt")
+    count, learner = launches.compilations(), problem(network).learner("torch", "bptt")
     assert count > 0
     assert learner.compilations() >= count
     for rule, mode in CASES:
         run(problem(network, n_batch=3, n_steps=290, window=20), rule, mode, "float32")
-    assert operators.compilations() == count
+    assert launches.compilations() == count
     shared = max(kernel.metadata.shared for kernel in compiled.named("products"))
-    assert shared == operators.ROOMY_BYTES
-    monkeypatch.setattr(operators, "_roomy", lambda device: False)
+    assert shared == launches.ROOMY_BYTES
+    monkeypatch.setattr(launches, "_roomy", lambda device: False)
     compiled.kernels.clear()
     run(problem(network), "bptt", "adjoint", "float32")
     assert max(kernel.metadata.shared for kernel in compiled.kernels.values()) <= 99 * 1024

@@ -2,7 +2,7 @@
 
 import click
 
-from benchmarks.run import asv
+from benchmarks.run import asv_command
 from benchmarks.run.checkout import uncommitted
 from benchmarks.run.interruption import Interrupted
 
@@ -35,15 +35,15 @@ def command(commits: str, installed: bool, quick: bool, patterns: tuple[str, ...
         raise click.UsageError("--installed measures what is installed here, which is HEAD: give it or RANGE")
     if installed and (changes := uncommitted()):
         raise click.UsageError(f"--installed would take these changes for part of HEAD: {', '.join(changes)}")
-    arguments = ["run", "--record-samples", "--show-stderr", "--machine", asv.register_machine()]
+    arguments = ["run", "--record-samples", "--show-stderr", "--machine", asv_command.register_machine()]
     arguments += ["--python=same", "--set-commit-hash", "HEAD"] if installed else [commits]
-    for pattern in asv.QUICK if quick else patterns:
+    for pattern in asv_command.QUICK if quick else patterns:
         arguments += ["--bench", pattern]
     try:
-        with asv.alone():
-            status = asv.run(arguments)
-            published = asv.run(["publish", "--no-pull"])
-    except asv.InUse as problem:
+        with asv_command.alone():
+            status = asv_command.run(arguments)
+            published = asv_command.run(["publish", "--no-pull"])
+    except asv_command.InUse as problem:
         raise click.ClickException(str(problem)) from None
     except Interrupted as stop:
         click.echo("interrupted; benchmarks of the commits before stay in results/asv", err=True)

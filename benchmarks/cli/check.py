@@ -13,8 +13,8 @@ from rich.console import Console
 from benchmarks.cli.options import naming_options, results_option
 from benchmarks.judge import gate as judge
 from benchmarks.judge.gate import BROKEN, NOTHING_COMPARED, REGRESSIONS, Thresholds
-from benchmarks.run import asv, commit_pair
-from benchmarks.run.asv import QUICK, InUse
+from benchmarks.run import asv_command, commit_pair
+from benchmarks.run.asv_command import QUICK, InUse
 from benchmarks.run.environment import environment
 from benchmarks.run.interruption import Interrupted
 from benchmarks.show import gate as show
@@ -133,9 +133,6 @@ def command(
     except (commit_pair.CannotCompare, InUse) as problem:
         click.echo(f"Error: {problem}", err=True)
         raise SystemExit(NOTHING_COMPARED) from None
-    except Interrupted as stop:
-        click.echo(f"interrupted; the rounds that were measured are in {folder}", err=True)
-        raise SystemExit(stop.exit_code) from None
     _show(found)
     if found.status in (BROKEN, NOTHING_COMPARED):
         click.echo(f"errors and reasons, as ASV printed them: {folder / 'asv.log'}")
@@ -150,8 +147,8 @@ def _compare(
 
     ASV's results go to FOLDER/asv and, of the second measurement, FOLDER/confirmation.
     """
-    with asv.alone():
-        machine = asv.register_machine()
+    with asv_command.alone(), _saying_where_rounds_are(folder):
+        machine = asv_command.register_machine()
         pair = (plan, commits, machine)
         base, head = commit_pair.measure(*pair, plan.patterns, thresholds.factor, folder / "asv")
         verdicts = judge.judge(base, head, thresholds)
@@ -173,6 +170,15 @@ def _compare(
         verdicts=verdicts,
         unconfirmed=len(worse) - int(verdicts["verdict"].isin(REGRESSIONS).sum()),
     )
+
+
+@contextmanager
+def _saying_where_rounds_are(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except Interrupted as stop:
+        click.echo(f"interrupted; the rounds that were measured are in {folder}", err=True)
+        raise SystemExit(stop.exit_code) from None
 
 
 def _show(found: Comparison) -> None:

@@ -10,14 +10,15 @@ import numpy as np
 
 import implementations as impl
 from benchmarks.cli.options import results_option
-from benchmarks.cli.parity import deviates, show
+from benchmarks.cli.parity import deviates, print_deviations
 from benchmarks.define import gpu_plan
 from benchmarks.define.gpu_plan import DEVICE
-from benchmarks.judge import card
 from benchmarks.judge.agreement import computes_as_numpy
+from benchmarks.judge.card import exit_status
 from benchmarks.run import conformance, parity, timings
 from benchmarks.run.environment import environment
 from benchmarks.run.process import Budget
+from benchmarks.show import card
 
 NO_CARD = 3
 _CONFORMANCE_SHARE = 0.5
@@ -89,7 +90,7 @@ def command(
     click.echo((results / "gpu-check" / "summary.md").read_text(encoding="utf-8"))
     if interrupted:
         raise SystemExit(130)
-    raise SystemExit(card.exit_status(found, measured))
+    raise SystemExit(exit_status(found, measured))
 
 
 def _reasons() -> dict[str, str | None]:
@@ -120,7 +121,7 @@ def _published(able: list[str], results: Path, limit_s: float) -> str:
     """Hold the backends against the published numbers too, for at most `limit_s`; says how that went."""
     wanted = [check for check in parity.checks(DEVICE) if check.backend in able]
     found = list(parity.compare_all(wanted, results, Budget(limit_s).left_s))
-    show(found)
+    print_deviations(found)
     if len(found) < len(wanted):
         return "no time left for all of them"
     return "not all cases agree, see above" if any(map(deviates, found)) else "all cases agree"

@@ -38,15 +38,15 @@ def command(
         if _among(check.backend, chosen(backends)) and _among(check.rule, chosen(rules))
     ]
     found = list(parity.compare_all(wanted, results))
-    show(found)
+    print_deviations(found)
     wrong = [record for record in found if deviates(record)]
     if wrong:
         click.echo(f"{len(wrong)} of {len(found)} cases fail or deviate", err=True)
         raise SystemExit(1)
 
 
-def show(found: list[dict[str, Any]]) -> None:
-    """Print a table of deviations, and the reasons of what has none."""
+def print_deviations(found: list[dict[str, Any]]) -> None:
+    """Print them in a table, and the reasons of what has none."""
     console = Console(width=None if Console().is_terminal else _WIDTH, highlight=False)
     console.print(_table(found))
     reasons: dict[str, None] = {}

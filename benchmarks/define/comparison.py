@@ -28,7 +28,7 @@ def fastest() -> str:
     """
     reason = impl.unavailable("torch")
     if reason is None:
-        from implementations.torch import extension  # imports torch
+        from implementations.torch.cpp import extension  # imports torch
 
         reason = extension.missing()
     if reason is None:

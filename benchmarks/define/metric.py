@@ -1,6 +1,7 @@
 """What a metric is: its column, name, unit, direction; how it is printed, recorded, measured and judged.
 
-`metrics.METRICS` has them all. A plug-in adds one by an instance of `Metric` at its top level.
+`metrics.METRICS` has them all. A plug-in adds one by an instance of `Metric` at its top level. It imports this
+module, which therefore imports no table that plug-ins extend.
 """
 
 import math
@@ -85,12 +86,14 @@ class Measured:
     """What a metric's function is given: a case in its own process, after its samples.
 
     Attributes:
+        case: a `cases.Case`; its system may be another than the backends.
         learner: with the weights that the last step left; `implementations.Learner` says what it can do.
         loaded: the batch of the case, as `learner.load` gave it.
         step: takes one more step on it, up to its end.
         step_s: seconds of each sample.
     """
 
+    case: Any
     learner: Any
     loaded: Any
     step: Callable[[], None]
@@ -118,7 +121,7 @@ class Metric:
         places: where it is recorded; nowhere, if it is computed from others. One with `measure` is a "cost".
         asv: the method of ASV's benchmarks that records it; "" if none does.
         judged: how the regression gate judges it; None for not at all.
-        measure: measures it, once per timed process.
+        measure: measures it, once per timed process; None where there is none of a case.
     """
 
     column: str
@@ -130,7 +133,7 @@ class Metric:
     places: tuple[Place, ...] = ()
     asv: str = ""
     judged: Judged | None = None
-    measure: Callable[[Measured], float] | None = None
+    measure: Callable[[Measured], float | None] | None = None
 
     @property
     def heading(self) -> str:

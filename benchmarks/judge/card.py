@@ -1,10 +1,8 @@
-"""What `gpu-check` found, in one table and a few verdicts: gpu-check/summary.json and summary.md."""
+"""What `gpu-check` found, in one table and a few verdicts."""
 
-import json
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.define.cases import BATCH
@@ -92,87 +90,8 @@ def exit_status(found: Sequence[Verdict], measured: Measured) -> int:
     return 1 if failed or any(verdict.passed is False for verdict in found) else 0
 
 
-def write(
-    folder: Path,
-    compared: Sequence[Mapping[str, Any]],
-    measured: Measured,
-    facts: Mapping[str, Any],
-) -> list[Verdict]:
-    """Write both files; returns the verdicts. `facts`: seed, seconds used, reasons, the environment."""
-    found, rows = verdicts(compared, measured), table(measured)
-    left_out = [item.name for item, record in measured if record is None]
-    wrong = [dict(record) for record in compared if _wrong(record)]
-    folder.mkdir(parents=True, exist_ok=True)
-    content = {
-        **facts,
-        "verdicts": [asdict(verdict) for verdict in found],
-        "measured": rows,
-        "left_out": left_out,
-        "wrong": wrong,
-    }
-    (folder / "summary.json").write_text(json.dumps(content, indent=1, default=str) + "\n", encoding="utf-8")
-    (folder / "summary.md").write_text(_markdown(content, found), encoding="utf-8")
-    return found
-
-
-def _markdown(content: Mapping[str, Any], found: Sequence[Verdict]) -> str:
-    words = {True: "pass", False: "FAIL", None: "n/a"}
-    lines = ["# gpu-check", "", f"Seed {content.get('seed')}, {content.get('used_s', 0.0):.0f} s.", ""]
-    for card in content.get("cards") or []:
-        lines += ["Card: " + ", ".join(f"{name} {value}" for name, value in card.items()) + ".", ""]
-    lines += ["| | target | found | |", "|---|---|---|---|"]
-    lines += [f"| {v.what} | {v.target} | {v.found} | {words[v.passed]} |" for v in found]
-    columns = (
-        "part",
-        "backend",
-        "rule",
-        "mode",
-        "batch",
-        "n_rec",
-        "engine",
-        "step_ms",
-        "event_ms",
-        "load_ms",
-    )
-    columns += ("unload_ms", "device_peak_mib", "floor_ms", "floor_by", "over_floor", "fallback_ms")
-    lines += ["", "| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
-    lines += ["| " + " | ".join(_text(row[name]) for name in columns) + " |" for row in content["measured"]]
-    for title, texts in (
-        (
-            "Failed",
-            [
-                f"{r['backend']} {r['rule']} {r['mode']}: {r['reason']}"
-                for r in content["measured"]
-                if r["status"] != "ok"
-            ],
-        ),
-        ("Wrong", [_case(record) for record in content["wrong"]]),
-        ("No time left for", content["left_out"]),
-        ("Can't run here", [f"{name}: {text}" for name, text in content.get("reasons", {}).items()]),
-    ):
-        if texts:
-            lines += ["", f"## {title}", "", *(f"- {text}" for text in texts)]
-    return "\n".join(lines) + "\n"
-
-
-def _case(record: Mapping[str, Any]) -> str:
-    names = (
-        "backend",
-        "rule",
-        "mode",
-        "dtype",
-        "seed",
-        "status",
-        "reason",
-        "spikes",
-        "w_in",
-        "w_rec",
-        "w_out",
-    )
-    return ", ".join(f"{name} {record[name]}" for name in names if record.get(name) is not None)
-
-
-def _wrong(record: Mapping[str, Any]) -> bool:
+def is_wrong(record: Mapping[str, Any]) -> bool:
+    """Whether a record of conformance is of a case that fails or deviates."""
     return record["status"] != "unavailable" and not computes_as_numpy(record)
 
 
@@ -190,9 +109,3 @@ def _median_ms(record: Mapping[str, Any], name: str) -> float | None:
 
 def _scaled(value: float | None, scale: float) -> float | None:
     return None if value is None else value * scale
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -60,7 +60,7 @@ def _ask(fields: dict[str, tuple[str, float | None]]) -> tuple[list[dict[str, An
         if found:
             return found, None
     names = [name for name, _ in fields.values()]
-    text, reason = _nvidia_smi("--query-gpu=" + ",".join(names), "--format=csv,noheader,nounits")
+    text, reason = nvidia_smi("--query-gpu=" + ",".join(names), "--format=csv,noheader,nounits")
     if text is None:
         return [], reason
     cards = []
@@ -84,7 +84,8 @@ def _value(text: str, scale: float | None) -> Any:
         return None
 
 
-def _nvidia_smi(*options: str) -> tuple[str | None, str | None]:
+def nvidia_smi(*options: str) -> tuple[str | None, str | None]:
+    """What it prints, or None and why."""
     if shutil.which("nvidia-smi") is None:
         return None, "neither nvidia-ml-py nor nvidia-smi is installed here"
     try:
@@ -99,7 +100,7 @@ def _nvidia_smi(*options: str) -> tuple[str | None, str | None]:
 
 
 def _cuda_version() -> str | None:
-    text, _ = _nvidia_smi()
+    text, _ = nvidia_smi()
     _, found, rest = (text or "").partition("CUDA Version:")
     return rest.split()[0] if found and rest.split() else None
 

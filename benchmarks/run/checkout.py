@@ -10,10 +10,10 @@ MEASURED = ("implementations", "pyproject.toml", "constraints.txt")
 
 
 def git(*arguments: str) -> str | None:
-    """What git prints in this checkout; None where it fails."""
+    """What git prints in this checkout; None where it fails or hangs."""
     try:
-        done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True)
-    except OSError:
+        done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip("\n") if done.returncode == 0 else None
 

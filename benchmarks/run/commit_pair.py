@@ -12,8 +12,8 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 
 from benchmarks.define.asv import REPEAT
-from benchmarks.run import asv
-from benchmarks.run.asv import QUICK
+from benchmarks.run import asv_command
+from benchmarks.run.asv_command import QUICK
 from benchmarks.run.checkout import MEASURED, ROOT, git, uncommitted
 from benchmarks.store import asv_files
 from implementations import checks
@@ -111,12 +111,12 @@ def measure(
     selection = [option for pattern in patterns for option in ("--bench", pattern)]
     with TemporaryDirectory(prefix="eprop-bench-check-") as folder:
         # ASV's status says little: 1 for its own verdict and for errors, 2 for any failure, of either side
-        asv.run(
+        asv_command.run(
             [
                 *("continuous", *commits, "--interleave-rounds", "--show-stderr", "--machine", machine),
                 *("--factor", str(factor), *plan.attributes, *selection),
             ],
-            asv.config_for(results, Path(folder)),
+            asv_command.config_for(results, Path(folder)),
             log=results.with_suffix(".log"),
             variables={"EPROP_BENCH_ROUNDS": str(plan.rounds)},
         )

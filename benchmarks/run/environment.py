@@ -6,19 +6,15 @@ No user names, host names or paths: the records are meant to be committed and sh
 import hashlib
 import os
 import platform
-import shutil
-import subprocess
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 from cpuinfo import get_cpu_info
 
-from benchmarks.run.cards import cards
+from benchmarks.run.cards import cards, nvidia_smi
+from benchmarks.run.checkout import ROOT, git
 from implementations.registry import available_cores
-
-_ROOT = Path(__file__).resolve().parents[2]
 
 # What can change a time or a rounding error. Absent ones are left out of the record.
 _PACKAGES = (
@@ -70,10 +66,8 @@ def _memory_bytes() -> int | None:
 
 def _accelerators() -> list[str]:
     """Names of the NVIDIA GPUs."""
-    if shutil.which("nvidia-smi") is None:
-        return []
-    names = _output("nvidia-smi", "--query-gpu=name", "--format=csv,noheader")
-    return [] if names is None else names.splitlines()
+    names, _ = nvidia_smi("--query-gpu=name", "--format=csv,noheader")
+    return [] if names is None else names.strip().splitlines()
 
 
 def _cards() -> dict[str, Any]:
@@ -95,19 +89,10 @@ def _versions() -> dict[str, str]:
 def _commit() -> dict[str, Any]:
     """Commit of the checkout, and whether tracked files, results apart, differ from it; null outside one."""
     unknown = {"commit": None, "dirty": None}
-    if not (_ROOT / ".git").exists() or shutil.which("git") is None:
+    if not (ROOT / ".git").exists():
         return unknown
-    commit = _output("git", "rev-parse", "HEAD")
-    changes = _output("git", "status", "--porcelain", "--untracked-files=no", "--", ".", ":!results")
+    commit = git("rev-parse", "HEAD")
+    changes = git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!results")
     if commit is None or changes is None:
         return unknown
     return {"commit": commit, "dirty": bool(changes)}
-
-
-def _output(*command: str) -> str | None:
-    """What a command prints; None where it fails or hangs."""
-    try:
-        done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, timeout=20, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip()

@@ -91,8 +91,11 @@ def measure(case: Case) -> dict[str, Any]:
         fired = int(learner.simulate(loaded).spikes.sum())
         counts = work.Counts.of(case, batch, fired)
         figures["roofline"] = work.record(case, counts, known[0]["name"] if known else None)
-    done = Measured(learner, loaded, step, tuple(timer.wall_s))
-    figures |= {row.column: float(row.measure(done)) for row in METRICS.values() if row.measure is not None}
+    done = Measured(case, learner, loaded, step, tuple(timer.wall_s))
+    for metric in METRICS.values():
+        if metric.measure is not None:
+            value = metric.measure(done)
+            figures[metric.column] = None if value is None else float(value)
     return figures
 
 

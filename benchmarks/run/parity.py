@@ -15,12 +15,12 @@ import numpy as np
 
 import implementations as impl
 from benchmarks.run.agreement import compared, computed, deviations
+from benchmarks.run.checkout import ROOT
 from benchmarks.run.environment import environment
 from benchmarks.store.append import RunFile
 from implementations import rules
 
-_ROOT = Path(__file__).resolve().parents[2]
-_ORACLE = _ROOT / "tests" / "oracle" / "small.npz"
+_ORACLE = ROOT / "tests" / "oracle" / "small.npz"
 _TIMEOUT_S = 600.0
 
 
@@ -129,8 +129,10 @@ def compare_all(
     file = RunFile(results / "parity")
     for backend, of_backend in groupby(wanted, key=lambda check: check.backend):
         limit_s = _TIMEOUT_S if left_s is None else left_s()
+        if limit_s <= 0.0:
+            return
         late = f"{backend} took longer than {limit_s:g} s"
-        for check, outcome in compared(list(of_backend), compare, _unavailable, max(limit_s, 1.0), late):
+        for check, outcome in compared(list(of_backend), compare, _unavailable, limit_s, late):
             if left_s is not None and outcome["reason"] == late:
                 return
             named = {"kind": "parity", **check._asdict(), "dtype": "float64"}

@@ -89,9 +89,10 @@ def cases(results: Results, benchmark: str) -> Iterator[StoredCase]:
         if value is not None and not isinstance(value, int | float):
             raise ValueError(f"{value!r} is no number")
         status = "failed" if value is None else "unavailable" if is_na(value) else "ok"
+        kept: list[float] = [] if value is None or status != "ok" else list(own or [value])
         # A parameter with one value for all cases tells none apart
         told = tuple(text for text, choice in zip(texts, choices, strict=True) if len(choice) > 1)
-        yield StoredCase(benchmark, texts, told, status, value, (own or [value]) if status == "ok" else [])
+        yield StoredCase(benchmark, texts, told, status, value, kept)
 
 
 def of_commit(folder: Path, machine: str, commit: str) -> pd.DataFrame:

@@ -8,6 +8,7 @@ import math
 from typing import Any
 
 from benchmarks.define.metrics import columns
+from benchmarks.define.plugins import PluginError
 
 CASE = ["system", "backend", "rule", "mode", "dtype", "device", "threads"]
 """What a training run and a measurement have in common: what ran, and how.
@@ -151,8 +152,11 @@ _MEASUREMENT = {
     **{"status": "text", "reason": "text?", "step_s": "samples?", "environment": "object"},
     **{"engine": "text?", "input_sets": "count?", "event_s": "samples?", "roofline": "object?"},
     **{"clocks": "object?", "command": "text?"},
-    **dict.fromkeys(COSTS, "number?"),
 }
+for _name in COSTS:
+    if _name in _MEASUREMENT or MEASUREMENT_COLUMNS.count(_name) > 1:
+        raise PluginError(f"a plug-in has a metric named {_name!r}, which is a column already: rename it")
+    _MEASUREMENT[_name] = "number?"
 _PARITY = {
     **dict.fromkeys(("run", "started", "backend", "rule", "mode", "dtype", "device", "status"), "text"),
     **{"reason": "text?", "environment": "object"},

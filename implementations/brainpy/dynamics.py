@@ -1,5 +1,12 @@
 """The network as BrainPy dynamical systems, one step of a batch of trials at a time.
 
+    here        README.md               unit or scaling
+    v, a, z, y  v[t], a[t], z[t], y[t]  as there, of the latest step; z as numbers
+    distance    u[t]                    times theta, as is v: v[t] - theta - beta a[t]
+    arriving    W_in, W_rec             [W_in; W_rec - theta I]: the reset is a weight
+    r           refractory              silent steps that are left, n_ref - 1 after a spike: silent where > 0
+    _height     dampening               over theta^2, as psi is found from theta u
+
 Arrays are time-major, (time, batch, n). A network is built where it is used, inside a compiled program: its
 states are local to that program, so that nothing is left over between batches, learners or threads.
 """

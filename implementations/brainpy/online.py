@@ -20,10 +20,10 @@ import brainpy as bp
 import brainpy.math as bm
 import jax
 import jax.numpy as jnp
-from brainpy.dyn import NeuDyn
 
 from implementations.brainpy.adjoint import Build
 from implementations.brainpy.loss import TaskSums, correct, task_loss
+from implementations.brainpy.per_neuron import PerNeuron
 from implementations.network import Network
 from implementations.objective import Objective
 
@@ -53,29 +53,6 @@ class Traces(bp.DynamicalSystem):
         self.gradient = zeros(n_pre, n_rec)
         self.total = zeros(n_pre, n_rec)
         self.gradient_out = zeros(n_rec, network.n_out)
-
-
-class PerNeuron(NeuDyn):
-    """The recursion of each neuron by itself, backward in time.
-
-    Attributes:
-        lam_v, lam_a: (batch, n) of the step after.
-    """
-
-    def __init__(self, network: Network, psi: jax.Array, first: int = 0, lam_a: float = 0.0) -> None:
-        super().__init__(network.n_rec - first, mode=bm.TrainingMode(psi.shape[1]))
-        self._alpha, self._rho = network.alpha, network.rho
-        self._first = first
-        self._beta = jnp.asarray(network.beta[first:], psi.dtype)
-        self.lam_v = bm.Variable(jnp.zeros_like(psi[0, :, first:]))
-        self.lam_a = bm.Variable(jnp.full_like(psi[0, :, first:], lam_a))
-
-    def update(self, psi: jax.Array, drive: jax.Array | float) -> jax.Array:
-        """lam_v[t] from psi[t] (batch, n_rec) and what dz[t] gets from outside the neuron."""
-        g = psi[:, self._first :] * (drive + self.lam_a.value)
-        self.lam_a.value = self._rho * self.lam_a.value - self._beta * g
-        self.lam_v.value = self._alpha * self.lam_v.value + g
-        return self.lam_v.value
 
 
 def run_online(

@@ -11,7 +11,7 @@ from implementations.brainpy import adjoint, loss, online
 from implementations.brainpy.adjoint import Build
 from implementations.brainpy.bptt import DetachedReset, ThroughTime
 from implementations.brainpy.dynamics import Weights
-from implementations.brainpy.eprop import Eprop
+from implementations.brainpy.per_neuron import Eprop
 from implementations.network import Network
 from implementations.objective import Objective
 from implementations.rules import Rule

@@ -1,19 +1,21 @@
 """Which engine computes: the one place that says so."""
 
+from dataclasses import replace
 from typing import Any
 
 from implementations.interface import Setting
-from implementations.jax import fused
-from implementations.jax.fused import Fused
-from implementations.jax.scans import Scans
+from implementations.jax.scan.engine import ScanEngine
+from implementations.jax.triton import engine as triton_engine
+from implementations.jax.triton.engine import TritonEngine
+from implementations.optimizer import Adam
 from implementations.triton import use
 
-SCANS = "lax.scan"
+SCAN = "lax.scan"
 TRITON = "Triton kernels"
 
 
-def engine(setting: Setting, problem: Setting) -> tuple[str, Any]:
-    """Its name and the engine itself.
+def engine(setting: Setting) -> tuple[str, Any]:
+    """Its name and the engine itself, which gets the weights at each call.
 
     - On the CPU, and for a network on several devices: loops by `lax.scan`.
     - On a card: the Triton kernels, for sizes that implementations/triton/sizes.py does not refuse;
@@ -21,12 +23,13 @@ def engine(setting: Setting, problem: Setting) -> tuple[str, Any]:
 
     Args:
         setting: of the learner.
-        problem: what programs depend on.
     """
+    # what the programs depend on: learners that differ in the rest share them
+    problem = replace(setting, optimizer=Adam(), device="", threads=None)
     if setting.device == "cpu" or setting.devices > 1:
-        return SCANS, Scans(setting, problem)
-    reason = fused.unusable(setting)
+        return SCAN, ScanEngine(setting, problem)
+    reason = triton_engine.unusable(setting)
     if reason is None:
-        return TRITON, Fused(setting, problem)
-    use.warn(reason, fused.SWITCH, "jax", SCANS)
-    return SCANS, Scans(setting, problem)
+        return TRITON, TritonEngine(setting, problem)
+    use.warn(reason, triton_engine.SWITCH, "jax", SCAN)
+    return SCAN, ScanEngine(setting, problem)

@@ -1,6 +1,5 @@
 """The JAX backend: what it keeps between calls, and which engine computes."""
 
-import dataclasses
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, NamedTuple, cast
@@ -12,10 +11,10 @@ import optax
 from implementations import checks
 from implementations.interface import Learner as Interface
 from implementations.interface import Setting, check_loaded
-from implementations.jax import data_parallel
+from implementations.jax.arrays import Weights
 from implementations.jax.calls import CALLS
-from implementations.jax.dynamics import Weights
 from implementations.jax.engines import engine
+from implementations.jax.scan import data_parallel
 from implementations.network import Parameters
 from implementations.optimizer import Adam
 from implementations.rules import Rule
@@ -59,12 +58,10 @@ class Learner(Interface):
     def __init__(self, setting: Setting, parameters: Parameters) -> None:
         make_room()
         self._setting = setting
-        # what the programs depend on: learners that differ in the rest share them
-        self._problem = dataclasses.replace(setting, optimizer=Adam(), device="", threads=None)
         self._everywhere: Any = jax.devices(setting.device)[0]
         if setting.devices > 1:
             self._everywhere = data_parallel.everywhere(data_parallel.mesh(setting))
-        self._name, self._engine = engine(setting, self._problem)
+        self._name, self._engine = engine(setting)
         with self._scope():
             weights = Weights(parameters.w_in, parameters.w_rec, parameters.w_out)  # type: ignore[arg-type]
             weights = self._put(jax.tree.map(lambda array: np.array(array, setting.dtype), weights))

@@ -1,30 +1,18 @@
-"""The Numba backend: what it keeps, and how the kernels are called."""
+"""The Numba backend: what it keeps, and which engine computes."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from importlib.util import find_spec
-from typing import NamedTuple
+from typing import Any
 
 import numba
 import numpy as np
 
 from implementations import checks
-from implementations.host import HostWeights
 from implementations.interface import Learner as Interface
 from implementations.interface import Setting, check_loaded
 from implementations.network import Parameters
-from implementations.numba import compiled, dynamics
-from implementations.numba.bptt import GROUP, through_time
-from implementations.numba.dynamics import empty, forward_weights, neuron_constants, pad, padded
-from implementations.numba.eprop import RATE, TASK, adjoint
-from implementations.numba.events import Loaded, to_events
-from implementations.numba.loss import evaluate
-from implementations.numba.online import online
+from implementations.numba.engines import compilations, engine, kept
 from implementations.types import Activity, Batch, Gradients, Metrics
-
-# Trials are summed up in at most so many chunks, whatever the number of threads: the same bits come out.
-# More chunks would balance better on more than 16 cores, and cost more memory and time to add up.
-_CHUNKS = 32
 
 
 def unavailable(device: str) -> str | None:
@@ -40,225 +28,69 @@ def unavailable(device: str) -> str | None:
     return None
 
 
-class _Sums(NamedTuple):
-    """Per chunk of trials, written by the kernels."""
-
-    counts: np.ndarray  # (chunks, n_rec) spikes
-    losses: np.ndarray  # (chunks,)
-    corrects: np.ndarray  # (chunks,)
-
-
 class Learner(Interface):
-    """Event-driven forward and backward passes, one trial at a time per thread."""
-
-    def __new__(cls, setting: Setting, parameters: Parameters) -> Interface:  # pyright: ignore
-        """The learner for the setting's device."""
-        if setting.device == "cuda":
-            from implementations.numba.cuda.learner import Learner as DeviceLearner
-
-            return DeviceLearner(setting, parameters)
-        return super().__new__(cls)
+    """Event-driven kernels for the CPU, others for a card: see engines.py."""
 
     def __init__(self, setting: Setting, parameters: Parameters) -> None:
-        most = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
-        if setting.threads is not None and setting.threads > most:
-            checks.fail("threads", setting.threads, f"at most {most}, the threads Numba started with")
         self._setting = setting
-        self._host = HostWeights(setting, parameters)
-        self._weights = self._host.arrays
-        network, dtype = setting.network, setting.dtype
-        self._constants = neuron_constants(network, dtype)
-        self._beta = pad(network.beta, dtype)
-        # below this, signals that decay are set to 0: far from what rounding sees, and from denormals
-        info = np.finfo(dtype)
-        self._floor = dtype.type(float(info.tiny) / float(info.eps))
-        self._scratch: tuple[np.ndarray, ...] = ()
+        self._weights = kept(setting, parameters)
+        self._name, self._engine = engine(setting, self._weights)
 
-    def load(self, batch: Batch) -> Loaded:
-        """Lists of the inputs that spike, in host memory."""
-        checks.instance("batch", batch, Batch)
-        objective = self._setting.objective
-        batch.check_fits(self._setting.network, objective)
-        classes, curves = batch.targets_within(objective, self._setting.dtype)
-        with self._threads():
-            return Loaded(*to_events(batch.spikes), classes, curves, self._setting)
-
-    def gradients(self, loaded: Loaded) -> tuple[Gradients, Metrics]:
+    @property
+    def engine(self) -> str:
         """See the interface."""
-        check_loaded(loaded, Loaded, self._setting)
-        with self._threads():
-            if self._setting.rule.recurrent_gradient:
-                return self._through_time(loaded)
-            return self._eprop(loaded)
+        return self._name
 
-    def step(self, loaded: Loaded) -> Metrics:
-        """See the interface; done when it returns."""
-        gradients, metrics = self.gradients(loaded)
-        self._host.train(gradients)
+    def load(self, batch: Batch) -> Any:
+        """Spikes as lists of those that spike, or on a card as bit masks."""
+        checks.instance("batch", batch, Batch)
+        batch.check_fits(self._setting.network, self._setting.objective)
+        return self._engine.load(batch)
+
+    def gradients(self, loaded: Any) -> tuple[Gradients, Metrics]:
+        """See the interface."""
+        self._check(loaded)
+        found, metrics = self._engine.gradients(loaded)
+        figures = (metrics.loss, metrics.task_loss, metrics.rate_loss, metrics.accuracy, metrics.rate_hz)
+        return self._engine.on_host(found), Metrics(*map(float, figures))
+
+    def step(self, loaded: Any) -> Metrics:
+        """See the interface; done when it returns, or on a card before that."""
+        self._check(loaded)
+        found, metrics = self._engine.gradients(loaded)
+        self._weights.train(found)
         return metrics
 
-    def evaluate(self, loaded: Loaded) -> Metrics:
+    def evaluate(self, loaded: Any) -> Metrics:
         """See the interface."""
-        check_loaded(loaded, Loaded, self._setting)
-        with self._threads():
-            return self._metrics(loaded, self._evaluate(loaded))
+        self._check(loaded)
+        return self._engine.evaluate(loaded)
 
-    def simulate(self, loaded: Loaded) -> Activity:
+    def simulate(self, loaded: Any) -> Activity:
         """See the interface."""
-        check_loaded(loaded, Loaded, self._setting)
-        network = self._setting.network
-        z = np.zeros((*loaded.shape, network.n_rec), np.bool_)
-        y = np.empty((*loaded.shape, network.n_out), self._setting.dtype)
-        with self._threads():
-            dynamics.simulate(
-                loaded.x_offset, loaded.x_index, *self._forward_weights(), *self._constants, z, y
-            )
-        return Activity(z, y)
+        self._check(loaded)
+        return self._engine.simulate(loaded)
 
     def synchronize(self) -> None:
-        """Nothing to wait for: calls return when they are done."""
+        """See the interface."""
+        self._engine.synchronize()
 
     def parameters(self) -> Parameters:
         """See the interface."""
-        return self._host.parameters()
+        return self._weights.parameters()
 
     def state(self) -> dict[str, np.ndarray]:
-        """See the interface."""
-        return self._host.state()
+        """See the interface; either engine takes up the other's."""
+        return self._weights.state()
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """See the interface."""
-        self._host.restore(state)
+        self._weights.restore(state)
 
     @staticmethod
     def compilations() -> int:
         """See the interface."""
-        return compiled.compilations()
+        return compilations()
 
-    def _eprop(self, loaded: Loaded) -> tuple[Gradients, Metrics]:
-        setting, network = self._setting, self._setting.network
-        bounds = _bounds(loaded.shape[0], _CHUNKS)
-        n_chunks = len(bounds) - 1
-        gradient = empty((n_chunks, network.n_in + network.n_rec, 2, padded(network.n_rec)), setting.dtype)
-        gradient_out = np.empty((n_chunks, network.n_rec, network.n_out), setting.dtype)
-        sums = self._sums(n_chunks)
-        gain, feedback = self._feedback(loaded)
-        scratch = self._scratch_for(loaded.shape[1], ()) if setting.mode == "adjoint" else ()
-        kernel = adjoint if setting.mode == "adjoint" else online
-        kernel(
-            bounds, loaded.x_offset, loaded.x_index, loaded.classes, loaded.curves,
-            *self._forward_weights(), feedback, self._beta, *self._constants,
-            setting.objective.window, gain, self._floor, *scratch, gradient, gradient_out, *sums,
-        )  # fmt: skip
-        rates = self._rates_per_ms(loaded, sums)
-        weights = gradient[:, :, TASK].sum(axis=0)[:, : network.n_rec]
-        weights += gradient[:, :, RATE].sum(axis=0)[:, : network.n_rec] * self._rate_error(loaded, rates)
-        return self._split(weights, gradient_out), self._metrics(loaded, sums)
-
-    def _through_time(self, loaded: Loaded) -> tuple[Gradients, Metrics]:
-        setting, network = self._setting, self._setting.network
-        sums = self._evaluate(loaded)
-        rate_error = pad(self._rate_error(loaded, self._rates_per_ms(loaded, sums)), setting.dtype)
-        # groups of trials share the rows of the weights, so that a chunk had better be whole groups
-        bounds = _bounds(loaded.shape[0], _CHUNKS, GROUP)
-        n_chunks = len(bounds) - 1
-        gradient = empty((n_chunks, network.n_in + network.n_rec, padded(network.n_rec)), setting.dtype)
-        gradient_out = np.empty((n_chunks, network.n_rec, network.n_out), setting.dtype)
-        gain, feedback = self._feedback(loaded)
-        n_pad = padded(network.n_rec)
-        transposed = empty((-(-network.n_rec // GROUP) * GROUP, n_pad), setting.dtype)
-        transposed[:] = 0
-        transposed[: network.n_rec, : network.n_rec] = self._weights["w_rec"].T
-        if setting.rule.reset_gradient:
-            transposed[np.diag_indices(network.n_rec)] = -network.threshold
-        through_time(
-            bounds, loaded.x_offset, loaded.x_index, loaded.classes, loaded.curves,
-            *self._forward_weights(), feedback, transposed, rate_error, self._beta, *self._constants,
-            setting.objective.window, gain, self._floor, *self._scratch_for(loaded.shape[1], (GROUP,)),
-            gradient, gradient_out,
-        )  # fmt: skip
-        weights = gradient.sum(axis=0)[:, : network.n_rec]
-        return self._split(weights, gradient_out), self._metrics(loaded, sums)
-
-    def _evaluate(self, loaded: Loaded) -> _Sums:
-        sums = self._sums(loaded.shape[0])
-        evaluate(
-            loaded.x_offset, loaded.x_index, loaded.classes, loaded.curves, *self._forward_weights(),
-            *self._constants, self._setting.objective.window, *sums,
-        )  # fmt: skip
-        return sums
-
-    def _split(self, weights: np.ndarray, gradient_out: np.ndarray) -> Gradients:
-        """Gradients from (n_in + n_rec, n_rec) and (chunks, n_rec, n_out)."""
-        n_in = self._setting.network.n_in
-        w_rec = weights[n_in:]
-        np.fill_diagonal(w_rec, 0.0)
-        return Gradients(weights[:n_in], w_rec, gradient_out.sum(axis=0))
-
-    def _forward_weights(self) -> tuple[np.ndarray, ...]:
-        return forward_weights(self._setting.network, self._weights, self._setting.dtype)
-
-    def _feedback(self, loaded: Loaded) -> tuple[np.floating, np.ndarray]:
-        """Gain (1 - kappa)/(batch * window) of the error, and F^T times it, (n_out, n_pad)."""
-        setting = self._setting
-        gain = (1.0 - setting.network.kappa) / (loaded.shape[0] * setting.objective.window)
-        feedback = self._weights[setting.rule.feedback_weights]
-        return setting.dtype.type(gain), pad(gain * feedback.T, setting.dtype)
-
-    def _sums(self, n: int) -> _Sums:
-        n_rec = self._setting.network.n_rec
-        return _Sums(np.zeros((n, n_rec), np.int64), np.zeros(n), np.zeros(n, np.int64))
-
-    def _rates_per_ms(self, loaded: Loaded, sums: _Sums) -> np.ndarray:
-        """(n_rec,) rates f_j in spikes per ms."""
-        n_batch, n_steps = loaded.shape
-        return sums.counts.sum(axis=0) / (n_batch * n_steps * self._setting.network.dt_ms)
-
-    def _rate_error(self, loaded: Loaded, rates_per_ms: np.ndarray) -> np.ndarray:
-        """(n_rec,) c_j, the derivative of the rate cost by one spike."""
-        n_batch, n_steps = loaded.shape
-        objective = self._setting.objective
-        scale = 2.0 * objective.rate_cost / (n_batch * n_steps * self._setting.network.dt_ms)
-        return scale * (rates_per_ms - objective.rate_target_per_ms)
-
-    def _metrics(self, loaded: Loaded, sums: _Sums) -> Metrics:
-        objective = self._setting.objective
-        n_batch = loaded.shape[0]
-        rates = self._rates_per_ms(loaded, sums)
-        task_loss = float(sums.losses.sum()) / (n_batch * objective.window)
-        if not all(np.isfinite(weights).all() for weights in self._weights.values()):
-            task_loss = np.nan  # a neuron with a NaN potential is just silent: divergence has to show
-        rate_loss = float(objective.rate_cost * np.square(rates - objective.rate_target_per_ms).sum())
-        accuracy = sums.corrects.sum() / n_batch if objective.loss == "cross_entropy" else np.nan
-        return Metrics(
-            task_loss + rate_loss, task_loss, rate_loss, float(accuracy), 1000.0 * float(rates.mean())
-        )
-
-    def _scratch_for(self, n_steps: int, group: tuple[int, ...]) -> tuple[np.ndarray, ...]:
-        """psi, spikes and offset for whole trials, per thread; kept while the length stays the same."""
-        n_rec = self._setting.network.n_rec
-        shape = (numba.get_num_threads(), *group)
-        if not self._scratch or self._scratch[0].shape[:-1] != (*shape, n_steps):
-            self._scratch = (
-                empty((*shape, n_steps, padded(n_rec)), self._setting.dtype),
-                np.empty((*shape, (n_steps + 1) * n_rec), np.int32),
-                np.zeros((*shape, n_steps + 2), np.int64),
-            )
-        return self._scratch
-
-    @contextmanager
-    def _threads(self) -> Iterator[None]:
-        """Numba's thread count is the process's; it is given back as it was."""
-        before = numba.get_num_threads()
-        numba.set_num_threads(self._setting.threads or before)
-        try:
-            yield
-        finally:
-            numba.set_num_threads(before)
-
-
-def _bounds(n_batch: int, n_chunks: int, multiple: int = 1) -> np.ndarray:
-    """Boundaries of at most `n_chunks` even chunks of trials, each a `multiple` but the last."""
-    units = -(-n_batch // multiple)
-    n_chunks = min(units, n_chunks)
-    return np.minimum(np.arange(n_chunks + 1) * units // n_chunks * multiple, n_batch)
+    def _check(self, loaded: Any) -> None:
+        check_loaded(loaded, self._engine.loaded, self._setting)

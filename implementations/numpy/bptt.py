@@ -3,11 +3,11 @@
 import numpy as np
 
 from implementations.network import Network
-from implementations.numpy.eprop import PerNeuron
+from implementations.numpy.per_neuron import PerNeuron
 
 
 class ThroughTime:
-    """e-prop's recursion, and what neurons send one another on top of it."""
+    """The recursion of each neuron by itself, and what neurons send one another on top of it."""
 
     def __init__(self, network: Network, dtype: np.dtype, n_batch: int, *, reset: bool) -> None:
         self._neurons = PerNeuron(network, dtype, n_batch)
@@ -22,7 +22,7 @@ class ThroughTime:
         np.fill_diagonal(self._w_back, self._w_back.diagonal() - self._reset)
 
     def step(self, psi: np.ndarray, drive: np.ndarray, lam_v_next: np.ndarray, out: np.ndarray) -> None:
-        """dz[t] = drive + lam_a[t+1] + lam_v[t+1] W_rec^T - theta lam_v[t+1]; the rest as in e-prop."""
+        """dz[t] = drive + lam_a[t+1] + lam_v[t+1] W_rec^T - theta lam_v[t+1]; the rest by itself."""
         np.matmul(lam_v_next, self._w_back, out=self._drive)
         np.add(self._drive, drive, out=self._drive)
         self._neurons.step(psi, self._drive, lam_v_next, out)

@@ -1,5 +1,14 @@
 """The forward pass, in blocks of time steps; also what all passes share: constants, BLAS threads.
 
+    here              README.md     unit or scaling
+    _v, _a            v[t], a[t]    as there; a of adaptive neurons alone
+    _u                u[t]          times theta, as is v: v[t] - theta - beta a[t]
+    _w                W_in, W_rec   [W_in; W_rec - theta I]: the reset is a weight
+    _r, _silent       refractory    silent steps that are left, n_ref - 1 after a spike; silent where > 0
+    constants.height  dampening     over theta^2, as psi is found from theta u
+    pre               x[t], z[t-1]  [x[t], z[t-1]] as numbers, what arrives at the synapses
+    y                 y[t]          as there; z[t] W_out is filtered instead of z[t]
+
 Buffers are time-major, (time, batch, n), so that one step of a batch is one contiguous piece of memory.
 """
 

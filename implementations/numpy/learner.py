@@ -16,9 +16,9 @@ from implementations.network import Parameters
 from implementations.numpy.adjoint import Adjoint
 from implementations.numpy.bptt import ThroughTime
 from implementations.numpy.dynamics import Forward, Loaded
-from implementations.numpy.eprop import PerNeuron
 from implementations.numpy.loss import RateLoss, TaskLoss, metrics
 from implementations.numpy.online import OnlineGradients
+from implementations.numpy.per_neuron import PerNeuron
 from implementations.types import Activity, Batch, Gradients, Metrics
 
 _BLOCK = 64  # steps of a block where only the forward pass is wanted

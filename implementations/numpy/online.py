@@ -20,8 +20,8 @@ import numpy as np
 from implementations.blocks import blocks
 from implementations.network import Network
 from implementations.numpy.dynamics import Forward, Loaded, Threads
-from implementations.numpy.eprop import PerNeuron
 from implementations.numpy.loss import RateLoss, TaskLoss, metrics
+from implementations.numpy.per_neuron import PerNeuron
 from implementations.objective import Objective
 from implementations.types import Gradients, Metrics
 

@@ -10,8 +10,9 @@ from implementations import checks
 from implementations.interface import Learner as Interface
 from implementations.interface import Setting, check_loaded
 from implementations.network import Parameters
-from implementations.torch import data_parallel, extension, fused
+from implementations.torch.cpp import extension
 from implementations.torch.engines import engine
+from implementations.torch.triton import engine as triton_engine
 from implementations.torch.weights import Weights, gradients_to_numpy, to_numpy
 from implementations.types import Activity, Batch, Gradients, Metrics
 
@@ -33,10 +34,7 @@ class Learner(Interface):
         # always in inference mode, whatever the caller's: its tensors can't be changed outside of it
         with torch.inference_mode():
             self._weights = Weights(setting, parameters)
-            operators = setting.device == "cpu" and extension.usable()
-            if setting.devices > 1:
-                data_parallel.check(setting, operators=operators)
-            self._name, self._engine = engine(setting, self._weights.tensors, operators=operators)
+            self._name, self._engine = engine(setting, self._weights.tensors)
 
     @property
     def engine(self) -> str:
@@ -101,7 +99,7 @@ class Learner(Interface):
     @staticmethod
     def compilations() -> int:
         """See the interface."""
-        return extension.compilations() + fused.compilations()
+        return extension.compilations() + triton_engine.compilations()
 
     def _check(self, loaded: Any) -> None:
         check_loaded(loaded, self._engine.loaded, self._setting)

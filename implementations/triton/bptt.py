@@ -8,7 +8,7 @@ the 132 SMs of an H100.
 import triton
 import triton.language as tl
 
-from implementations.triton.eprop import signal
+from implementations.triton.per_neuron import signal
 
 
 @triton.jit(do_not_specialize=["n_steps", "window", "n_out"])

@@ -1,5 +1,16 @@
 """Forward pass: one program per trial, the time loop inside.
 
+    here      README.md      unit or scaling
+    v         v[t]           over theta
+    a         a[t]           as there
+    u         u[t]           as there
+    beta      beta           over theta (in other files: as there)
+    rows      W_in, W_rec    [W_in; W_rec - theta I] over theta: the reset is a weight
+    wait      refractory     silent steps that are left, n_ref - 1 after a spike: silent unless 0
+    HEIGHT    dampening      over theta
+    z, words  z[t]           0 or 1 per neuron, and a bit per neuron
+    zbar, y   zbar[t], y[t]  as there
+
 A step reads a row of weights for each spike, and nothing for the other neurons: of 140 presynaptic neurons
 some 2 spike at a step, so that a dense product would do 70 times the work, and would want the weights on
 chip. With up to 128 neurons a trial is one warp, with 4 neurons per thread: spikes are exchanged by warp

@@ -9,7 +9,7 @@ trials and 2250 steps.
 import triton
 import triton.language as tl
 
-from implementations.triton.eprop import signal
+from implementations.triton.per_neuron import signal
 
 
 @triton.jit(do_not_specialize=["n_steps", "start", "stop", "window", "n_out"])

@@ -5,12 +5,11 @@ import platform
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import version
-from pathlib import Path
 
 from benchmarks.define import plugins
+from benchmarks.run.checkout import ROOT
 from benchmarks.run.environment import environment
 
-_ROOT = Path(__file__).resolve().parents[3]
 _FOLDERS = ("implementations", "benchmarks")
 _SOURCES = frozenset((".py", ".cpp", ".h", ".cu"))
 
@@ -23,9 +22,9 @@ def fingerprint() -> dict[str, str]:
     """
     sources = hashlib.sha256()
     for folder in _FOLDERS:
-        for path in sorted((_ROOT / folder).rglob("*")):
+        for path in sorted((ROOT / folder).rglob("*")):
             if path.suffix in _SOURCES:
-                sources.update(path.relative_to(_ROOT).as_posix().encode() + b"\0" + path.read_bytes())
+                sources.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
     sources.update(plugins.digest().encode())
     here = environment()
     commit = str(here["commit"] or "no commit")[:10] + ("+changes" if here["dirty"] else "")

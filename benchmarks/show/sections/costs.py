@@ -75,6 +75,9 @@ def _times(material: Material, rows: pd.DataFrame, work: str, *, folded: bool = 
     table.figure("step_ratio", "ratio_all", heading="× fastest of all")
     if rows["speedup"].notna().any():
         table.figure("speedup", "speedup", heading="as fast as the notebook")
+    for metric in METRICS.values():
+        if metric.measure is not None and rows[metric.column].notna().any():
+            table.figure(metric.column, metric.column, best_within=["system", "rule"])
     return table.build(folded=work if folded else "")
 
 

@@ -1,0 +1,94 @@
+"""Loss of one trial and its derivative by the readout, and the forward pass that ends in it."""
+
+import numpy as np
+from numba import prange
+
+from implementations.numba.cpu.compiled import called, kernel
+from implementations.numba.cpu.dynamics import BLOCK, WORD, advance, aligned, carry
+
+
+@called
+def task_loss(readout, classes, curves, b, start, stop, ell):
+    """Loss of trial `b`, summed over the steps `start` to `stop` - 1 of the window.
+
+    Args:
+        readout: (window, n_out).
+        classes: (batch,) targets of cross-entropy; curves: (batch, window, n_out) of squared error; one
+            of the two is empty.
+        ell: (window, n_out) out, derivative of that sum by the readout.
+    """
+    n_out = readout.shape[1]
+    loss = 0.0
+    for t in range(start, stop):
+        if classes.shape[0] > 0:
+            top = readout[t, 0]
+            for o in range(1, n_out):
+                top = max(top, readout[t, o])
+            total = readout.dtype.type(0)
+            for o in range(n_out):
+                ell[t, o] = np.exp(readout[t, o] - top)
+                total += ell[t, o]
+            loss += np.log(total) + top - readout[t, classes[b]]
+            for o in range(n_out):
+                ell[t, o] /= total
+            ell[t, classes[b]] -= readout.dtype.type(1)
+        else:
+            for o in range(n_out):
+                ell[t, o] = readout[t, o] - curves[b, t, o]
+                loss += 0.5 * ell[t, o] * ell[t, o]
+    return loss
+
+
+@called
+def is_correct(readout, classes, b):
+    """1 where the readout (window, n_out), summed over the window, is largest at the target, else 0."""
+    best = -1
+    if classes.shape[0] > 0:
+        highest = 0.0
+        for o in range(readout.shape[1]):
+            total = 0.0
+            for t in range(readout.shape[0]):
+                total += readout[t, o]
+            if best < 0 or total > highest:
+                highest = total
+                best = o
+        best = 1 if best == classes[b] else 0
+    return max(best, 0)
+
+
+@kernel
+def evaluate(
+    x_offset, x_index, classes, curves, w_in, w_rec, w_out,
+    alpha, rho, kappa, beta, height, refractory_steps, window, counts, losses, corrects,
+):  # fmt: skip
+    """Per trial, out: counts (batch, n_rec) of spikes, losses (batch,) and corrects (batch,).
+
+    Nothing that is kept grows with the length of a trial.
+    """
+    n_steps = x_offset.shape[1] - 1
+    n_pad = w_in.shape[1]
+    n_rec, n_out = w_out.shape
+    for b in prange(x_offset.shape[0]):
+        v = aligned(n_pad, w_in)
+        a = aligned(n_pad, w_in)
+        wake = aligned(n_pad, x_index)
+        words = np.zeros(n_pad // WORD, np.uint64)
+        z = words.view(np.uint8)
+        y = np.zeros(n_out, w_in.dtype)
+        psi = np.empty((1, n_pad), w_in.dtype)
+        readout = np.empty((window, n_out), w_in.dtype)
+        ell = np.empty((window, n_out), w_in.dtype)
+        spikes = np.empty((BLOCK + 1) * n_rec, np.int32)
+        offset = np.zeros(BLOCK + 2, np.int64)
+        for start in range(0, n_steps, BLOCK):
+            stop = min(start + BLOCK, n_steps)
+            advance(
+                start, stop, n_steps - window, x_offset[b], x_index, w_in, w_rec, w_out,
+                alpha, rho, kappa, beta, height, refractory_steps,
+                v, a, wake, z, words, y, spikes, offset, psi, readout,
+            )  # fmt: skip
+            for e in range(offset[1], offset[stop - start + 1]):
+                counts[b, spikes[e]] += 1
+            carry(spikes, offset, stop - start)
+        losses[b] = task_loss(readout, classes, curves, b, 0, window, ell)
+        corrects[b] = is_correct(readout, classes, b)

@@ -1,1 +1,0 @@
-"""Numba on a CUDA device: one block of threads per trial, one thread per neuron."""

@@ -1,0 +1,1 @@
+"""C++ operators (csrc/), event-driven, one trial at a time per thread, on the CPU."""

@@ -1,0 +1,82 @@
+"""Task loss over the window, its derivative by the readout, and the firing-rate loss; all on the device."""
+
+from typing import NamedTuple
+
+import torch
+
+from implementations.network import Network
+from implementations.objective import Objective
+from implementations.torch.loop.dynamics import Loaded
+from implementations.torch.weights import Tensors
+from implementations.types import Metrics
+
+
+class TaskLoss:
+    """Adds up the task loss of a batch, over blocks of steps."""
+
+    def __init__(self, objective: Objective, loaded: Loaded, n_out: int) -> None:
+        n_steps, n_batch = loaded.shape
+        self._classes = objective.loss == "cross_entropy"
+        self._targets = loaded.targets
+        self._scale = 1.0 / (n_batch * objective.window)
+        self._window_start = n_steps - objective.window
+        float64 = {"dtype": torch.float64, "device": loaded.x.device}
+        self._loss = torch.zeros((), **float64)
+        self._y_sum = torch.zeros((n_batch, n_out), **float64)
+
+    def error(self, y: torch.Tensor, start: int) -> torch.Tensor:
+        """Add the loss of a block inside the window, which begins at step `start`.
+
+        Args:
+            y: (steps, batch, n_out) readout.
+
+        Returns:
+            ell, (steps, batch, n_out): the derivative of the batch's loss by y.
+        """
+        self._y_sum += y.sum(dim=0, dtype=torch.float64)
+        if self._classes:
+            target = self._targets.expand(len(y), -1)[..., None]
+            log_p = torch.log_softmax(y, dim=-1)
+            self._loss -= self._scale * log_p.gather(-1, target).sum(dtype=torch.float64)
+            ell = log_p.exp_()
+            ell.scatter_add_(-1, target, torch.full_like(target, -1, dtype=y.dtype))
+        else:
+            first = start - self._window_start
+            ell = y - self._targets[first : first + len(y)]
+            self._loss += 0.5 * self._scale * ell.square().sum(dtype=torch.float64)
+        return ell.mul_(self._scale)
+
+    def result(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Loss and accuracy; all blocks are in."""
+        if not self._classes:
+            return self._loss, torch.full_like(self._loss, torch.nan)
+        correct = self._y_sum.argmax(dim=1) == self._targets
+        return self._loss, correct.to(torch.float64).mean()
+
+
+class RateLoss(NamedTuple):
+    """Firing-rate loss of a batch: rate_cost sum_j (f_j - f0)^2."""
+
+    loss: torch.Tensor
+    rate_hz: torch.Tensor
+    c: torch.Tensor  # (n_rec,) float64, derivative of the loss by one spike of neuron j
+
+    @classmethod
+    def of(
+        cls, counts: torch.Tensor, shape: tuple[int, int], network: Network, objective: Objective
+    ) -> "RateLoss":
+        """From the spikes of each neuron, counts (n_rec,), in a batch of `shape` (time, batch)."""
+        n_ms = shape[0] * shape[1] * network.dt_ms
+        rates = counts.to(torch.float64) / n_ms
+        error = rates - objective.rate_target_per_ms
+        loss = objective.rate_cost * error.square().sum()
+        return cls(loss, 1000.0 * rates.mean(), (2.0 * objective.rate_cost / n_ms) * error)
+
+
+def metrics(task: TaskLoss, rate: RateLoss, weights: Tensors) -> Metrics:
+    """All figures of a batch, of 0 dimensions, on the device."""
+    task_loss, accuracy = task.result()
+    for name in ("w_in", "w_rec", "w_out"):
+        # 0, or NaN where a weight is no number: such neurons are just silent, and divergence has to show
+        task_loss = task_loss + (weights[name] * 0.0).sum()
+    return Metrics(task_loss + rate.loss, task_loss, rate.loss, accuracy, rate.rate_hz)
