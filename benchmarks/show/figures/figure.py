@@ -13,7 +13,6 @@ To add one is to write one file: a module of this folder, or a plug-in, with a `
 import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -46,7 +45,6 @@ class Figure:
     title: str = ""
 
 
-@cache
 def declared() -> dict[str, Figure]:
     """Name -> figure: those of this folder, then those of plug-ins, as they are defined.
 

@@ -26,6 +26,26 @@ _RESULTS = (
     *(trial.trial, agreement.parity, agreement.conformance, published_log.beside_log, commits.over_commits),
 )
 _ORIGINS = (provenance.incomplete, provenance.machines, provenance.unreadable, provenance.reproduce)
+_FIGURES = figure.declared()
+
+
+def _of_plugins() -> list[Section]:
+    """The sections that figures have a title for, as there is none that they say."""
+    known = {kind.ident: kind for kind in (*_RESULTS, *_ORIGINS)}
+    added: dict[str, Section] = {}
+    for one in _FIGURES.values():
+        if one.section not in known and one.section not in added:
+            if not one.title:
+                raise PluginError(
+                    f"the figure {one.name!r} belongs to the section {one.section!r}, which is none of"
+                    f" {', '.join(known)}: a section of its own needs a title"
+                )
+            added[one.section] = section(one.section, one.title)(lambda _: iter([Part()]))
+    return list(added.values())
+
+
+KINDS = (*_RESULTS, *_of_plugins(), *_ORIGINS)
+"""All sections that a report may have."""
 
 
 @dataclass(frozen=True)
@@ -37,32 +57,12 @@ class Report:
 
 
 def compose(records: Records, folder: Path) -> Report:
-    """Compute the report and draw its figures into `folder`.
-
-    Raises:
-        PluginError: a figure belongs to a section that there is not, and has no title for it.
-    """
+    """Compute the report and draw its figures into `folder`."""
     material = Material(records, folder)
-    kinds = [*_RESULTS, *_of_plugins(), *_ORIGINS]
-    found = [part for kind in kinds for part in composed(kind, material)]
+    found = [part for kind in KINDS for part in composed(kind, material)]
     return Report([pick for part in found for pick in part.picks], found)
 
 
 def composed(kind: Section, material: Material) -> list[Composed]:
     """The sections of one kind, with their figures."""
-    return kind.compose(material, [one for one in figure.declared().values() if one.section == kind.ident])
-
-
-def _of_plugins() -> list[Section]:
-    """The sections that figures have a title for, as there is none that they say."""
-    known = {kind.ident: kind for kind in (*_RESULTS, *_ORIGINS)}
-    added: dict[str, Section] = {}
-    for one in figure.declared().values():
-        if one.section not in known and one.section not in added:
-            if not one.title:
-                raise PluginError(
-                    f"the figure {one.name!r} belongs to the section {one.section!r}, which is none of"
-                    f" {', '.join(known)}: a section of its own needs a title"
-                )
-            added[one.section] = section(one.section, one.title)(lambda _: iter([Part()]))
-    return list(added.values())
+    return kind.compose(material, [one for one in _FIGURES.values() if one.section == kind.ident])
