@@ -101,7 +101,7 @@ SYSTEM = """
 FIGURE = """
     from matplotlib.figure import Figure as Canvas
 
-    from benchmarks.show.figures import Drawing, Figure
+    from benchmarks.show.figures.figure import Drawing, Figure
 
     def draw(material, part):
         drawing = Drawing(Canvas(figsize=(4.0, 2.0)))
@@ -283,7 +283,7 @@ def test_a_figure_that_has_no_place_is_named(tmp_path: Path, name: str, section:
     write(tmp_path / "results/curves/a.jsonl", curve())
     file = tmp_path / "plugin.py"
     figure = f"FIGURE = Figure({name!r}, {section!r}, '', '', lambda material, part: None)"
-    file.write_text(f"from benchmarks.show.figures import Figure\n{figure}\n")
+    file.write_text(f"from benchmarks.show.figures.figure import Figure\n{figure}\n")
     command = ["--plugin", str(file), "report", "--results", str(tmp_path / "results")]
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", *command], cwd=ROOT, capture_output=True, text=True

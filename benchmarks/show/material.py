@@ -2,6 +2,7 @@
 
 from functools import cached_property
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 
@@ -43,3 +44,14 @@ class Material:
     def comparisons(self) -> list[pd.DataFrame]:
         """Of `learning.main`, those that have several rules."""
         return [part for part in learning.main(self.judged) if part["rule"].nunique() > 1]
+
+
+class Part(SimpleNamespace):
+    """Begins a section: its `lead`, which has the conditions, and whatever its figures are drawn from.
+
+    Sections of one kind are told apart by `suffix`, in their links and files, and by `subtitle`.
+    """
+
+    lead: str = ""
+    suffix: str = ""
+    subtitle: str = ""

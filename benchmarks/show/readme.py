@@ -86,7 +86,8 @@ def _learning(found: Records) -> str:
     for part in parts:
         task = str(part["task"].iloc[0])
         metric = METRICS[learning.measure(task)]
-        ends = learning.over_seeds(part, ["rule"], "final").set_index("rule").to_dict("index")
+        ends = learning.over_seeds(part, ["rule"], "final")
+        ends = {str(row["rule"]): row for row in ends.to_dict("records")}
         columns = [
             task.replace("_", " "),
             f"final {metric.heading}",

@@ -2,14 +2,13 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import Any
 
 from benchmarks.show.commands import FIGURE, GPU_CHECK, MEASURE, PARITY, TRAIN
 from benchmarks.show.figures import svg
 from benchmarks.show.figures.figure import Figure
 from benchmarks.show.figures.svg import Picture
-from benchmarks.show.material import Material
+from benchmarks.show.material import Material, Part
 from benchmarks.show.tables import Table
 
 
@@ -40,17 +39,6 @@ class Commands:
 
     commands: Sequence[str]
     missing: str = ""
-
-
-class Part(SimpleNamespace):
-    """Begins a section: its `lead`, which has the conditions, and whatever its figures are drawn from.
-
-    Sections of one kind are told apart by `suffix`, in their links and files, and by `subtitle`.
-    """
-
-    lead: str = ""
-    suffix: str = ""
-    subtitle: str = ""
 
 
 Pieces = Iterator[Part | Pick | Finding | Note | Table | Picture | Commands]

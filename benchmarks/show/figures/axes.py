@@ -12,7 +12,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullForma
 
 from benchmarks.define.metrics import significant
 from benchmarks.show.figures import style
-from benchmarks.show.figures.drawing import Drawing
+from benchmarks.show.figures.figure import Drawing
 from benchmarks.show.figures.style import Look
 
 WIDTH = 7.4
@@ -98,8 +98,8 @@ def note(ax: Axes, text: str, at: tuple[float, float], *, data: Literal["x", "y"
 
 def key(label: str, marker: str, *, filled: bool = True, **looks: Any) -> Line2D:
     """A legend's entry for marks without a line."""
-    face = {} if filled else {"markerfacecolor": style.PAPER}
-    plain = {"color": style.MUTED, "linestyle": "none", "markersize": 4.5}
+    face: dict[str, Any] = {} if filled else {"markerfacecolor": style.PAPER}
+    plain: dict[str, Any] = {"color": style.MUTED, "linestyle": "none", "markersize": 4.5}
     return Line2D([], [], marker=marker, label=label, **plain | face | looks)
 
 

@@ -1,7 +1,5 @@
 """Rules compared over the same seeds: curves with bands, who met the criterion when, and how they end."""
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -12,16 +10,16 @@ from benchmarks.judge.learning import until
 from benchmarks.judge.statistics import interval
 from benchmarks.show.figures import style
 from benchmarks.show.figures.axes import WIDTH, legend, log_axis, named_lines
-from benchmarks.show.figures.drawing import Drawing
-from benchmarks.show.figures.figure import Figure
+from benchmarks.show.figures.figure import Drawing, Figure
 from benchmarks.show.figures.seed_curves import seeds_and_mean
 from benchmarks.show.figures.style import Look
+from benchmarks.show.material import Material, Part
 from benchmarks.show.tables import BAND
 
 _SPANS = (("step", "last_step", "training steps"), ("train_s", "train_s", "seconds of training"))
 
 
-def _comparison(material: Any, part: Any) -> Drawing:
+def _comparison(material: Material, part: Part) -> Drawing:
     """Against steps and seconds: curves (top), share of seeds that met the criterion (middle); ends."""
     runs: pd.DataFrame = part.runs
     points: pd.DataFrame = part.points

@@ -4,12 +4,12 @@ from typing import Any
 
 from benchmarks.define.metrics import METRICS
 from benchmarks.show.figures.dot_plot import dots
-from benchmarks.show.figures.drawing import Drawing
-from benchmarks.show.figures.figure import Figure
+from benchmarks.show.figures.figure import Drawing, Figure
 from benchmarks.show.figures.size_lines import lines
+from benchmarks.show.material import Material, Part
 
 
-def _step_time(material: Any, part: Any) -> Drawing:
+def _step_time(material: Material, part: Part) -> Drawing:
     return dots(
         part.rows,
         "median_s",
@@ -21,25 +21,25 @@ def _step_time(material: Any, part: Any) -> Drawing:
     )
 
 
-def _memory(material: Any, part: Any) -> Drawing:
+def _memory(material: Material, part: Part) -> Drawing:
     look = material.names.look
     return dots(part.rows, "peak_bytes", METRICS["peak_bytes"], look, reference="batch_bytes")
 
 
-def _memory_growth(material: Any, part: Any) -> Drawing:
+def _memory_growth(material: Material, part: Part) -> Drawing:
     columns = [("peak_bytes", METRICS["peak_bytes"], part.rows)]
     return lines(columns, "n_steps", "steps of a trial", material.names.look)
 
 
 def _scaling(size: str, heading: str) -> Any:
-    def draw(material: Any, part: Any) -> Drawing | None:
+    def draw(material: Material, part: Part) -> Drawing | None:
         columns = part.columns[size]
         return lines(columns, size, heading, material.names.look) if columns else None
 
     return draw
 
 
-def _start(material: Any, part: Any) -> Drawing | None:
+def _start(material: Material, part: Part) -> Drawing | None:
     if part.rows["first_step_s"].isna().all():
         return None
     look = material.names.look

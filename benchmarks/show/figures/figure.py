@@ -12,13 +12,37 @@ To add one is to write one file: a module of this folder, or a plug-in, with a `
 
 import pkgutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
 
 from benchmarks.define import plugins
-from benchmarks.show.figures.drawing import Drawing
+from benchmarks.show.material import Material, Part
+
+
+@dataclass(frozen=True)
+class Tip:
+    """What a page shows where someone points at (x, y), in data coordinates of `axes`."""
+
+    axes: Axes
+    x: float
+    y: float
+    text: str
+
+
+@dataclass
+class Drawing:
+    """A figure with its tips."""
+
+    figure: Canvas
+    tips: list[Tip] = field(default_factory=list)
+
+    def tip(self, axes: Axes, x: float, y: float, text: str) -> None:
+        """Add a value to point at."""
+        self.tips.append(Tip(axes, x, y, text))
 
 
 @dataclass(frozen=True)
@@ -30,7 +54,7 @@ class Figure:
         section: the section's, as the links to it say: "speed", "learning".
         caption: what one sees, and the conditions; "{part.lead}" and the like are taken from the part.
         description: the same for those who can't see it.
-        draw: from what the report is made of (`material.Material`: records, names, what is computed of them)
+        draw: from what the report is made of (records, names, what is computed of them)
             and what its section is about (see there); None where there is nothing to draw.
         needs: tables of `Records` without which there is nothing to draw; the section then says so.
         title: of the section, where it is one that the report does not have.
@@ -40,7 +64,7 @@ class Figure:
     section: str
     caption: str
     description: str
-    draw: Callable[[Any, Any], Drawing | None]
+    draw: Callable[[Material, Part], Drawing | None]
     needs: tuple[str, ...] = ()
     title: str = ""
 

@@ -1,7 +1,6 @@
 """A figure against the values of hyperparameters, and each rule at the published and at its best setting."""
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,13 +22,13 @@ from benchmarks.show.figures.axes import (
     panels,
     ticked_axis,
 )
-from benchmarks.show.figures.drawing import Drawing
-from benchmarks.show.figures.figure import Figure
+from benchmarks.show.figures.figure import Drawing, Figure
 from benchmarks.show.figures.style import Look
+from benchmarks.show.material import Material, Part
 from benchmarks.show.tables import BAND
 
 
-def _along(material: Any, part: Any) -> Drawing:
+def _along(material: Material, part: Part) -> Drawing:
     """One panel per hyperparameter, one line per rule: means over seeds and their intervals."""
     metric: Metric = part.metric
     look = replace(material.names.look, modes=("",))
@@ -74,7 +73,7 @@ def _line(
         drawing.tip(ax, at, mean, f"{text} (mean of {len(values)} seeds)")
 
 
-def _tuned(material: Any, part: Any) -> Drawing | None:
+def _tuned(material: Material, part: Part) -> Drawing | None:
     """Two marks per rule: open at the published setting, filled at the tuned one; bars are intervals."""
     metric: Metric = part.metric
     look: Look = material.names.look

@@ -1,21 +1,21 @@
 """A system's training runs beside the log that was published with it."""
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from benchmarks.define.metrics import METRICS
 from benchmarks.show.figures import style
 from benchmarks.show.figures.axes import WIDTH, key, legend, log_axis
-from benchmarks.show.figures.drawing import Drawing
-from benchmarks.show.figures.figure import Figure
+from benchmarks.show.figures.figure import Drawing, Figure
 from benchmarks.show.figures.style import Look
+from benchmarks.show.material import Material, Part
 
 
-def _beside_log(material: Any, part: Any) -> Drawing | None:
+def _beside_log(material: Material, part: Part) -> Drawing | None:
     points: pd.DataFrame = part.points
     if points.empty:
         return None
@@ -43,7 +43,7 @@ def _beside_log(material: Any, part: Any) -> Drawing | None:
     return drawing
 
 
-def _tips(drawing: Drawing, ax: Any, rows: pd.DataFrame, column: str, name: str) -> None:
+def _tips(drawing: Drawing, ax: Axes, rows: pd.DataFrame, column: str, name: str) -> None:
     metric = METRICS[column]
     for x, y in zip(rows["step"].to_numpy(float), rows[column].to_numpy(float) * metric.scale, strict=True):
         if np.isfinite(y):

@@ -1,7 +1,5 @@
 """Steps on a card beside the least time that it allows, and under the roofs of that card."""
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 from matplotlib.lines import Line2D
@@ -10,12 +8,12 @@ from benchmarks.define.metrics import METRICS, significant
 from benchmarks.show.figures import style
 from benchmarks.show.figures.axes import key, leftmost, mode_keys, mode_mark, panels, present
 from benchmarks.show.figures.dot_plot import dots
-from benchmarks.show.figures.drawing import Drawing
-from benchmarks.show.figures.figure import Figure
+from benchmarks.show.figures.figure import Drawing, Figure
 from benchmarks.show.figures.style import Look
+from benchmarks.show.material import Material, Part
 
 
-def _floors(material: Any, part: Any) -> Drawing | None:
+def _floors(material: Material, part: Part) -> Drawing | None:
     if part.main.empty:
         return None
     rows = part.main.drop_duplicates(["label", "rule", "mode"])
@@ -23,7 +21,7 @@ def _floors(material: Any, part: Any) -> Drawing | None:
     return dots(rows, "step_s", METRICS["step_s"], look, reference="floor_s", second="over")
 
 
-def _roofline(material: Any, part: Any) -> Drawing | None:
+def _roofline(material: Material, part: Part) -> Drawing | None:
     """Marks are measured steps; the lines what bandwidth and arithmetic of the card allow at most."""
     look: Look = material.names.look
     rows: pd.DataFrame = part.under_roofs
@@ -38,13 +36,13 @@ def _roofline(material: Any, part: Any) -> Drawing | None:
     drawing, blocks = panels(len(labels), 3, 2.5, sharex=True, sharey=True)
     for (ax,), label in zip(blocks, labels, strict=True):
         ax.plot(at, np.minimum(at * bandwidth, peak), color=style.MUTED, linewidth=1.2)
-        for index, row in rows[rows["label"] == label].iterrows():
-            case = (str(row["rule"]), str(row["mode"]))
-            mode_mark(ax, float(x[index]), float(y[index]), look, case, 5.5, 1.3)
+        here = rows["label"] == label
+        for at_x, at_y, (_, row) in zip(x[here], y[here], rows[here].iterrows(), strict=True):
+            mode_mark(ax, at_x, at_y, look, (str(row["rule"]), str(row["mode"])), 5.5, 1.3)
             text = f"{label}, {look.title(row['rule'])}, {row['mode']}, batch {row['batch']}, {row['n_rec']}"
             text += f" neurons: {METRICS['step_s'].quantity(row['step_s'])},"
             text += f" {METRICS['over'].quantity(row['over'])} the floor"
-            drawing.tip(ax, float(x[index]), float(y[index]), text)
+            drawing.tip(ax, at_x, at_y, text)
         ax.set_xscale("log")
         ax.set_yscale("log")
         ax.grid(visible=True)

@@ -6,15 +6,14 @@ import re
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import Any
 
 import matplotlib
 import numpy as np
 from matplotlib.transforms import Bbox
 
 from benchmarks.show.figures import style
-from benchmarks.show.figures.drawing import Drawing
-from benchmarks.show.figures.figure import Figure
+from benchmarks.show.figures.figure import Drawing, Figure
+from benchmarks.show.material import Material, Part
 
 _FONTS = "system-ui, -apple-system, 'Segoe UI', Roboto, Helvetica, Arial, sans-serif"
 
@@ -36,7 +35,7 @@ class Picture:
     suffix: str = ".svg"
 
 
-def picture(figure: Figure, material: Any, part: Any, folder: Path) -> Picture | None:
+def picture(figure: Figure, material: Material, part: Part, folder: Path) -> Picture | None:
     """Draw a figure and write it into `folder`, as .svg and .png; None where there is nothing to draw.
 
     Args:

@@ -1,7 +1,6 @@
 """Training runs of one experiment: the test figure over training, and when the criterion was met."""
 
 import math
-from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure as Canvas
@@ -9,14 +8,14 @@ from matplotlib.figure import Figure as Canvas
 from benchmarks.define.metrics import METRICS
 from benchmarks.show.figures import style
 from benchmarks.show.figures.axes import WIDTH, key, legend, log_axis, named_lines, note, present
-from benchmarks.show.figures.drawing import Drawing
-from benchmarks.show.figures.figure import Figure
+from benchmarks.show.figures.figure import Drawing, Figure
 from benchmarks.show.figures.seed_curves import seeds_and_mean
 from benchmarks.show.figures.style import Look
+from benchmarks.show.material import Material, Part
 from benchmarks.show.tables import BAND
 
 
-def _learning(material: Any, part: Any) -> Drawing:
+def _learning(material: Material, part: Part) -> Drawing:
     """Test figure against training steps (left) and seconds of training (right), one row per label."""
     points: pd.DataFrame = part.points
     look = material.names.look_of(points["mode"])
@@ -50,7 +49,7 @@ def _learning(material: Any, part: Any) -> Drawing:
     return drawing
 
 
-def _criterion(material: Any, part: Any) -> Drawing:
+def _criterion(material: Material, part: Part) -> Drawing:
     """Steps (left) and seconds (right) until the stopping criterion: one row per label and rule."""
     runs: pd.DataFrame = part.runs
     look: Look = material.names.look

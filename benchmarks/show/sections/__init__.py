@@ -5,8 +5,8 @@ from pathlib import Path
 
 from benchmarks.define.plugins import PluginError
 from benchmarks.show.figures import figure
-from benchmarks.show.material import Material
-from benchmarks.show.section import Composed, Part, Pick, Section, section
+from benchmarks.show.material import Material, Part
+from benchmarks.show.section import Composed, Pick, Section, section
 from benchmarks.show.sections import (
     agreement,
     cards,

@@ -9,8 +9,8 @@ from benchmarks.define.metrics import METRICS
 from benchmarks.define.problem import SYSTEM
 from benchmarks.judge import agreement
 from benchmarks.show import commands, sentences
-from benchmarks.show.material import Material
-from benchmarks.show.section import Part, Pieces, section
+from benchmarks.show.material import Material, Part
+from benchmarks.show.section import Pieces, section
 from benchmarks.show.tables import Builder
 from benchmarks.store.schema import DEVIATIONS
 

@@ -5,8 +5,8 @@ from benchmarks.judge import floors
 from benchmarks.judge.costs import SIZE
 from benchmarks.show import sentences
 from benchmarks.show.commands import GPU_CHECK
-from benchmarks.show.material import Material
-from benchmarks.show.section import Commands, Note, Part, Pieces, section
+from benchmarks.show.material import Material, Part
+from benchmarks.show.section import Commands, Note, Pieces, section
 
 
 def _card(material: Material) -> Part | None:

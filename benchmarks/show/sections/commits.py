@@ -2,8 +2,8 @@
 
 from benchmarks.define.metrics import METRICS
 from benchmarks.judge import commits
-from benchmarks.show.material import Material
-from benchmarks.show.section import Part, Pieces, section
+from benchmarks.show.material import Material, Part
+from benchmarks.show.section import Pieces, section
 from benchmarks.show.tables import Builder, Row
 
 

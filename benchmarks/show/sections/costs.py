@@ -7,8 +7,8 @@ import pandas as pd
 from benchmarks.define.metrics import METRICS
 from benchmarks.judge import costs, main_run, ranking
 from benchmarks.show import commands, sentences
-from benchmarks.show.material import Material
-from benchmarks.show.section import Commands, Note, Part, Pieces, section
+from benchmarks.show.material import Material, Part
+from benchmarks.show.section import Commands, Note, Pieces, section
 from benchmarks.show.tables import Table
 
 _CASE = [*costs.RUN, *costs.WORKLOAD, *costs.RUNNER]

@@ -12,9 +12,9 @@ from benchmarks.define.problem import TASK_NAME
 from benchmarks.judge import learning, sweeps, tuning
 from benchmarks.judge.hyperparameters import DIFFICULTY, TUNED
 from benchmarks.show.commands import FIGURE, SWEEP
-from benchmarks.show.material import Material
+from benchmarks.show.material import Material, Part
 from benchmarks.show.names import Names
-from benchmarks.show.section import Commands, Note, Part, Pieces, section
+from benchmarks.show.section import Commands, Note, Pieces, section
 from benchmarks.show.sections import origins
 from benchmarks.show.tables import BAND, Builder, Table
 from benchmarks.store.run_log import DIVERGED

@@ -10,9 +10,9 @@ from benchmarks.define.problem import PROBLEMS, TASK_NAME
 from benchmarks.judge import hyperparameters, learning
 from benchmarks.show import sentences
 from benchmarks.show.commands import FIGURE, TRAIN
-from benchmarks.show.material import Material
+from benchmarks.show.material import Material, Part
 from benchmarks.show.names import Names, threads_text
-from benchmarks.show.section import Commands, Note, Part, Pieces, section
+from benchmarks.show.section import Commands, Note, Pieces, section
 from benchmarks.show.tables import BAND, Builder
 
 
@@ -69,7 +69,7 @@ def _experiment(material: Material, name: str) -> Part:
     points = material.records.points.merge(runs[columns], on="file")
     figure = learning.figure_of(points)
     n_out = _object(settings, "network").get("n_out")
-    guess = figure == "test_accuracy" and isinstance(n_out, int) and n_out > 0
+    guess = 1.0 / n_out if isinstance(n_out, int) and n_out > 0 else None
     return Part(
         lead=_condition(runs, settings),
         runs=runs,
@@ -78,7 +78,7 @@ def _experiment(material: Material, name: str) -> Part:
         points=points,
         figure=figure,
         metric=METRICS[figure],
-        chance=1.0 / n_out if guess else None,
+        chance=guess if figure == "test_accuracy" else None,
     )
 
 

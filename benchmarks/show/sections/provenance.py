@@ -7,9 +7,9 @@ import pandas as pd
 
 from benchmarks.judge import costs
 from benchmarks.show.commands import EXPORT, MEASURE, PARITY, REPORT
-from benchmarks.show.material import Material
+from benchmarks.show.material import Material, Part
 from benchmarks.show.names import Names, threads_text
-from benchmarks.show.section import Commands, Note, Part, Pieces, section
+from benchmarks.show.section import Commands, Note, Pieces, section
 from benchmarks.show.tables import Builder, Table
 
 

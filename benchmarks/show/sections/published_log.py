@@ -5,8 +5,8 @@ import pandas as pd
 from benchmarks.define.problem import NOTEBOOK, SYSTEM
 from benchmarks.judge import learning
 from benchmarks.show.commands import NOTEBOOK_TRAIN
-from benchmarks.show.material import Material
-from benchmarks.show.section import Commands, Note, Part, Pieces, section
+from benchmarks.show.material import Material, Part
+from benchmarks.show.section import Commands, Note, Pieces, section
 from benchmarks.show.tables import Builder
 from benchmarks.store.published import NOTEBOOK_LOG_SOURCE, published_log
 from implementations.notebook import PUBLISHED_RULE

@@ -5,8 +5,8 @@ from html import escape
 
 from benchmarks.show.commands import RASTER
 from benchmarks.show.figures.svg import Picture
-from benchmarks.show.material import Material
-from benchmarks.show.section import Commands, Part, Pieces, section
+from benchmarks.show.material import Material, Part
+from benchmarks.show.section import Commands, Pieces, section
 
 _STEM = "raster"
 _CAPTION = "Input, spikes of the recurrent neurons, and readout of single trials; the title says of which."
