@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from record_files import curve, write
 
 ROOT = Path(__file__).resolve().parents[1]
+LEARNING = "How well each rule learns"
 
 RULE = """
     from implementations.rules import Rule
@@ -94,6 +96,24 @@ SYSTEM = """
 
         def batch(self, case, number=0):
             return SYSTEMS["benchmark"].batch(case, number)
+"""
+
+FIGURE = """
+    from matplotlib.figure import Figure as Canvas
+
+    from benchmarks.show.figures.figure import Drawing, Figure
+
+    def draw(material, part):
+        drawing = Drawing(Canvas(figsize=(4.0, 2.0)))
+        axes = drawing.figure.subplots()
+        points = material.records.points
+        axes.plot(points["step"], points["rate_hz"], "o")
+        drawing.tip(axes, points["step"].iloc[0], points["rate_hz"].iloc[0], "the first rate")
+        return drawing
+
+    RATES = Figure("rates", "learning", "Rates. {part.lead}", "Plot of firing rates.", draw, ("points",))
+    OWN = Figure("own", "mine", "Rates again.", "The same plot.", draw, title="A section of mine")
+    UNDRAWN = Figure("undrawn", "mine", "", "", draw, needs=("parity",))
 """
 
 
@@ -206,6 +226,24 @@ def test_a_system_is_a_file(tmp_path: Path):
     assert "twin of NumPy" in (results / "report" / "report.md").read_text()
 
 
+def test_a_figure_is_a_file(tmp_path: Path):
+    results = tmp_path / "results"
+    write(results / "curves/a.jsonl", curve())
+    benchmarks(tmp_path, FIGURE, f"report --results {results}")
+    text = (results / "report" / "report.md").read_text()
+    learning, mine = (
+        text.split(f"## {title}\n")[1].split("\n## ")[0] for title in (LEARNING, "A section of mine")
+    )
+    assert "![Plot of firing rates.](rates.svg)\n\n*Rates. Task evidence accumulation" in learning
+    assert "![The same plot.](own.svg)" in mine
+    assert "For the figure 'undrawn' the records have no parity." in mine
+    assert "python -m benchmarks parity" in mine
+    assert (results / "report" / "own.png").exists()
+    page = (results / "report" / "index.html").read_text()
+    assert page.count("the first rate") == 2
+    assert '<a href="#mine">A section of mine</a>' in page
+
+
 @pytest.mark.parametrize(
     ("plugin", "text"),
     [
@@ -228,6 +266,27 @@ def test_what_cannot_be_added_is_named(tmp_path: Path, plugin: str, text: str):
         cwd=ROOT,
         capture_output=True,
         text=True,
+    )
+    assert done.returncode == 1
+    assert text in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "section", "text"),
+    [
+        ("start", "learning", "a plug-in has a figure named 'start', and there is one already: rename it"),
+        ("mine", "none", "the figure 'mine' belongs to the section 'none', which is none of speed, memory"),
+    ],
+)
+def test_a_figure_that_has_no_place_is_named(tmp_path: Path, name: str, section: str, text: str):
+    write(tmp_path / "results/curves/a.jsonl", curve())
+    file = tmp_path / "plugin.py"
+    figure = f"FIGURE = Figure({name!r}, {section!r}, '', '', lambda material, part: None)"
+    file.write_text(f"from benchmarks.show.figures.figure import Figure\n{figure}\n")
+    command = ["--plugin", str(file), "report", "--results", str(tmp_path / "results")]
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", *command], cwd=ROOT, capture_output=True, text=True
     )
     assert done.returncode == 1
     assert text in " ".join(done.stderr.split())

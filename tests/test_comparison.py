@@ -14,8 +14,7 @@ from scipy.stats import wilcoxon
 from benchmarks.__main__ import main
 from benchmarks.define import comparison
 from benchmarks.define.problem import PROBLEMS
-from benchmarks.judge import learning as compared
-from benchmarks.judge import statistics
+from benchmarks.judge import hyperparameters, learning, statistics, tuning
 from benchmarks.show import page as report
 from benchmarks.store import records
 
@@ -63,7 +62,7 @@ def test_seeds_that_ended_without_the_criterion_are_censored():
 
 def test_a_fast_seed_that_fails_is_not_dropped_early():
     rows = {"criterion_s": [np.nan, 9.0], "train_s": [3.0, 10.0]}
-    found = compared.until(pd.DataFrame(rows), "criterion_s", "train_s")
+    found = learning.until(pd.DataFrame(rows), "criterion_s", "train_s")
     assert dict(zip(found.at, found.share, strict=True))[9.0] == 0.5
 
 
@@ -80,7 +79,7 @@ def sweep(folder: Path) -> records.Records:
 
 def test_a_tuned_setting_is_shown_on_seeds_that_did_not_select_it(tmp_path: Path):
     found = sweep(tmp_path)
-    (row,) = compared.tuned(found, compared.judged(found)).to_dict("records")
+    (row,) = tuning.tuned(found, learning.judged(found)).to_dict("records")
     assert row["values"]["learning_rate"] == 0.02
     assert (row["tuned"], row["published"]) == pytest.approx((0.5, 0.8))
     assert (row["seeds"], row["tried"], row["is_published"]) == (2, 3, False)
@@ -91,7 +90,7 @@ def test_seeds_that_the_published_setting_alone_has_do_not_select(tmp_path: Path
     for seed in range(4, 44, 2):  # so good that the published setting would be the best with them
         write(tmp_path / f"curves/more-{seed}.jsonl", curve("numba", "bptt", seed, (0.5, 1.0), final=1.0))
     found = records.read(tmp_path)
-    (row,) = compared.tuned(found, compared.judged(found)).to_dict("records")
+    (row,) = tuning.tuned(found, learning.judged(found)).to_dict("records")
     assert row["values"]["learning_rate"] == 0.02
 
 
@@ -100,7 +99,7 @@ def test_a_setting_that_makes_a_seed_diverge_is_not_selected(tmp_path: Path):
     settings = {**SETTINGS, "optimizer": {"learning_rate": 0.02}}
     write(tmp_path / "curves/0.02-0.jsonl", curve("numba", "bptt", 0, (), diverged=True, settings=settings))
     found = records.read(tmp_path)
-    (row,) = compared.tuned(found, compared.judged(found)).to_dict("records")
+    (row,) = tuning.tuned(found, learning.judged(found)).to_dict("records")
     assert row["values"]["learning_rate"] == 0.01
 
 
@@ -109,11 +108,11 @@ def test_a_knob_changes_alone(tmp_path: Path):
     two = {**SETTINGS, "optimizer": {"learning_rate": 0.04}, "task": {"n_cues": 3}}
     write(tmp_path / "curves/two.jsonl", curve(final=0.5, settings=two))
     found = records.read(tmp_path)
-    rows = compared.along(found, compared.judged(found), "learning_rate")
+    rows = tuning.along(found, learning.judged(found), "learning_rate")
     assert sorted(set(rows["value"])) == [0.005, 0.01, 0.02]
-    assert compared.along(found, compared.judged(found), "n_cues").empty
+    assert tuning.along(found, learning.judged(found), "n_cues").empty
     # Members of a sweep are no experiments of their own in the report.
-    assert len(compared.swept(found.runs)) == 3
+    assert len(hyperparameters.swept(found.runs)) == 3
 
 
 def test_only_runs_that_are_equally_long_and_judged_at_their_end_are_compared(tmp_path: Path):
@@ -126,9 +125,9 @@ def test_only_runs_that_are_equally_long_and_judged_at_their_end_are_compared(tm
     on += curve("numba", "bptt", 5)[3:]  # it went on after it had been judged
     write(tmp_path / "curves/on.jsonl", on)
     found = records.read(tmp_path)
-    (rows,) = compared.main(compared.judged(found))
+    (rows,) = learning.main(learning.judged(found))
     assert sorted(rows["seed"]) == [0, 0, 1, 1, 2, 2]
-    (pair,) = compared.pairs(rows, ("bptt", "eprop_symmetric")).to_dict("records")
+    (pair,) = learning.pairs(rows, ("bptt", "eprop_symmetric")).to_dict("records")
     assert (pair["seeds"], pair["difference"], pair["adjusted"]) == (3, 0.0, 1.0)
 
 

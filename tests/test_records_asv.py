@@ -7,7 +7,7 @@ import pytest
 from asv_files import COMMIT, NA, PARAMETERS, asv_results
 from record_files import everything, measurement, write
 
-from benchmarks.judge import costs as summary
+from benchmarks.judge import commits, costs
 from benchmarks.show import page as report
 from benchmarks.store import records, schema
 
@@ -61,9 +61,9 @@ def test_every_benchmark_of_the_suite_has_a_column(tmp_path: Path, method: str, 
         assert found.samples[column].tolist() == samples
     if column not in ("step_s", "forward_s"):
         assert found.measurements[column].iloc[0] == 0.5
-    commits = summary.commits(found)
-    assert commits[["figure", "median"]].to_numpy().tolist() == [[column, 0.5]]
-    assert commits["samples"].fillna(1).tolist() == [3 if sampled else 1]
+    figures = commits.figures(found)
+    assert figures[["figure", "median"]].to_numpy().tolist() == [[column, 0.5]]
+    assert figures["samples"].fillna(1).tolist() == [3 if sampled else 1]
 
 
 def test_the_columns_are_those_of_the_suite():
@@ -90,16 +90,16 @@ def test_commits_are_runs_of_their_own(tmp_path: Path):
         figures={"step_time.StepTime.time_step": [(0.02, [0.02]), (0.04, [0.04]), (NA, None), (NA, None)]},
         date=1_767_312_000_000,
     )
-    costs = summary.costs(records.read(tmp_path))
-    assert costs["run"].nunique() == 2
-    for _, rows in costs[costs["median_s"].notna()].groupby("run"):
+    found = costs.costs(records.read(tmp_path))
+    assert found["run"].nunique() == 2
+    for _, rows in found[found["median_s"].notna()].groupby("run"):
         assert sorted(rows["ratio_all"]) == pytest.approx([1.0, 2.0])
 
 
 def test_what_measure_recorded_goes_before(tmp_path: Path):
     asv_results(tmp_path)
     write(tmp_path / "timings/t.jsonl", [measurement(step_s=(7.0,), started="2020-01-01T00:00:00Z")])
-    assert summary.costs(records.read(tmp_path))["median_s"].tolist() == [7.0]
+    assert costs.costs(records.read(tmp_path))["median_s"].tolist() == [7.0]
 
 
 def test_asv_alone_makes_a_report(tmp_path: Path):
@@ -129,9 +129,9 @@ def test_the_notebook_and_what_has_no_size_are_in_one_report(tmp_path: Path):
             accuracy: runner,
         },
     )
-    costs = summary.costs(records.read(tmp_path))
-    assert len(costs) == 4 + 2
-    assert costs["speedup"].dropna().round(6).tolist() == [3.0] * 4
+    found = costs.costs(records.read(tmp_path))
+    assert len(found) == 4 + 2
+    assert found["speedup"].dropna().round(6).tolist() == [3.0] * 4
     report.build(tmp_path, tmp_path / "report")
 
 

@@ -17,11 +17,13 @@ from record_files import SETTINGS, curve, everything, measurement, memory, parit
 
 from benchmarks.cli.report import command
 from benchmarks.define.metrics import METRICS, significant
-from benchmarks.judge import costs as summary
+from benchmarks.judge import costs
 from benchmarks.judge.statistics import interval
 from benchmarks.show import page as report
+from benchmarks.show.material import Material
 from benchmarks.show.page import datatables
-from benchmarks.show.sections import trial
+from benchmarks.show.sections import composed
+from benchmarks.show.sections.trial import trial
 from benchmarks.store import records
 
 VOID = {"meta", "link", "br", "hr", "img", "input"}
@@ -391,7 +393,7 @@ def test_runs_and_machines_are_not_mixed_in_a_ratio(tmp_path: Path):
         measurement("jax", step_s=(0.001,), run="new", machine="cccc3333", started="2025-02-01T00:01:00Z"),
     ]
     write(tmp_path / "timings/t.jsonl", rows)
-    found = summary.costs(records.read(tmp_path))
+    found = costs.costs(records.read(tmp_path))
     ratios = found.set_index(["machine", "run", "backend"])["ratio_rule"]
     assert ratios["aaaa1111", "old", "jax"] == pytest.approx(4.0)
     assert ratios["bbbb2222", "new", "numba"] == pytest.approx(2.0)
@@ -476,12 +478,12 @@ def test_a_run_that_diverged_is_named_so(tmp_path: Path):
 def test_different_workloads_are_not_mixed_in_a_ratio(tmp_path: Path):
     rows = [measurement(step_s=(0.2,)), measurement("jax", step_s=(0.1,), batch=32)]
     write(tmp_path / "timings/t.jsonl", rows)
-    assert summary.costs(records.read(tmp_path))["ratio_all"].tolist() == [1.0, 1.0]
+    assert costs.costs(records.read(tmp_path))["ratio_all"].tolist() == [1.0, 1.0]
 
 
 def test_a_process_that_measures_memory_does_not_count_as_a_timed_one(tmp_path: Path):
     write(tmp_path / "timings/t.jsonl", [measurement(step_s=(0.1,)), memory("numba", "adjoint", 2250, 7.0)])
-    found = summary.costs(records.read(tmp_path)).set_index("rule")
+    found = costs.costs(records.read(tmp_path)).set_index("rule")
     assert found["samples"].to_dict() == {"bptt": 1, "eprop_symmetric": 0}
     assert found.loc["eprop_symmetric", "peak_bytes"] == 7 * 2**20
 
@@ -520,11 +522,12 @@ def test_a_missing_figure_is_a_dash():
 
 
 def test_a_drawn_trial_is_in_the_page(tmp_path: Path) -> None:
-    found = trial.sections(tmp_path)
+    material = Material(records.read(tmp_path), tmp_path)
+    found = composed(trial, material)
     assert found[0].commands
     assert str(tmp_path / "raster.png") in found[0].commands[0]
     (tmp_path / "raster.png").write_bytes(b"picture")
-    section = trial.sections(tmp_path)[0]
+    section = composed(trial, material)[0]
     assert not section.commands
     assert b64encode(b"picture").decode() in section.pictures[0].inline
     assert section.pictures[0].suffix == ".png"

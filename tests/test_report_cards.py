@@ -7,10 +7,9 @@ import pytest
 from record_files import environment, measurement, memory, write
 
 from benchmarks.define import gpu_plan
-from benchmarks.show.names import Names
-from benchmarks.show.sections.cards import Cards
-from benchmarks.show.sections.conformance import Conformance
-from benchmarks.show.sections.section import Section
+from benchmarks.show.material import Material
+from benchmarks.show.section import Composed
+from benchmarks.show.sections import agreement, cards, composed
 from benchmarks.show.tables import Table
 from benchmarks.store import records
 
@@ -52,12 +51,12 @@ def compared(backend: str = "torch", dtype: str = "float64", **fields: Any) -> d
     }
 
 
-def sections(folder: Path) -> dict[str, Section]:
+def sections(folder: Path) -> dict[str, Composed]:
     found = records.read(folder)
     assert not found.unreadable
-    names = Names(found)
-    parts = [*Cards(found, names, folder).sections(), *Conformance(found, names).sections()]
-    return {part.ident: part for part in parts}
+    material = Material(found, folder)
+    kinds = (cards.cards, cards.roofline, agreement.conformance)
+    return {part.ident: part for kind in kinds for part in composed(kind, material)}
 
 
 def rows(table: Table) -> list[dict[str, str]]:

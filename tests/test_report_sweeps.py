@@ -9,13 +9,12 @@ from click.testing import CliRunner
 from record_files import SETTINGS, curve, measurement, write
 
 from benchmarks.__main__ import main
-from benchmarks.judge import learning as compared
+from benchmarks.define import hyperparameters
 from benchmarks.judge import sweeps
 from benchmarks.show.commands import EXPORT, MEASURE, PARITY, REPORT
-from benchmarks.show.names import Names
-from benchmarks.show.sections.learning import Learning
-from benchmarks.show.sections.provenance import Provenance
-from benchmarks.show.sections.settings import Settings
+from benchmarks.show.material import Material
+from benchmarks.show.sections import composed, learning, provenance
+from benchmarks.show.sections import hyperparameters as settings_section
 from benchmarks.store import records
 
 CLUSTER = {"scheduler": "joined", "protocol": "tls", "workers": 6, "dask": "2026.8.0", "timing": "shared"}
@@ -62,7 +61,7 @@ def knobs(folder: Path) -> tuple[records.Records, Any]:
     found = records.read(folder)
     assert not found.unreadable
     return found, next(
-        part for part in Settings(found, Names(found), folder).sections() if part.ident == "knobs"
+        part for part in composed(settings_section.knobs, Material(found, folder)) if part.ident == "knobs"
     )
 
 
@@ -124,7 +123,7 @@ def test_what_a_sweep_lacks_is_named_where_its_command_is_not_recorded(tmp_path:
 
 def reproduced(found: records.Records) -> tuple[list[str], list[str]]:
     """Commands and notes of the part on how to repeat it all."""
-    parts = Provenance(found, Names(found)).sections()
+    parts = composed(provenance.reproduce, Material(found, Path()))
     (section,) = [part for part in parts if part.ident == "reproduce"]
     return section.commands, section.notes
 
@@ -140,7 +139,7 @@ def test_the_command_plans_exactly_these_runs(tmp_path: Path):
 
 
 def test_the_runs_of_a_preset_are_one_sweep(tmp_path: Path):
-    for name, values in compared.hyperparameters.PRESETS["difficulty"].items():
+    for name, values in hyperparameters.PRESETS["difficulty"].items():
         for value in values:
             settings = {**SETTINGS, "task": {"n_cues": 7, name: value}}
             run = curve("numba", "bptt", 10, (0.5,), final=0.5, timing="shared", threads=1, settings=settings)
@@ -206,4 +205,4 @@ def test_recorded_commands_are_in_the_order_in_which_they_need_each_other(tmp_pa
     ]
     assert not notes
     # all of them are in parts of their own
-    assert [part.ident for part in Learning(found, Names(found), tmp_path).sections()] == []
+    assert [part.ident for part in composed(learning.training, Material(found, tmp_path))] == []

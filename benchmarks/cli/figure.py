@@ -18,7 +18,8 @@ from benchmarks.cli.options import (
 from benchmarks.cli.recording import exit_if_failed, record_all
 from benchmarks.define import comparison
 from benchmarks.define.runs import Run
-from benchmarks.judge import learning as compared
+from benchmarks.judge import learning, tuning
+from benchmarks.judge.hyperparameters import FRESH
 from benchmarks.run.progress import display
 from benchmarks.show import page as report
 from benchmarks.store import records
@@ -84,7 +85,7 @@ def command(backend: str, rules: Any, seeds: int, tuned: bool, results: Path, **
             build_problem(values),
             backend,
             names,
-            range(compared.FRESH, compared.FRESH + seeds) if tuned else range(seeds),
+            range(FRESH, FRESH + seeds) if tuned else range(seeds),
             steps=values["steps"],
             device=values["device"],
             threads=values["threads"],
@@ -108,9 +109,9 @@ def command(backend: str, rules: Any, seeds: int, tuned: bool, results: Path, **
 def _tuned(published: list[Run], results: Path) -> list[Run]:
     """Each run, and beside it the same at the tuned setting of its rule."""
     found = records.read(results)
-    rows = compared.judged(found)
+    rows = learning.judged(found)
     rows = rows[(rows["task"] == published[0].problem.name) & rows["backend"].eq(published[0].backend)]
-    best = compared.tuned(found, rows) if len(rows) else rows
+    best = tuning.tuned(found, rows) if len(rows) else rows
     values = {row["rule"]: row["values"] for row in best.to_dict("records")} if len(best) else {}
     missing = sorted({run.rule for run in published} - set(values))
     if missing:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+import pandas as pd
+
 PUBLISHED_TOLERANCE = 1e-12
 """The largest relative deviation from the published numbers that rounding in float64 explains; the tests hold
 every case to it."""
@@ -14,6 +16,13 @@ per dtype. In float64 sums in another order, and multiply-adds that round once, 
 difference of another order."""
 
 _OF_REALS = ("loss", "w_in", "w_rec", "w_out")
+
+_CASE = ["machine", "backend", "rule", "mode", "dtype", "device"]
+
+
+def newest(rows: pd.DataFrame) -> pd.DataFrame:
+    """Of rows of `records.parity` or `records.conformance` the newest of each case."""
+    return rows.sort_values("started", kind="stable").drop_duplicates(_CASE, keep="last")
 
 
 def computes_published(record: Mapping[Any, Any]) -> bool:

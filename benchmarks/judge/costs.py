@@ -1,4 +1,4 @@
-"""Records reduced to what the report shows: one row per case, with medians and spreads.
+"""What a step costs: measurements reduced to one row per case, with medians and spreads.
 
 Two rules hold throughout. Figures of a run (its ratios above all) come from that run on that machine alone.
 And a median never stands without its spread and the number of samples behind it.
@@ -12,10 +12,8 @@ import pandas as pd
 
 from benchmarks.define.problem import SYSTEM
 from benchmarks.store.records import Records
-from benchmarks.store.run_log import DIVERGED
-from benchmarks.store.schema import COSTS, SAMPLES, TRACKED
+from benchmarks.store.schema import COSTS
 from implementations import rules
-from implementations.tasks import MEASURES
 
 SIZE = ["batch", "n_steps", "n_rec"]
 WORKLOAD = ["dtype", *SIZE]
@@ -25,13 +23,9 @@ RUNNER = ["system", "backend", "rule", "mode", "device", "threads"]
 """What did the work. Other systems than `SYSTEM` compute something else: baselines, shown apart."""
 
 RUN = ["machine", "run"]
-TRAINING = ["experiment", "machine", *RUNNER]
 
 ASV = "asv/"
 """How the file of a row that ASV measured begins."""
-
-FINAL_STEPS = 100
-"""Final figures are medians over the points of this many last training steps."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +57,7 @@ def costs(records: Records) -> pd.DataFrame:
     """One row per run, workload and runner, from its samples of all processes together.
 
     A process that measures memory is warmed up otherwise and not interleaved: where it does not time the
-    first step, its samples don't count as times. What ASV measured is in `commits`; it is here only where
+    first step, its samples don't count as times. What ASV measured is for `commits`; it is here only where
     `measure` recorded nothing.
 
     Columns:
@@ -189,94 +183,6 @@ def growth(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
-def curves(records: Records) -> pd.DataFrame:
-    """All points, each with the columns of its run."""
-    columns = ["file", *TRAINING, "task", "dtype", "batch", "seed"]
-    return records.points.merge(records.runs[columns], on="file")
-
-
-def figure_of(points: pd.DataFrame) -> str:
-    """What measures success in these points: their task's measure, or "test_loss" where they lack it."""
-    columns = [measure.column for measure in MEASURES]
-    return next((column for column in columns if points[column].notna().any()), "test_loss")
-
-
-def finals(records: Records) -> pd.DataFrame:
-    """One row per training run: `final`, the median test figure of its last steps, and the criterion.
-
-    Columns:
-        final: of `figure_of` its experiment.
-        criterion_step, criterion_s: NaN where the criterion was not met.
-    """
-    points = curves(records)
-    rows = records.runs.merge(
-        records.criteria[["file", "step", "train_s"]].rename(
-            columns={"step": "criterion_step", "train_s": "criterion_s"}
-        ),
-        on="file",
-        how="left",
-    )
-    rows["criterion_step"] = rows["criterion_step"].astype(float)
-    rows["criterion_s"] = rows["criterion_s"].astype(float)
-    rows["final"] = np.nan
-    for _, part in points.groupby("experiment"):
-        figure = figure_of(part)
-        last = part[part["step"] > part.groupby("file")["step"].transform("max") - FINAL_STEPS]
-        final = last.groupby("file")[figure].median()
-        here = rows["file"].isin(final.index)
-        rows.loc[here, "final"] = rows.loc[here, "file"].map(final)
-    return rows
-
-
-def training(records: Records) -> pd.DataFrame:
-    """One row per experiment, machine and runner, over its seeds.
-
-    Columns:
-        seeds, unfinished, diverged, shared: how many, and how many of them have no end, ended as the loss
-            became NaN or infinite, and were trained on shared workers.
-        least_steps, most_steps: training steps of the shortest and longest run.
-        final, final_min, final_max: median and range over seeds of the final test figure.
-        met, criterion_share: seeds that met the stopping criterion, and their share.
-        criterion_step, criterion_s: medians over those seeds; with _min and _max.
-        train_s: median training time. It and criterion_s are NaN where any seed has no seconds that compare.
-    """
-    rows = []
-    for names, part in finals(records).groupby(TRAINING, dropna=False, sort=False):
-        met = part[part["criterion_step"].notna()]
-        row = dict(zip(TRAINING, names, strict=True))
-        row |= {name: part[name].iloc[0] for name in ("task", "dtype", "batch")}
-        row |= {
-            "started": part["started"].max(),
-            "seeds": len(part),
-            "unfinished": int(part["end"].isna().sum()),
-            "diverged": int((part["end"] == DIVERGED).sum()),
-            "shared": int((part["timing"] == "shared").sum()),
-            "least_steps": part["last_step"].min(),
-            "most_steps": part["last_step"].max(),
-            "final": part["final"].median(),
-            "final_min": part["final"].min(),
-            "final_max": part["final"].max(),
-            "met": len(met),
-            "criterion_share": len(met) / len(part),
-            "train_s": part["train_s"].median(skipna=False),
-        }
-        for name in ("criterion_step", "criterion_s"):
-            found = met[name].iloc[:0] if met[name].isna().any() else met[name]
-            row |= {name: found.median(), f"{name}_min": found.min(), f"{name}_max": found.max()}
-        rows.append(row)
-    columns = [*TRAINING, "task", "dtype", "batch", "started", "seeds"]
-    return pd.DataFrame(rows, columns=None if rows else columns)
-
-
-def experiments(records: Records) -> list[str]:
-    """Digests of the experiments of `SYSTEM`, that with the most runs first, of equals the newest."""
-    own = records.runs[(records.runs["system"] == SYSTEM) & (records.runs["last_step"] > 0)]
-    if own.empty:
-        return []
-    runs = own.groupby("experiment")["started"].agg(["size", "max"])
-    return list(runs.sort_values(["size", "max"], ascending=False).index)
-
-
 def incomplete(records: Records) -> pd.DataFrame:
     """The cases of the newest run that are unavailable or failed, each once, with the reason."""
     own = records.measurements[~of_asv(records.measurements)]
@@ -286,33 +192,3 @@ def incomplete(records: Records) -> pd.DataFrame:
     rows = runs[0].of(own)
     rows = rows[rows["status"] != "ok"]
     return rows.drop_duplicates([*WORKLOAD, *RUNNER, "status", "reason"])
-
-
-def commits(records: Records) -> pd.DataFrame:
-    """One row per case and figure of what ASV measured, of each commit, machine and environment.
-
-    Columns: those that name the case; figure, a metric's name; median, q25 and q75 of its samples, which are
-    NaN where ASV keeps one figure only; samples: how many; status.
-    """
-    rows = records.measurements[of_asv(records.measurements)]
-    case = ["measurement", "file", "started", "commit", *RUN, *WORKLOAD, *RUNNER, "status"]
-    single = rows.melt(case, [*COSTS, *TRACKED], "figure", "median").dropna(subset="median")
-    sampled = records.samples.melt("measurement", SAMPLES, "figure").dropna(subset="value")
-    grouped = sampled.groupby(["measurement", "figure"])["value"]
-    spread = grouped.agg(
-        middle="median",
-        q25=lambda values: values.quantile(0.25),
-        q75=lambda values: values.quantile(0.75),
-        samples="size",
-    ).reset_index()
-    found = rows[case].merge(spread, on="measurement")
-    found = pd.concat([found, single])  # where both are, the sampled row comes first
-    found["median"] = found["median"].fillna(found["middle"])
-    return found.drop(columns="middle").drop_duplicates(["measurement", "figure"])
-
-
-def comparisons(records: Records) -> pd.DataFrame:
-    """The newest comparison of each case with the published numbers."""
-    case = ["machine", "backend", "rule", "mode", "dtype", "device"]
-    rows = records.parity.sort_values("started", kind="stable")
-    return rows.drop_duplicates(case, keep="last")

@@ -1,4 +1,4 @@
-"""Sweeps out of the records: which runs turned which knobs, what is lacking, and their command."""
+"""Sweeps out of the records: which runs turned which hyperparameters, what is lacking, and their command."""
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ import pandas as pd
 import implementations as impl
 from benchmarks.define.hyperparameters import HYPERPARAMETERS
 from benchmarks.define.problem import PROBLEMS, SYSTEM
-from benchmarks.judge.learning import FRESH, published, value
+from benchmarks.judge.hyperparameters import FRESH, published, value
 from benchmarks.store.records import Records
 
 _SAME = ["task", "backend", "mode", "dtype", "device"]
 
 
 def turned(task: str, settings: Mapping[str, Any], batch: int) -> dict[str, float] | None:
-    """Knob -> value, of those that are not as published; None for a run that differs in more than knobs."""
+    """Hyperparameter -> value, of those that are not as published; None for a run that differs in more."""
     free = tuple(HYPERPARAMETERS)
     if not published(task, settings, batch, free):
         return None
@@ -31,7 +31,7 @@ def turned(task: str, settings: Mapping[str, Any], batch: int) -> dict[str, floa
 
 
 def usual(task: str, name: str) -> Any:
-    """The published value of a knob; None where the task has no such knob."""
+    """The published value of a hyperparameter; None where the task does not have it."""
     problem = PROBLEMS[task]
     if name == "batch":
         return problem.recipe.batch
@@ -40,8 +40,8 @@ def usual(task: str, name: str) -> Any:
     return getattr(getattr(problem, HYPERPARAMETERS[name].part), name, None)
 
 
-def members(records: Records, task: str, knobs: tuple[str, ...], like: pd.DataFrame) -> pd.DataFrame:
-    """The runs of a task, judged or not, that differ from the published setting by `knobs` alone.
+def members(records: Records, task: str, names: tuple[str, ...], like: pd.DataFrame) -> pd.DataFrame:
+    """The runs of a task, judged or not, that differ from the published setting by `names` alone.
 
     Args:
         like: rows whose backend, mode, dtype and device they have.
@@ -51,11 +51,11 @@ def members(records: Records, task: str, knobs: tuple[str, ...], like: pd.DataFr
     rows = records.runs[(records.runs["system"] == SYSTEM) & (records.runs["task"] == task)]
     rows = rows.merge(like[_SAME].drop_duplicates(), on=_SAME)
     found = _turned(rows)
-    return found[np.array([all(name in knobs for name in row) for row in found["turned"]], bool)]
+    return found[np.array([all(name in names for name in row) for row in found["turned"]], bool)]
 
 
 def _turned(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows that differ from the published setting by knobs alone, with the column `turned`."""
+    """The rows that differ from the published setting by hyperparameters alone, with the column `turned`."""
     rows = rows[rows["task"].isin(list(PROBLEMS))]
     kinds = rows.drop_duplicates("experiment")
     of = {
@@ -68,10 +68,10 @@ def _turned(rows: pd.DataFrame) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Sweep:
-    """One call of `sweep` that makes all of some runs: one knob at a time, all rules at all seeds.
+    """One call of `sweep` that makes all of some runs: one hyperparameter at a time, all rules at all seeds.
 
     Attributes:
-        values: knob -> its values other than published, ascending.
+        values: hyperparameter -> its values other than published, ascending.
         seeds: ascending, without a gap.
     """
 
@@ -87,12 +87,12 @@ class Sweep:
 
     @property
     def settings(self) -> list[tuple[str | None, float | None]]:
-        """(knob, value) of all settings; (None, None) is the published one."""
+        """(hyperparameter, value) of all settings; (None, None) is the published one."""
         return [(None, None), *((name, at) for name, values in self.values.items() for at in values)]
 
 
 def planned(runs: pd.DataFrame, rules: tuple[str, ...] = ()) -> list[tuple[Sweep, pd.DataFrame]]:
-    """The sweeps that rows are of, each with its rows: those trained on a cluster, one knob turned or none.
+    """The sweeps that rows are of, each with its rows: those of a cluster, one turned or none.
 
     Args:
         runs: rows of `records.runs`.
@@ -125,7 +125,7 @@ def planned(runs: pd.DataFrame, rules: tuple[str, ...] = ()) -> list[tuple[Sweep
 def lacking(sweep: Sweep, rows: pd.DataFrame) -> pd.DataFrame:
     """What of a sweep has no end in the records, a row per rule and setting.
 
-    Columns: rule; knob and value, None at the published setting; seeds, a tuple.
+    Columns: rule; name and value, None at the published setting; seeds, a tuple.
     """
     ended = rows[rows["end"].notna()]
     there = {
@@ -137,8 +137,8 @@ def lacking(sweep: Sweep, rows: pd.DataFrame) -> pd.DataFrame:
         for rule in sweep.rules:
             seeds = tuple(seed for seed in sweep.seeds if (rule, name, at, seed) not in there)
             if seeds:
-                found.append({"rule": rule, "knob": name, "value": at, "seeds": seeds})
-    return pd.DataFrame(found, columns=["rule", "knob", "value", "seeds"])
+                found.append({"rule": rule, "name": name, "value": at, "seeds": seeds})
+    return pd.DataFrame(found, columns=["rule", "name", "value", "seeds"])
 
 
 def commands(rows: pd.DataFrame) -> list[str]:

@@ -11,16 +11,12 @@ import pandas as pd
 
 from benchmarks.define.metrics import METRICS, Metric
 from benchmarks.define.problem import SYSTEM
-from benchmarks.judge import costs as summary
-from benchmarks.judge import learning as compared
+from benchmarks.judge import costs, learning, main_run
 from benchmarks.show.figures.style import ordered
 from benchmarks.show.names import Names
 from benchmarks.store import records
 from benchmarks.store.records import Records
 from implementations import rules
-
-# A step of the other rules costs what one of these two does; the report has all of them.
-_SHOWN_RULES = ("bptt", "eprop_symmetric")
 
 
 class NotFilled(Exception):
@@ -54,16 +50,16 @@ def fill(text: str, results_dir: Path) -> str:
 def _costs(found: Records) -> str:
     """Median time and peak memory of a step: a row per rule and mode, a column per backend."""
     names = Names(found)
-    costs = summary.costs(found)
-    timed = names.main(costs[costs["median_s"].notna()])
-    if timed is None:
+    rows = costs.costs(found)
+    shown = main_run.shown(found, rows[rows["median_s"].notna()])
+    if shown is None:
         raise NotFilled("no step was timed; `measure` does it")
-    _, main, _ = timed
+    main = names.labelled(shown.main)
     labels = list(main["label"].cat.categories)
     modes = main[["rule", "mode"]].drop_duplicates().groupby("rule")["mode"].nunique()
     cases = [
         (rule, mode)
-        for rule in _SHOWN_RULES
+        for rule in rules.costly()  # a step of the others costs what one of these does
         for mode in rules.get(rule).modes
         if ((main["rule"] == rule) & (main["mode"] == mode)).any()
     ]
@@ -83,14 +79,15 @@ def _costs(found: Records) -> str:
 
 def _learning(found: Records) -> str:
     """How each rule ends, per task: a row per rule."""
-    parts = compared.main(compared.judged(found))
+    parts = learning.main(learning.judged(found))
     if not parts:
         raise NotFilled("no trained network was judged at its end; `figure` does it")
     lines: list[str] = []
     for part in parts:
         task = str(part["task"].iloc[0])
-        metric = METRICS[compared.measure(task)]
-        ends = {row["rule"]: row for row in compared.ends(part).to_dict("records")}
+        metric = METRICS[learning.measure(task)]
+        ends = learning.over_seeds(part, ["rule"], "final")
+        ends = {str(row["rule"]): row for row in ends.to_dict("records")}
         columns = [
             task.replace("_", " "),
             f"final {metric.heading}",
@@ -107,8 +104,8 @@ def _learning(found: Records) -> str:
                 metric.format(row["mean"]),
                 f"{metric.format(row['low'])} – {metric.format(row['high'])}",
                 f"{row['met']} of {row['seeds']}",
-                METRICS["step"].format(row["criterion_step"]),
-                METRICS["train_s"].format(row["criterion_s"]),
+                METRICS["step"].format(row["half_step"]),
+                METRICS["train_s"].format(row["half_s"]),
             ]
             lines.append(_line(cells))
     return "\n".join(lines[1:])

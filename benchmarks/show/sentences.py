@@ -1,148 +1,377 @@
-"""What the records say, in sentences computed from them."""
+"""What the report says in sentences: what to pick, what was found, and what to know of it.
 
-from collections.abc import Mapping
+The figures in them are computed from the records by `judge`, and no more is said than they show.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import pandas as pd
 
-from benchmarks.define.metrics import METRICS, significant
+from benchmarks.define.metrics import METRICS, Metric, significant
+from benchmarks.judge import ranking
+from benchmarks.show.figures.style import Look
+from benchmarks.show.section import Finding, Note, Pick
+from benchmarks.store.schema import DEVIATIONS
 
-Titles = Mapping[str, str]
+OTHER_NETWORK = (
+    "The notebook computes another network, as it is: its row shows what the step of a notebook costs, and is"
+    " no member of the comparison."
+)
 
 
-def speed(rows: pd.DataFrame, titles: Titles) -> list[str]:
-    """Sentences on the time of a step, from rows of `summary.costs` of one run and workload, with `label`.
+def speed(rows: pd.DataFrame, look: Look, where: str) -> Iterator[Pick | Finding]:
+    """Which backend is the fastest with each rule, and what rules and another system cost against that.
 
-    Per rule the fastest and slowest backend; then what the rules cost against each other on one backend.
+    Args:
+        rows: of `costs.costs`, one run and workload, one system, with `label`.
+        look: has the titles of rules.
+        where: the conditions, as a sentence.
     """
+    rows = rows[rows["median_s"].notna()]
     if rows.empty:
-        return []
-    step = METRICS["step_s"]
-    sentences = []
-    for rule, part in rows.groupby("rule", sort=False):
-        # Modes give the same gradients, so a backend stands for the faster of its modes.
-        best = part.loc[part.groupby("label", observed=True)["median_s"].idxmin()].sort_values("median_s")
-        fastest, slowest = best.iloc[0], best.iloc[-1]
-        text = f"{titles.get(str(rule), str(rule))}: {_who(fastest, rows)} "
-        if len(best) == 1:
-            text += f"takes {step.quantity(fastest['median_s'])} per training step."
-        else:
-            ratio = slowest["median_s"] / fastest["median_s"]
-            text += (
-                f"is the fastest of {len(best)}, with {step.quantity(fastest['median_s'])} per training step;"
-                f" {_who(slowest, rows)} takes {significant(ratio, 2)} times as long."
-            )
-        sentences.append(text)
-    return sentences + _between_rules(rows, titles)
-
-
-def _between_rules(rows: pd.DataFrame, titles: Titles) -> list[str]:
-    label = rows.sort_values("median_s")["label"].iloc[0]
-    best = rows[rows["label"] == label].groupby("rule")["median_s"].min().sort_values()
-    if len(best) < 2:
-        return []
-    cheap, dear = str(best.index[0]), str(best.index[-1])
-    ratio = best.iloc[-1] / best.iloc[0]
-    return [
-        f"Between rules, on {label}: a step of {titles.get(dear, dear)} takes {significant(ratio, 2)} times"
-        f" as long as one of {titles.get(cheap, cheap)}."
-    ]
-
-
-def baseline(rows: pd.DataFrame, titles: Titles) -> list[str]:
-    """How the cases compare with the notebook's step in the same run, from rows with `speedup`."""
-    found = rows[rows["speedup"].notna()]
-    if found.empty:
-        return []
-    found = found.sort_values("speedup")
-    first, last = found.iloc[-1], found.iloc[0]
-    form = METRICS["speedup"]
-    text = (
-        "Against the BrainPy notebook's step of such a rule, timed in the same run: "
-        f"{form.format(first['speedup'])} as fast on {_who(first, rows)} with"
-        f" {titles.get(first['rule'], first['rule'])}"
-    )
-    if len(found) > 1:
-        text += f", {form.format(last['speedup'])} on {_who(last, rows)} with"
-        text += f" {titles.get(last['rule'], last['rule'])}"
-    return [text + "."]
-
-
-def memory(grown: pd.DataFrame) -> list[str]:
-    """One sentence per mode on how memory grows with the trial, from `summary.growth`."""
-    if grown.empty:
-        return []
+        return
+    best = ranking.fastest(rows)
+    winners = list(dict.fromkeys(str(part["label"].iloc[0]) for part in best.values()))
     parts = []
-    for mode, part in grown.groupby("mode", sort=False):
-        ratio = (part["longest_bytes"] / part["shortest_bytes"]).median()
-        parts.append(f"by a factor of {significant(ratio, 2)} in {mode} mode")
-    longer = (grown["longest"] / grown["shortest"]).median()
-    return [
-        f"With trials {significant(float(longer), 2)} times as long, the memory of a step grows "
-        f"{' and '.join(parts)} (median over backends and rules)."
-    ]
-
-
-def learning(rows: pd.DataFrame, titles: Titles) -> list[str]:
-    """Which rule meets the criterion first and which ends best, from `summary.training` of one experiment.
-
-    Seconds are compared among rows of one machine only; `rows` may hold several machines.
-    """
-    met = rows[rows["met"] > 0]
-    sentences = []
-    if not rows.empty and met.empty:
-        seeds = int(rows["seeds"].sum())
-        sentences.append(f"None of the {seeds} training runs met the stopping criterion.")
-    if not met.empty:
-        # A rule that few seeds bring to the criterion is not first because one of them was lucky.
-        usual = met[met["criterion_share"] >= 0.5]
-        steps = _least(_most_seeds(usual if not usual.empty else met), "criterion_step")
-        sentences.append(
-            f"{_run(steps, titles)} meets the stopping criterion after the fewest training steps: "
-            f"{METRICS['step'].format(steps['criterion_step'])} in the median of the "
-            f"{steps['met']} of {steps['seeds']} seeds that met it."
+    for rule, part in best.items():
+        notes = [str(part["label"].iloc[0])] if len(winners) > 1 else []
+        notes += [_next(part.iloc[0], part.iloc[1])] if len(part) > 1 else []
+        text = f"{look.title(rule)} {METRICS['step_s'].quantity(part['median_s'].iloc[0])}"
+        parts.append(text + f" ({'; '.join(notes)})" * bool(notes))
+    alone = " (the only one measured)" if rows["label"].nunique() == 1 else ""
+    text = f"Median per training step: {'; '.join(parts)}."
+    yield Pick("Speed", " or ".join(winners) + alone, text, where)
+    for rule, part in best.items():
+        first, last = part.iloc[0], part.iloc[-1]
+        takes = METRICS["step_s"].quantity(first["median_s"]) + " per training step"
+        text = f"{look.title(rule)}: {_who(first, rows)} "
+        if len(part) == 1:
+            text += f"takes {takes}."
+        else:
+            text += f"is the fastest of {len(part)}, with {takes}; {_who(last, rows)} takes"
+            text += f" {significant(last['median_s'] / first['median_s'], 2)} times as long."
+        yield Finding(text)
+    label, times = ranking.of_rules(rows)
+    if len(times) > 1:
+        cheap, dear = look.title(times.index[0]), look.title(times.index[-1])
+        yield Finding(
+            f"Between rules, on {label}: a step of {dear} takes"
+            f" {significant(times.iloc[-1] / times.iloc[0], 2)} times as long as one of {cheap}."
         )
-        for machine, part in (usual if not usual.empty else met).groupby("machine"):
-            part = part[part["criterion_s"].notna()]  # others' seconds compare with nothing
-            if len(part) < 2:
-                continue
-            seconds = _least(part, "criterion_s")
-            where = f" on machine {machine}" if met["machine"].nunique() > 1 else ""
-            sentences.append(
-                f"In seconds of training{where}, {_run(seconds, titles)} is first: "
-                f"{METRICS['train_s'].quantity(seconds['criterion_s'])} "
-                f"({seconds['met']} of {seconds['seeds']} seeds)."
-            )
-    return sentences
+    against = rows[rows["speedup"].notna()].sort_values("speedup")
+    if len(against):
+        ends = [against.iloc[-1], against.iloc[0]][: len(against)]
+        parts = [
+            f"{METRICS['speedup'].format(row['speedup'])}{which} on {_who(row, rows)} with"
+            f" {look.title(row['rule'])}"
+            for row, which in zip(ends, (" as fast", ""), strict=False)
+        ]
+        text = "Against the BrainPy notebook's step of such a rule, timed in the same run: "
+        yield Finding(f"{text}{', '.join(parts)}.")
 
 
-def accuracy(rows: pd.DataFrame, titles: Titles) -> list[str]:
-    """Final accuracy of each rule, best first, where it was trained with the most seeds."""
-    rows = rows[rows["final"].notna()]
-    if rows.empty:
-        return []
-    form = METRICS["test_accuracy"]
-    best = _most_seeds(rows).sort_values("final", ascending=False)
-    parts = [
-        f"{titles.get(row['rule'], row['rule'])} {form.format(row['final'])}\u00a0% "
-        f"({form.format(row['final_min'])}–{form.format(row['final_max'])})"
-        for _, row in best.iterrows()
-    ]
-    return [f"Final test accuracy, median and range over seeds: {', '.join(parts)}."]
-
-
-def _most_seeds(rows: pd.DataFrame) -> pd.DataFrame:
-    """One row per rule. Taking the best of several backends instead would reward having more of them."""
-    return rows.loc[rows.groupby("rule", sort=False)["seeds"].idxmax()]
-
-
-def _least(rows: pd.DataFrame, column: str) -> pd.Series:
-    return rows.sort_values(column, kind="stable").iloc[0]
-
-
-def _run(row: pd.Series, titles: Titles) -> str:
-    return f"{titles.get(row['rule'], row['rule'])} on {row['label']}"
+def _next(first: pd.Series, second: pd.Series) -> str:
+    """How far behind the fastest the second is."""
+    if ranking.within_spread(first, second):
+        return f"{second['label']} is within the spread"
+    return f"next {second['label']}, ×{significant(second['median_s'] / first['median_s'], 2)}"
 
 
 def _who(row: pd.Series, rows: pd.DataFrame) -> str:
     """The label, and the mode where several were measured."""
     return f"{row['label']} ({row['mode']})" if rows["mode"].nunique() > 1 else str(row["label"])
+
+
+def memory(rows: pd.DataFrame, grown: pd.DataFrame, look: Look, where: str) -> Iterator[Pick]:
+    """The case with the least peak memory, and what a longer trial adds to it.
+
+    Args:
+        rows: of `costs.costs`, one run and workload, one system, with `label`.
+        grown: of `costs.growth`; may be empty.
+        look: has the titles of rules.
+        where: the conditions, as a sentence.
+    """
+    rows = rows[rows["peak_bytes"].notna()].sort_values("peak_bytes")
+    if rows.empty:
+        return
+    least, most = rows.iloc[0], rows.iloc[-1]
+    text = f"{METRICS['peak_bytes'].quantity(least['peak_bytes'])} per step"
+    if len(rows) > 1:
+        text += f"; the most is ×{significant(most['peak_bytes'] / least['peak_bytes'], 2)}"
+        text += f" ({_case(most, look)})"
+    text += "."
+    if not grown.empty:
+        for mode, part in ranking.flat(grown).groupby("mode", sort=False):
+            every = int((grown["mode"] == mode).sum())
+            of = "" if len(part) == every else f" in {len(part)} of {every} cases"
+            lengths = f"{grown['shortest'].min()} to {grown['longest'].max()} steps"
+            text += f" Longer trials need no more in {mode} mode{of} ({lengths})."
+    yield Pick("Memory", _case(least, look), text, where)
+
+
+def _case(row: pd.Series, look: Look) -> str:
+    return f"{row['label']}, {look.title(row['rule'])}, {row['mode']}"
+
+
+def memory_growth(grown: pd.DataFrame) -> Finding:
+    """How memory grows with the trial in each mode, from `costs.growth`."""
+    parts = []
+    for mode, part in grown.groupby("mode", sort=False):
+        ratio = (part["longest_bytes"] / part["shortest_bytes"]).median()
+        parts.append(f"by a factor of {significant(ratio, 2)} in {mode} mode")
+    longer = (grown["longest"] / grown["shortest"]).median()
+    return Finding(
+        f"With trials {significant(float(longer), 2)} times as long, the memory of a step grows "
+        f"{' and '.join(parts)} (median over backends and rules)."
+    )
+
+
+def learning(rows: pd.DataFrame, look: Look) -> Iterator[Finding]:
+    """Which rule meets the criterion first.
+
+    Args:
+        rows: of `learning.over_seeds`, one experiment, with `label`. Seconds are compared among rows of one
+            machine only; `rows` may hold several machines.
+        look: has the titles of rules.
+    """
+    met = ranking.usually_met(rows)
+    if met.empty:
+        seeds = int(rows["seeds"].sum())
+        yield Finding(f"None of the {seeds} training runs met the stopping criterion.")
+        return
+    first = ranking.least(ranking.one_per_rule(met), "criterion_step")
+    yield Finding(
+        f"{look.title(first['rule'])} on {first['label']} meets the stopping criterion after the fewest"
+        f" training steps: {METRICS['step'].format(first['criterion_step'])} in the median of the"
+        f" {first['met']} of {first['seeds']} seeds that met it."
+    )
+    several = rows.loc[rows["met"] > 0, "machine"].nunique() > 1
+    for machine, part in met.groupby("machine"):
+        part = part[part["criterion_s"].notna()]  # others' seconds compare with nothing
+        if len(part) < 2:
+            continue
+        first = ranking.least(part, "criterion_s")
+        yield Finding(
+            f"In seconds of training{f' on machine {machine}' * several}, {look.title(first['rule'])} on"
+            f" {first['label']} is first: {METRICS['train_s'].quantity(first['criterion_s'])}"
+            f" ({first['met']} of {first['seeds']} seeds)."
+        )
+
+
+def accuracy(rows: pd.DataFrame, look: Look, where: str) -> Iterator[Pick | Finding]:
+    """The final accuracy of each rule, which ends best, and whether the seeds tell it from the others.
+
+    Args:
+        rows: of `learning.over_seeds`, one experiment, with `label`.
+        look: has the titles of rules.
+        where: the conditions, as a sentence.
+    """
+    rows = rows[rows["median"].notna()]
+    if rows.empty:
+        return
+    best = ranking.one_per_rule(rows).sort_values("median", ascending=False)
+    first, form = best.iloc[0], METRICS["test_accuracy"]
+    parts = [
+        f"{look.title(row['rule'])} {form.format(row['median'])}\u00a0%"
+        f" ({form.format(row['least'])}–{form.format(row['most'])})"
+        for _, row in best.iterrows()
+    ]
+    yield Finding(f"Final test accuracy, median and range over seeds: {', '.join(parts)}.")
+    others = best.iloc[1:]
+    close = [look.title(rule) for rule in others.loc[others["most"] >= first["least"], "rule"]]
+    choice = look.title(first["rule"])
+    seeds = f"{first['seeds']} {'seed' if first['seeds'] == 1 else 'seeds'}"
+    text = f"Final test accuracy {form.quantity(first['median'])} (median of {seeds})"
+    if len(best) == 1:
+        choice += " (the only one trained)"
+    elif first["seeds"] == 1:
+        choice += ", on one seed"
+        text += "; one seed does not show that it is better"
+    elif close:
+        choice += ", but not clearly"
+        text += f"; the range over seeds overlaps that of {_listed(close)}"
+    else:
+        text += "; no other rule's range over seeds reaches its own"
+    met = best[best["met"] > 0].sort_values("criterion_step")
+    reached = "{step} ({0[met]} of {0[seeds]} seeds met it)"
+    yield Pick(
+        "Accuracy", choice, text + "." + _soonest(met, "criterion_step", "step " + reached, look), where
+    )
+
+
+def _soonest(met: pd.DataFrame, column: str, text: str, look: Look) -> str:
+    """The rule that meets the criterion first, of rows in this order; "" where none does."""
+    if met.empty:
+        return ""
+    first = met.iloc[0]
+    said = text.format(first, step=METRICS["step"].format(first[column]))
+    return f" Soonest at the stopping criterion: {look.title(first['rule'])}, {said}."
+
+
+def compared(
+    ends: pd.DataFrame, tests: pd.DataFrame, metric: Metric, look: Look, task: str, where: str
+) -> Iterator[Pick | Finding]:
+    """The rule that ends best on a task, and which pairs of rules the paired tests tell apart.
+
+    Args:
+        ends: of `learning.over_seeds`, a row per rule, at least two.
+        tests: of `learning.pairs`, empty where no seeds are shared.
+        metric: what a network is judged by.
+        look: has the titles of rules.
+        task: for people.
+        where: the conditions, as a sentence.
+    """
+    best = ends.sort_values("mean", ascending=metric.better == "lower")
+    first = best.iloc[0]
+    sure = ranking.told_apart(tests, first["rule"])
+    close = [look.title(rule) for rule in best["rule"].iloc[1:] if rule not in sure]
+    text = (
+        f"Final {metric.name} {metric.quantity(first['mean'])}, mean of {first['seeds']} seeds"
+        f" ({metric.format(first['low'])} to {metric.format(first['high'])})"
+    )
+    text += f"; paired tests do not tell it from {_listed(close)}." if close else "; better than all others."
+    met = best[best["half_step"].notna()].sort_values("half_step")
+    text += _soonest(met, "half_step", "half of the seeds by step {step}", look)
+    choice = look.title(first["rule"]) + ", but not clearly" * bool(close)
+    yield Pick(f"Learning, {task}", choice, text, where)
+    if tests.empty:
+        return
+    found = tests[tests["adjusted"] < ranking.SIGNIFICANT].to_dict("records")
+    for row in found:
+        first_better = (row["difference"] > 0) == (metric.better == "higher")
+        better, worse = ("first", "second") if first_better else ("second", "first")
+        low, high = sorted(abs(row[end]) for end in ("low", "high"))
+        unit = f"\u00a0{points(metric)}" if metric.unit else ""
+        yield Finding(
+            f"{look.title(row[better])} ends better than {look.title(row[worse])}, by"
+            f" {metric.format(abs(row['difference']))}{unit} ({metric.format(low)} to {metric.format(high)};"
+            f" p = {METRICS['p'].format(row['adjusted'])} after Holm, {row['seeds']} seeds)."
+        )
+    rest = len(tests) - len(found)
+    if rest:
+        seeds = int(tests["seeds"].max())
+        few = f": with {seeds} seeds no test of {len(tests)} can" if ranking.too_few(tests) else ""
+        pairs = "pair is" if rest == 1 else "pairs are"
+        which = f"The other {rest} {pairs} not" if found else "No two rules are"
+        yield Finding(f"{which} told apart{few}.")
+
+
+def points(metric: Metric) -> str:
+    """The unit of a difference."""
+    return "points" if metric.unit == "%" else metric.unit
+
+
+def cautions(shared: int, diverged: int) -> Iterator[Note]:
+    """What to know of runs on shared workers, and of runs that diverged; nothing where there are none."""
+    if shared:
+        were = "was" if shared == 1 else "were"
+        yield Note(
+            f"{_runs(shared)} {were} trained in a sweep whose runs shared machines: their seconds compare"
+            " with nothing and are left out, as are medians over seeds of which one is such a run."
+        )
+    if diverged:
+        yield Note(
+            f"{_runs(diverged)} diverged, as the loss became NaN or infinite. Such runs count as far as they"
+            " went, and have no final trials."
+        )
+
+
+def _runs(count: int) -> str:
+    return "1 run" if count == 1 else f"{count} runs"
+
+
+def fairness(compared: pd.DataFrame) -> Pick:
+    """Whether costs compare at all: cases that were held against the published numbers, with `holds`."""
+    good, bad = compared[compared["holds"]], compared[~compared["holds"]]
+    text = "Backend, rule and mode against the published code, in float64"
+    if len(good):
+        worst = METRICS["deviation"].format(float(good[DEVIATIONS[1:]].to_numpy().max()))
+        text += f": no spike differs, no loss or gradient by more than {worst}"
+    if len(bad):
+        names = ", ".join(f"{row['label']} {row['rule']} {row['mode']}" for _, row in bad.iterrows())
+        text += f". Not so: {names}; their costs do not compare"
+    choice = f"{len(good)} of {len(compared)} cases compute the same"
+    return Pick("Fairness", choice, text + ".")
+
+
+def conformance(compared: pd.DataFrame) -> Finding:
+    """Whether a card computes what NumPy does, from cases with `holds`."""
+    wrong = [
+        f"{row['label']} {row['rule']} {row['mode']} {row['dtype']} (seed {row['seed']})"
+        for row in compared[~compared["holds"]].to_dict("records")
+    ]
+    found = f"{len(compared) - len(wrong)} of {len(compared)} cases compute what NumPy does"
+    return Finding(found + (f". Not so: {', '.join(wrong)}; their costs do not compare." if wrong else "."))
+
+
+_READINGS = (
+    ("sm_before_mhz", "of the processors before the samples", "MHz"),
+    ("sm_mhz", "and after them", "MHz"),
+    ("memory_mhz", "of the memory", "MHz"),
+    ("temperature_c", "temperature", "°C"),
+    ("power_w", "power", "W"),
+)
+_THROTTLE = {
+    0x2: "clocks set by an application",
+    0x4: "power limit",
+    0x8: "hardware slowdown",
+    0x10: "clocks in step with another card",
+    0x20: "temperature, by software",
+    0x40: "temperature, by hardware",
+    0x80: "power brake",
+    0x100: "clocks of the display",
+}
+"""Bits of NVML's reasons for a lower clock than asked for; 0x1, to be idle after the samples, is none."""
+
+
+def cards(environments: pd.DataFrame) -> str:
+    """The cards of a machine; "" where nothing is known."""
+    cards = next((cards for cards in environments["cards"] if isinstance(cards, list) and cards), [])
+    parts = [", ".join(f"{name} {value}" for name, value in card.items() if value) for card in cards]
+    return f"Card: {'; '.join(parts)}." if parts else ""
+
+
+def clocks(rows: pd.DataFrame) -> Note:
+    """Clocks, temperature and power of a card over all processes."""
+    parts = []
+    for name, text, unit in _READINGS:
+        values = rows[name].dropna()
+        if len(values):
+            ends = list(dict.fromkeys(significant(float(end)) for end in (values.min(), values.max())))
+            parts.append(f"{text} {'–'.join(ends)}\u00a0{unit}")
+    if not parts:
+        return Note("Clocks of the card were not recorded.")
+    reasons = rows["throttle"].dropna()
+    held = dict.fromkeys(reason for text in reasons for reason in _held_back(str(text)) if reason)
+    back = f" Held back by: {', '.join(held)}." if held else " Not held back." if len(reasons) else ""
+    return Note(f"Clocks over all processes: {', '.join(parts)}.{back}")
+
+
+def _held_back(reasons: str) -> list[str]:
+    """Why the card was slower than asked for; NVML's mask where it is one, else as it stands."""
+    try:
+        mask = int(reasons, 16)
+    except ValueError:
+        return [reasons]
+    return [name for bit, name in _THROTTLE.items() if mask & bit]
+
+
+def left_out(rows: pd.DataFrame) -> Iterator[Note]:
+    """Why cases were not compared, from their `reason`."""
+    reasons = dict.fromkeys(" ".join(str(reason).split()) for reason in rows["reason"])
+    if reasons:
+        yield Note(f"Not compared: {'; '.join(reasons)}.")
+
+
+def verdict(row: Mapping[Any, Any]) -> str:
+    """Whether a case agrees with what it was held against, from a row with `holds`."""
+    if row["holds"]:
+        return "agrees"
+    return f"failed: {' '.join(str(row['reason']).split())}" if row["status"] == "failed" else "deviates"
+
+
+def _listed(texts: list[str]) -> str:
+    """ "a", "a and b", "a, b and c"."""
+    *first, last = texts
+    return f"{', '.join(first)} and {last}" if first else last

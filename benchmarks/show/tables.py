@@ -1,6 +1,6 @@
 """Tables of the report, as rows of texts that both templates print."""
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,6 +47,11 @@ class Table:
 
 
 Row = Mapping[Hashable, Any]
+OfMetric = str | Callable[[Row], str]
+
+
+def _metric(metric: OfMetric, row: Row) -> Metric:
+    return METRICS[metric(row) if callable(metric) else metric]
 
 
 @dataclass
@@ -66,47 +71,42 @@ class Builder:
         return self
 
     def figure(
-        self,
-        metric: Metric | str,
-        of: str,
-        *,
-        heading: str | None = None,
-        best_within: list[str] | None = None,
+        self, metric: OfMetric, of: str, *, heading: str = "", best_within: list[str] | None = None
     ) -> "Builder":
         """A column of figures, formatted as the metric says.
 
         Args:
-            metric: or its name in `METRICS`.
+            metric: its name in `METRICS`, or a function that gives the name for a row.
             of: the column of the frame.
             heading: instead of the metric's.
             best_within: mark the best figure among rows that agree in these columns, if they have several.
         """
-        metric = METRICS[metric] if isinstance(metric, str) else metric
         best = self._best(of, metric, best_within) if best_within is not None else set()
-        self.columns.append(Column(heading or metric.heading, number=True))
-        self.cells.append(
-            [
-                Cell(metric.format(row[of]), None if pd.isna(row[of]) else float(row[of]), index in best)
-                for index, row in enumerate(self._records())
-            ]
-        )
-        return self
+        heading = heading or METRICS[str(metric)].heading
+        return self._numbers(heading, of, lambda row: _metric(metric, row).format(row[of]), best)
 
     def count(self, heading: str, of: str) -> "Builder":
         """A column of whole numbers."""
-        self.columns.append(Column(heading, number=True))
-        self.cells.append([Cell(f"{row[of]}", float(row[of])) for row in self._records()])
-        return self
+        return self._numbers(heading, of, lambda row: "–" if pd.isna(row[of]) else f"{row[of]}")
 
-    def span(self, heading: str, metric: str, low: str, high: str) -> "Builder":
+    def span(self, heading: str, metric: OfMetric, low: str, high: str) -> "Builder":
         """A column "low – high"; one figure where both print alike."""
-        form = METRICS[metric]
+
+        def text(row: Row) -> str:
+            return " – ".join(dict.fromkeys(_metric(metric, row).format(row[end]) for end in (low, high)))
+
+        return self._numbers(heading, low, text)
+
+    def _numbers(
+        self, heading: str, of: str, text: Callable[[Row], str], best: Set[int] = frozenset()
+    ) -> "Builder":
         self.columns.append(Column(heading, number=True))
-        cells = []
-        for row in self._records():
-            ends = list(dict.fromkeys(form.format(row[end]) for end in (low, high)))
-            cells.append(Cell(" – ".join(ends), None if pd.isna(row[low]) else float(row[low])))
-        self.cells.append(cells)
+        self.cells.append(
+            [
+                Cell(text(row), None if pd.isna(row[of]) else float(row[of]), index in best)
+                for index, row in enumerate(self._records())
+            ]
+        )
         return self
 
     def build(self, *, folded: str = "") -> Table:
@@ -118,13 +118,13 @@ class Builder:
     def _records(self) -> list[dict[Hashable, Any]]:
         return self.frame.to_dict("records")
 
-    def _best(self, of: str, metric: Metric, within: list[str]) -> set[int]:
+    def _best(self, of: str, metric: OfMetric, within: list[str]) -> set[int]:
         frame = self.frame.reset_index(drop=True)
         found: set[int] = set()
         groups = frame.groupby(within, dropna=False) if within else [("", frame)]
         for _, part in groups:
             values = part[of].dropna()
             if len(values) > 1:
-                best = values.min() if metric.better == "lower" else values.max()
+                best = values.min() if METRICS[str(metric)].better == "lower" else values.max()
                 found.update(int(index) for index in values.index[values == best])  # pyright: ignore
         return found

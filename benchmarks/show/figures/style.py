@@ -1,7 +1,7 @@
 """How figures look: one colour per rule, one marker and line per mode, for figures on paper and on a page."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 INK = "#1f2328"
@@ -28,13 +28,18 @@ Dash = Literal["-"] | tuple[float, tuple[float, ...]]
 
 @dataclass(frozen=True)
 class Look:
-    """Colours by rule, markers and lines by mode: the same in every figure of a report.
+    """Titles and colours by rule, markers and lines by mode: the same in every figure of a report.
 
     Colours alone must not tell rules apart, so each rule has a line style too where figures overlay them.
     """
 
     rules: tuple[str, ...]
     modes: tuple[str, ...]
+    titles: Mapping[str, str] = field(default_factory=dict)
+
+    def title(self, rule: object) -> str:
+        """The rule's name for people; its own where the package does not know it."""
+        return self.titles.get(str(rule), str(rule))
 
     def colour(self, rule: str) -> str:
         """The rule's colour on white."""

@@ -11,7 +11,9 @@ import matplotlib
 import numpy as np
 from matplotlib.transforms import Bbox
 
-from benchmarks.show.figures import Drawing, style
+from benchmarks.show.figures import style
+from benchmarks.show.figures.figure import Drawing, Figure
+from benchmarks.show.material import Material, Part
 
 _FONTS = "system-ui, -apple-system, 'Segoe UI', Roboto, Helvetica, Arial, sans-serif"
 
@@ -19,6 +21,8 @@ _FONTS = "system-ui, -apple-system, 'Segoe UI', Roboto, Helvetica, Arial, sans-s
 @dataclass(frozen=True)
 class Picture:
     """A saved figure: stem and suffix of its file, caption and description, what a page shows, and tips.
+
+    The stem is unique within a report; it also keeps the SVG's ids apart on the page.
 
     `tips` is a JSON list of [x, y, text], in the units of the SVG's viewBox.
     """
@@ -31,19 +35,21 @@ class Picture:
     suffix: str = ".svg"
 
 
-def save(drawing: Drawing, stem: str, folder: Path, *, caption: str, description: str) -> Picture:
-    """Write `stem`.svg and `stem`.png into `folder`.
+def picture(figure: Figure, material: Material, part: Part, folder: Path) -> Picture | None:
+    """Draw a figure and write it into `folder`, as .svg and .png; None where there is nothing to draw.
 
     Args:
-        drawing: drawn with `style.RC`, whose colours the page replaces by its variables.
-        stem: unique within a report; it also keeps the SVG's ids apart on the page.
+        material: what the report is made of.
+        part: what the figure's section is about; its `suffix` is added to the names of the files.
         folder: exists.
-        caption: what one sees, and the conditions.
-        description: the same for those who can't see it.
     """
     # Matplotlib asks for some settings when it writes: SVG text as text, and ids that do not change.
     with matplotlib.rc_context(style.RC):
-        return _save(drawing, stem, folder, caption, description)
+        drawing = figure.draw(material, part)
+        if drawing is None:
+            return None
+        caption, description = (text.format(part=part) for text in (figure.caption, figure.description))
+        return _save(drawing, figure.name + part.suffix, folder, caption, description)
 
 
 def _save(drawing: Drawing, stem: str, folder: Path, caption: str, description: str) -> Picture:

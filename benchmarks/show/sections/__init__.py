@@ -1,22 +1,51 @@
-"""The whole report: its parts in their order."""
+"""The whole report: its sections in their order, with the figures that belong to them."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.show.names import Names
-from benchmarks.show.sections import trial
-from benchmarks.show.sections.baseline import Baselines
-from benchmarks.show.sections.cards import Cards
-from benchmarks.show.sections.commits import Commits
-from benchmarks.show.sections.comparing import Comparing
-from benchmarks.show.sections.conformance import Conformance
-from benchmarks.show.sections.costs import Costs
-from benchmarks.show.sections.learning import Learning
-from benchmarks.show.sections.parity import Parity
-from benchmarks.show.sections.provenance import Provenance
-from benchmarks.show.sections.section import Pick, Section
-from benchmarks.show.sections.settings import Settings
+from benchmarks.define.plugins import PluginError
+from benchmarks.show.figures import figure
+from benchmarks.show.material import Material, Part
+from benchmarks.show.section import Composed, Pick, Section, section
+from benchmarks.show.sections import (
+    agreement,
+    cards,
+    commits,
+    costs,
+    hyperparameters,
+    learning,
+    provenance,
+    published_log,
+    trial,
+)
 from benchmarks.store.records import Records
+
+_RESULTS = (
+    *(costs.speed, costs.memory, costs.growth, costs.scaling, costs.start, cards.cards, cards.roofline),
+    *(learning.training, learning.comparison, hyperparameters.difficulty, hyperparameters.knobs),
+    *(trial.trial, agreement.parity, agreement.conformance, published_log.beside_log, commits.over_commits),
+)
+_ORIGINS = (provenance.incomplete, provenance.machines, provenance.unreadable, provenance.reproduce)
+_FIGURES = figure.declared()
+
+
+def _of_plugins() -> list[Section]:
+    """The sections that figures have a title for, as there is none that they say."""
+    known = {kind.ident: kind for kind in (*_RESULTS, *_ORIGINS)}
+    added: dict[str, Section] = {}
+    for one in _FIGURES.values():
+        if one.section not in known and one.section not in added:
+            if not one.title:
+                raise PluginError(
+                    f"the figure {one.name!r} belongs to the section {one.section!r}, which is none of"
+                    f" {', '.join(known)}: a section of its own needs a title"
+                )
+            added[one.section] = section(one.section, one.title)(lambda _: iter([Part()]))
+    return list(added.values())
+
+
+KINDS = (*_RESULTS, *_of_plugins(), *_ORIGINS)
+"""All sections that a report may have."""
 
 
 @dataclass(frozen=True)
@@ -24,23 +53,16 @@ class Report:
     """All that the templates print."""
 
     picks: list[Pick]
-    sections: list[Section]
+    sections: list[Composed]
 
 
 def compose(records: Records, folder: Path) -> Report:
     """Compute the report and draw its figures into `folder`."""
-    names = Names(records)
-    sections = [
-        *Costs(records, names, folder).sections(),
-        *Cards(records, names, folder).sections(),
-        *Learning(records, names, folder).sections(),
-        *Comparing(records, names, folder).sections(),
-        *Settings(records, names, folder).sections(),
-        *trial.sections(folder),
-        *Parity(records, names).sections(),
-        *Conformance(records, names).sections(),
-        *Baselines(records, names, folder).sections(),
-        *Commits(records, names).sections(),
-        *Provenance(records, names).sections(),
-    ]
-    return Report([pick for section in sections for pick in section.picks], sections)
+    material = Material(records, folder)
+    found = [part for kind in KINDS for part in composed(kind, material)]
+    return Report([pick for part in found for pick in part.picks], found)
+
+
+def composed(kind: Section, material: Material) -> list[Composed]:
+    """The sections of one kind, with their figures."""
+    return kind.compose(material, [one for one in _FIGURES.values() if one.section == kind.ident])

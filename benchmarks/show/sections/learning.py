@@ -1,198 +1,240 @@
-"""The part on training: accuracy curves, final accuracy, and the stopping criterion."""
+"""The sections on training: what the runs of each experiment came to, and how sure rules differ."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from benchmarks.define.metrics import METRICS
-from benchmarks.judge import costs as summary
-from benchmarks.judge import learning as compared
-from benchmarks.show import figures as plots
-from benchmarks.show import picks
-from benchmarks.show import sentences as headlines
-from benchmarks.show.commands import TRAIN
-from benchmarks.show.figures import svg
-from benchmarks.show.figures.style import Look, ordered
+from benchmarks.define.problem import PROBLEMS, TASK_NAME
+from benchmarks.judge import hyperparameters, learning
+from benchmarks.show import sentences
+from benchmarks.show.commands import FIGURE, TRAIN
+from benchmarks.show.material import Material, Part
 from benchmarks.show.names import Names, threads_text
-from benchmarks.show.sections import notes
-from benchmarks.show.sections.section import Section
-from benchmarks.show.tables import BAND, Builder, Table
-from benchmarks.store.records import Records
-from implementations import rules
+from benchmarks.show.section import Commands, Note, Pieces, section
+from benchmarks.show.tables import BAND, Builder
 
 
-class Learning:
-    """Draws and tabulates the training runs, each experiment on its own."""
+def _in_comparisons(material: Material) -> set[str]:
+    """Files of the runs that the comparison of rules shows, or the sections on sweeps and tuned settings."""
+    experiments = {name for part in material.comparisons for name in part["experiment"]}
+    runs = material.records.runs
+    beside = runs["timing"].notna() | (runs["seed"] >= hyperparameters.FRESH)
+    files = {str(file) for part in material.comparisons for file in part["file"]}
+    return files | set(runs.loc[runs["experiment"].isin(experiments) & beside, "file"])
 
-    def __init__(self, records: Records, names: Names, folder: Path) -> None:
-        self._records = records
-        self._names = names
-        self._folder = folder
 
-    def sections(self) -> list[Section]:
-        """One section per experiment, or one that says that there is none."""
-        swept = compared.swept(self._records.runs)  # shown together, in a part of their own
-        shown = self._compared()
-        files = self._records.runs.groupby("experiment")["file"].agg(set)
-        names = [
-            name
-            for name in summary.experiments(self._records)
-            if name not in swept and not files[name] <= shown
-        ]
-        if not names and not shown:
-            return [
-                Section(
-                    "learning",
-                    "How well each rule learns",
-                    missing="No training run is recorded: accuracy curves, final accuracy and the stopping "
-                    "criterion are missing. This adds them:",
-                    commands=[f"{TRAIN} --seeds 3"],
-                )
-            ]
-        return [self._experiment(name, index, len(names)) for index, name in enumerate(names)]
+@section(
+    "learning",
+    "How well each rule learns",
+    "No training run is recorded: accuracy curves, final accuracy and the stopping criterion are missing."
+    " This adds them:",
+    f"{TRAIN} --seeds 3",
+    wanted=lambda material: not _in_comparisons(material),
+)
+def training(material: Material) -> Pieces:
+    """A part for each experiment that no other section shows, the one with the most runs first.
 
-    def _compared(self) -> set[str]:
-        """Files of the runs that the comparison of rules shows, or its parts on sweeps and tuned settings."""
-        parts = [part for part in compared.main(compared.judged(self._records)) if part["rule"].nunique() > 1]
-        experiments = {name for part in parts for name in part["experiment"]}
-        runs = self._records.runs
-        beside = runs["experiment"].isin(experiments) & (
-            runs["timing"].notna() | (runs["seed"] >= compared.FRESH)
-        )
-        return {str(file) for part in parts for file in part["file"]} | set(runs.loc[beside, "file"])
-
-    def _experiment(self, name: str, index: int, count: int) -> Section:
-        rows = summary.training(self._records)
-        rows = self._names.labelled(rows[rows["experiment"] == name], machines=True)
-        points = summary.curves(self._records)
-        points = points[points["experiment"] == name].merge(
-            rows[[*summary.TRAINING, "label"]], on=summary.TRAINING
-        )
-        finals = summary.finals(self._records)[["file", "criterion_step"]]
-        points = points.merge(finals, on="file")
-        points["label"] = points["label"].astype(rows["label"].dtype)
-        figure = summary.figure_of(points)
-        metric = METRICS[figure]
-        settings = self._records.runs.set_index("experiment")["settings"]
-        chosen: Mapping[str, Any] = settings[[name]].iloc[0]
-        condition = self._condition(rows, chosen)
-        suffix = "" if count == 1 else f"-{index + 1}"
-        section = Section(
-            f"learning{suffix}",
-            "How well each rule learns" + ("" if index == 0 else f": other settings ({index})"),
-            lead=condition,
-        )
-        look = Look(self._names.rules, ordered(points["mode"], rules.MODES))
-        drawn = plots.learning(points, figure, look, self._names.titles, _chance(chosen, figure))
-        section.pictures.append(
-            svg.save(
-                drawn,
-                f"learning{suffix}",
-                self._folder,
-                caption=f"{metric.title} on fresh trials against training steps (left) and"
-                " seconds of training steps alone (right: no data, evaluation or compilation). Thin lines:"
-                " seeds. Thick line and band: their mean and its"
-                f" {BAND} confidence interval (bootstrap over seeds),"
-                " as far as all seeds go. Triangles on top: a seed meets the stopping criterion."
-                f" {condition}",
-                description=f"Line plots of {metric.name} over training, one row for each of: "
-                f"{', '.join(rows['label'].cat.categories)}; one line per learning rule.",
-            )
-        )
-        rows = rows.sort_values(["label", "rule"], key=self._names.order)
-        start = Builder(
-            rows,
-            f"Final {metric.name}: median and range over seeds of each seed's median over its last "
-            f"{summary.FINAL_STEPS} training steps.",
-        )
-        start.text("backend", "label").text("rule", self._names.rule)
-        if rows["mode"].nunique() > 1:
-            start.text("mode", "mode")
-        start.count("seeds", "seeds")
-        start.figure(metric, "final", heading=f"final {metric.heading}", best_within=["label"])
-        start.span("range", figure, "final_min", "final_max")
-        start.span("training steps", "step", "least_steps", "most_steps")
-        start.figure("train_s", "train_s")
-        section.tables.append(start.build())
-        section.tables.append(self._criterion(rows))
-        section.pictures.append(self._criterion_picture(name, rows, suffix, condition))
-        unfinished = int(rows["unfinished"].sum())
-        if unfinished:
-            section.notes.append(
-                f"{unfinished} of {int(rows['seeds'].sum())} runs have no end: interrupted, or still running."
-                " They count as far as they went."
-            )
-        section.notes += notes.of_sweeps(int(rows["shared"].sum()), int(rows["diverged"].sum()))
-        if rows["machine"].nunique() > 1:
-            section.notes.append(
-                "The runs come from several machines, each shown on its own: their seconds do not compare."
-            )
+    Its figures have `runs` and `points`, labelled, `labels`, and `chance`, what guessing scores.
+    """
+    runs = material.records.runs
+    swept = hyperparameters.swept(runs)  # shown together, in a section of their own
+    shown = _in_comparisons(material)
+    files = runs.groupby("experiment")["file"].agg(set)
+    names = [
+        name
+        for name in learning.experiments(material.records)
+        if name not in swept and not files[name] <= shown
+    ]
+    for index, name in enumerate(names):
+        part = _experiment(material, name)
+        part.suffix = "" if len(names) == 1 else f"-{index + 1}"
+        part.subtitle = "" if index == 0 else f": other settings ({index})"
+        yield part
+        yield from _ends(part, material.names)
         if index == 0:
-            section.findings += headlines.learning(rows, self._names.titles)
-            if figure == "test_accuracy":
-                section.findings += headlines.accuracy(rows, self._names.titles)
-                section.picks += picks.accuracy(rows, self._names.titles, condition)
-        return section
-
-    def _criterion_picture(self, name: str, rows: pd.DataFrame, suffix: str, condition: str) -> svg.Picture:
-        seeds = summary.finals(self._records)
-        seeds = seeds[seeds["experiment"] == name].merge(
-            rows[[*summary.TRAINING, "label"]], on=summary.TRAINING
-        )
-        seeds["label"] = seeds["label"].astype(rows["label"].dtype)
-        return svg.save(
-            plots.criterion(seeds, self._names.look, self._names.titles),
-            f"criterion{suffix}",
-            self._folder,
-            caption="Training steps (left) and seconds (right) until the published stopping criterion is met."
-            f" Open triangles: seeds that ended without meeting it, where they ended. {condition}",
-            description="Dot plot of steps and seconds per backend and rule; the table below has medians.",
-        )
-
-    def _criterion(self, rows: pd.DataFrame) -> Table:
-        table = Builder(
-            rows,
-            "Until the published stopping criterion (error of a validation batch below 7\u00a0%, then also"
-            " the mean of 8 fresh batches): medians and ranges over the seeds that met it.",
-        )
-        table.text("backend", "label").text("rule", self._names.rule)
-        if rows["mode"].nunique() > 1:
-            table.text("mode", "mode")
-        table.text("seeds that met it", lambda row: f"{row['met']} of {row['seeds']}")
-        table.figure("step", "criterion_step", heading="median training steps", best_within=["label"])
-        table.span("range", "step", "criterion_step_min", "criterion_step_max")
-        table.figure("train_s", "criterion_s", heading="median seconds", best_within=["machine"])
-        table.span("range (s)", "train_s", "criterion_s_min", "criterion_s_max")
-        return table.build()
-
-    def _condition(self, rows: pd.DataFrame, settings: Mapping[str, Any]) -> str:
-        first = rows.iloc[0]
-        network = _object(settings, "network")
-        sizes = [network.get(name) for name in ("n_in", "n_regular", "n_adaptive", "n_out")]
-        parts = [f"Task {str(first['task']).replace('_', ' ')}"]
-        if all(isinstance(size, int) for size in sizes):
-            n_in, regular, adaptive, n_out = sizes
-            parts.append(f"{n_in} inputs, {regular} regular and {adaptive} adaptive neurons, {n_out} outputs")
-        parts += [f"batch {first['batch']}", str(first["dtype"]), threads_text(rows["threads"])]
-        rate = _object(settings, "optimizer").get("learning_rate")
-        if rate is not None:
-            parts.append(f"learning rate {rate:g}")
-        if settings.get("test_trials") is not None:
-            parts.append(f"{settings['test_trials']} fresh test trials per point")
-        return "; ".join(parts) + "."
+            yield from sentences.learning(part.rows, material.names.look)
+            if part.figure == "test_accuracy":
+                yield from sentences.accuracy(part.rows, material.names.look, part.lead)
 
 
-def _chance(settings: Mapping[str, Any], figure: str) -> float | None:
-    """What guessing scores: one of n_out classes."""
+def _experiment(material: Material, name: str) -> Part:
+    runs = material.ended[material.ended["experiment"] == name]
+    settings: Mapping[str, Any] = runs["settings"].iloc[0]
+    rows = material.names.labelled(learning.over_seeds(runs, learning.SEEDS, "late"), machines=True)
+    runs = runs.merge(rows[[*learning.SEEDS, "label"]], on=learning.SEEDS)
+    runs["label"] = runs["label"].astype(rows["label"].dtype)
+    columns = ["file", "rule", "mode", "label", "criterion_step"]
+    points = material.records.points.merge(runs[columns], on="file")
+    figure = learning.figure_of(points)
     n_out = _object(settings, "network").get("n_out")
-    if figure != "test_accuracy" or not isinstance(n_out, int) or n_out < 1:
-        return None
-    return 1.0 / n_out
+    guess = 1.0 / n_out if isinstance(n_out, int) and n_out > 0 else None
+    return Part(
+        lead=_condition(runs, settings),
+        runs=runs,
+        rows=rows.sort_values(["label", "rule"], key=material.names.order),
+        labels=", ".join(rows["label"].cat.categories),
+        points=points,
+        figure=figure,
+        metric=METRICS[figure],
+        chance=guess if figure == "test_accuracy" else None,
+    )
+
+
+def _condition(runs: pd.DataFrame, settings: Mapping[str, Any]) -> str:
+    first = runs.iloc[0]
+    network = _object(settings, "network")
+    sizes = [network.get(name) for name in ("n_in", "n_regular", "n_adaptive", "n_out")]
+    parts = [f"Task {str(first['task']).replace('_', ' ')}"]
+    if all(isinstance(size, int) for size in sizes):
+        n_in, regular, adaptive, n_out = sizes
+        parts.append(f"{n_in} inputs, {regular} regular and {adaptive} adaptive neurons, {n_out} outputs")
+    parts += [f"batch {first['batch']}", str(first["dtype"]), threads_text(runs["threads"])]
+    rate = _object(settings, "optimizer").get("learning_rate")
+    if rate is not None:
+        parts.append(f"learning rate {rate:g}")
+    if settings.get("test_trials") is not None:
+        parts.append(f"{settings['test_trials']} fresh test trials per point")
+    return "; ".join(parts) + "."
 
 
 def _object(settings: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     """A part of the settings; empty where the records lack it."""
     part = settings.get(name)
     return part if isinstance(part, dict) else {}
+
+
+def _ends(part: Part, names: Names) -> Pieces:
+    """Final figures, and where the criterion was met."""
+    rows, metric = part.rows, part.metric
+    last = f"each seed's median over its last {learning.LATE_STEPS} training steps"
+    table = _runners(rows, names, f"Final {metric.name}: median and range over seeds of {last}.")
+    table.count("seeds", "seeds")
+    table.figure(part.figure, "median", heading=f"final {metric.heading}", best_within=["label"])
+    table.span("range", part.figure, "least", "most")
+    table.span("training steps", "step", "least_steps", "most_steps")
+    yield table.figure("train_s", "train_s").build()
+    table = _runners(
+        rows,
+        names,
+        "Until the published stopping criterion (error of a validation batch below 7\u00a0%, then also the"
+        " mean of 8 fresh batches): medians and ranges over the seeds that met it.",
+    )
+    table.text("seeds that met it", _met)
+    table.figure("step", "criterion_step", heading="median training steps", best_within=["label"])
+    table.span("range", "step", "criterion_step_min", "criterion_step_max")
+    table.figure("train_s", "criterion_s", heading="median seconds", best_within=["machine"])
+    yield table.span("range (s)", "train_s", "criterion_s_min", "criterion_s_max").build()
+    unfinished = int(rows["unfinished"].sum())
+    if unfinished:
+        yield Note(
+            f"{unfinished} of {int(rows['seeds'].sum())} runs have no end: interrupted, or still running."
+            " They count as far as they went."
+        )
+    yield from sentences.cautions(int(rows["shared"].sum()), int(rows["diverged"].sum()))
+    if rows["machine"].nunique() > 1:
+        text = "The runs come from several machines, each shown on its own: their seconds do not compare."
+        yield Note(text)
+
+
+def _runners(rows: pd.DataFrame, names: Names, caption: str) -> Builder:
+    table = Builder(rows, caption).text("backend", "label").text("rule", names.rule)
+    return table.text("mode", "mode") if rows["mode"].nunique() > 1 else table
+
+
+def _met(row: Mapping[Any, Any]) -> str:
+    return f"{row['met']} of {row['seeds']}"
+
+
+@section(
+    "compared",
+    "Rules compared",
+    "No two rules were trained and judged at their end: tests between rules, intervals of final figures and"
+    " the time to the stopping criterion are missing. This adds them:",
+    FIGURE,
+)
+def comparison(material: Material) -> Pieces:
+    """A part for each task: `runs` that compare, `points`, and `trials`, what they were judged on."""
+    names = material.names
+    for runs in material.comparisons:
+        task = str(runs["task"].iloc[0])
+        title, figure = task.replace("_", " "), learning.measure(task)
+        points = material.records.points.merge(runs[["file", "rule", "mode", "criterion_step"]], on="file")
+        part = Part(
+            lead=_recipe(runs, names),
+            suffix=f"-{task.replace('_', '-')}",
+            subtitle=f": {title}",
+            runs=runs,
+            points=points.sort_values(["file", "step"]),
+            task=task,
+            figure=figure,
+            metric=METRICS[figure],
+            trials=_trials(task, runs),
+        )
+        yield part
+        ends = learning.over_seeds(runs, ["rule"], "final").sort_values("rule", key=names.order)
+        yield from _rules(part, ends, names)
+        lost = learning.diverged(material.records, runs)
+        lost = lost[lost["experiment"].isin(runs["experiment"])]
+        yield from sentences.cautions(int((runs["timing"] == "shared").sum()), len(lost))
+        tests = learning.pairs(runs, names.look.rules)
+        yield from sentences.compared(ends, tests, part.metric, names.look, title, part.lead)
+        if len(tests):
+            yield from _tests(part, tests, names)
+            continue
+        option = "" if task == TASK_NAME else f" --task {task}"
+        text = "No two rules share two seeds, so that no test between them can be made. This adds them:"
+        yield Commands([f"{FIGURE}{option}"], text)
+
+
+def _trials(task: str, runs: pd.DataFrame) -> str:
+    if task in PROBLEMS and PROBLEMS[task].task.frozen:
+        return "the trials that they were trained on, as the task has no others"
+    counts = sorted({int(count) for count in runs["trials"]})
+    return f"{' or '.join(map(str, counts))} fresh trials that no curve uses"
+
+
+def _recipe(runs: pd.DataFrame, names: Names) -> str:
+    first = runs.iloc[0]
+    settings, batch = first["settings"], int(first["batch"])
+    usual = hyperparameters.published(str(first["task"]), settings, batch)
+    rate = hyperparameters.value(settings, batch, "learning_rate")
+    text = "Published recipe" if usual else "Other settings than published"
+    text += f": batch {batch}" + (f", learning rate {rate:g}" if rate is not None else "")
+    text += f"; {first['last_step']} steps, {first['backend']}, {first['dtype']},"
+    text += f" {threads_text(runs['threads'])}"
+    if len(names.letters) > 1:
+        text += f", machine {names.machine(str(first['machine']))}"
+    return text + "."
+
+
+def _rules(part: Part, ends: pd.DataFrame, names: Names) -> Pieces:
+    table = Builder(
+        ends,
+        f"Final {part.metric.name} on {part.trials}, mean over seeds with its {BAND} bootstrapped interval;"
+        " steps and seconds until half of the seeds met the stopping criterion (Kaplan-Meier: a dash where"
+        " fewer did).",
+    )
+    table.text("rule", names.rule).count("seeds", "seeds")
+    table.figure(part.figure, "mean", heading=f"mean {part.metric.heading}", best_within=[])
+    table.span(f"{BAND} interval", part.figure, "low", "high").span("range", part.figure, "least", "most")
+    table.text("met the criterion", _met)
+    table.figure("step", "half_step", heading="median steps", best_within=[])
+    yield table.figure("train_s", "half_s", heading="median seconds", best_within=[]).build()
+
+
+def _tests(part: Part, tests: pd.DataFrame, names: Names) -> Pieces:
+    table = Builder(
+        tests,
+        f"Between rules, over the same seeds: mean difference of final {part.metric.name}, first minus"
+        f" second, with its {BAND} bootstrapped interval; Wilcoxon's signed-rank test, two-sided and exact,"
+        " and adjusted for all pairs by Holm's method; matched-pairs rank-biserial correlation (+1: the"
+        " first is higher with every seed).",
+    )
+    table.text("first", lambda row: names.look.title(row["first"]))
+    table.text("second", lambda row: names.look.title(row["second"])).count("seeds", "seeds")
+    unit = f" ({sentences.points(part.metric)})" if part.metric.unit else ""
+    table.figure(part.figure, "difference", heading=f"difference{unit}")
+    table.span(f"{BAND} interval", part.figure, "low", "high").figure("p", "p")
+    yield table.figure("p", "adjusted", heading="p, Holm").figure("effect", "rank_biserial").build()

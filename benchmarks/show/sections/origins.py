@@ -5,8 +5,9 @@ from typing import Any
 
 import pandas as pd
 
+from benchmarks.define.hyperparameters import HYPERPARAMETERS
 from benchmarks.judge.sweeps import Sweep
-from benchmarks.show.names import HEADINGS, Names
+from benchmarks.show.names import Names
 from benchmarks.show.tables import Builder, Table
 from benchmarks.store.records import Records
 from benchmarks.store.run_log import DIVERGED
@@ -72,14 +73,15 @@ def lacking(names: Names, sweep: Sweep, rows: pd.DataFrame) -> Table:
     rows = rows.sort_values("rule", key=names.order, kind="stable")
     builder = Builder(rows, "Runs of this sweep that are not recorded to their end.")
     builder.text("rule", names.rule)
-    builder.text("setting", lambda row: setting({} if row["knob"] is None else {row["knob"]: row["value"]}))
+    builder.text("setting", lambda row: setting({} if row["name"] is None else {row["name"]: row["value"]}))
     builder.text("seeds", lambda row: _spans(set(row["seeds"])))
     return builder.build(folded=f"Runs that are not recorded, of seeds {_spans(set(sweep.seeds))}")
 
 
 def setting(turned: Mapping[str, Any]) -> str:
-    """Knobs and values for people."""
-    return ", ".join(f"{HEADINGS[name]} {at:g}" for name, at in turned.items()) or "as published"
+    """Hyperparameters and values for people."""
+    texts = [f"{HYPERPARAMETERS[name].heading} {at:g}" for name, at in turned.items()]
+    return ", ".join(texts) or "as published"
 
 
 def _cluster(row: Mapping[Hashable, Any]) -> str:

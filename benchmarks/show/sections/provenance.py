@@ -1,111 +1,94 @@
-"""The parts on where the records come from: what is missing, machines, unreadable files, commands."""
+"""The sections on where the records come from: what is missing, machines, unreadable files, commands."""
 
 from collections.abc import Hashable, Mapping
 from typing import Any
 
 import pandas as pd
 
-from benchmarks.judge import costs as summary
+from benchmarks.judge import costs
 from benchmarks.show.commands import EXPORT, MEASURE, PARITY, REPORT
+from benchmarks.show.material import Material, Part
 from benchmarks.show.names import Names, threads_text
-from benchmarks.show.sections.section import Section
+from benchmarks.show.section import Commands, Note, Pieces, section
 from benchmarks.show.tables import Builder, Table
-from benchmarks.store.records import Records
 
 
-class Provenance:
-    """Tabulates what a reader must know to trust and to repeat the comparison."""
+@section("incomplete", "Unavailable and failed cases")
+def incomplete(material: Material) -> Pieces:
+    """What lacks a figure, and why."""
+    rows, names = costs.incomplete(material.records), material.names
+    if rows.empty:
+        return
+    yield Part()
+    rows = names.labelled(rows).sort_values(["label", "rule"], key=names.order)
+    table = names.case(Builder(rows, "Cases of the newest run without a figure, and why."))
+    table.count("steps", "n_steps").text("status", "status")
+    table.text("reason", lambda row: " ".join(str(row["reason"] or "not given").split()), long=True)
+    yield table.build()
 
-    def __init__(self, records: Records, names: Names) -> None:
-        self._records = records
-        self._names = names
 
-    def sections(self) -> list[Section]:
-        """All of them; without what is empty."""
-        found = (self._incomplete(), self._machines(), self._unreadable(), self._reproduce())
-        return [section for section in found if section is not None]
+@section("machines", "Machines and versions")
+def machines(material: Material) -> Pieces:
+    """What the records were made on."""
+    threads = pd.concat([material.records.runs["threads"], material.records.measurements["threads"]])
+    threads = threads[threads != "unknown"]
+    yield Part(lead=f"CPU threads asked for: {threads_text(threads)}." if len(threads) else "")
+    rows = material.records.environments
+    yield _hardware(rows.drop_duplicates("machine"), material.names)
+    yield _software(rows, material.names)
 
-    def _incomplete(self) -> Section | None:
-        rows = summary.incomplete(self._records)
-        if rows.empty:
-            return None
-        rows = self._names.labelled(rows).sort_values(["label", "rule"], key=self._names.order)
-        table = Builder(rows, "Cases of the newest run without a figure, and why.")
-        self._names.case(table)
-        table.count("steps", "n_steps").text("status", "status")
-        table.text("reason", lambda row: " ".join(str(row["reason"] or "not given").split()), long=True)
-        return Section("incomplete", "Unavailable and failed cases", tables=[table.build()])
 
-    def _machines(self) -> Section:
-        rows = self._records.environments
-        threads = pd.concat([self._records.runs["threads"], self._records.measurements["threads"]])
-        threads = threads[threads != "unknown"]
-        asked = f"CPU threads asked for: {threads_text(threads)}." if len(threads) else ""
-        return Section(
-            "machines",
-            "Machines and versions",
-            lead=asked,
-            tables=[self._hardware(rows.drop_duplicates("machine")), self._software(rows)],
-        )
+def _hardware(rows: pd.DataFrame, names: Names) -> Table:
+    table = Builder(rows, "Where the records were made. Figures of different machines are never compared.")
+    table.text("machine", lambda row: f"{names.letters[row['machine']]} ({row['machine'][:8]})")
+    table.text("processor", "processor", long=True)
+    table.text("cores", "cores").text("memory", _gibibytes)
+    if rows["accelerators"].map(len).any():
+        table.text("accelerators", lambda row: ", ".join(map(str, row["accelerators"])) or "–")
+    return table.text("system", "system").build()
 
-    def _hardware(self, rows: pd.DataFrame) -> Table:
-        table = Builder(
-            rows, "Where the records were made. Figures of different machines are never compared."
-        )
-        table.text("machine", lambda row: f"{self._names.letters[row['machine']]} ({row['machine'][:8]})")
-        table.text("processor", "processor", long=True)
-        table.text("cores", "cores").text("memory", _gibibytes)
-        if rows["accelerators"].map(len).any():
-            table.text("accelerators", lambda row: ", ".join(map(str, row["accelerators"])) or "–")
-        return table.text("system", "system").build()
 
-    def _software(self, rows: pd.DataFrame) -> Table:
-        """One row for all commits that were measured with the same versions."""
-        rows = rows.assign(
-            machine=rows["machine"].map(self._names.machine),
-            python=rows["python"].fillna("–"),
-            commit=[_commit(row) for row in rows.to_dict("records")],
-            versions=[", ".join(f"{k} {v}" for k, v in sorted(of.items())) for of in rows["versions"]],
-        )
-        joined = rows.groupby(["machine", "python", "versions"], sort=False)[["source", "commit"]].agg(
-            _joined
-        )
-        table = Builder(joined.reset_index(), "Versions, and the commits that were measured with them.")
-        table.text("machine", "machine").text("used for", "source", long=True)
-        table.text("commit", "commit", long=True).text("Python", "python")
-        return table.text("versions", "versions", long=True).build()
+def _software(rows: pd.DataFrame, names: Names) -> Table:
+    """One row for all commits that were measured with the same versions."""
+    rows = rows.assign(
+        machine=rows["machine"].map(names.machine),
+        python=rows["python"].fillna("–"),
+        commit=[_commit(row) for row in rows.to_dict("records")],
+        versions=[", ".join(f"{k} {v}" for k, v in sorted(of.items())) for of in rows["versions"]],
+    )
+    joined = rows.groupby(["machine", "python", "versions"], sort=False)[["source", "commit"]].agg(_joined)
+    table = Builder(joined.reset_index(), "Versions, and the commits that were measured with them.")
+    table.text("machine", "machine").text("used for", "source", long=True)
+    table.text("commit", "commit", long=True).text("Python", "python")
+    return table.text("versions", "versions", long=True).build()
 
-    def _unreadable(self) -> Section | None:
-        if not self._records.unreadable:
-            return None
-        frame = pd.DataFrame([vars(file) for file in self._records.unreadable])
-        table = (
-            Builder(frame, "These are not part of the report.")
-            .text("file", "file", long=True)
-            .text("what", "what", long=True)
-        )
-        return Section("problems", "Files that could not be read in full", tables=[table.build()])
 
-    def _reproduce(self) -> Section:
-        runs, measured = self._records.runs, self._records.measurements
-        own = measured[~summary.of_asv(measured)]
-        unknown = [
-            f"{count} {noun}{'' if count == 1 else 's'}"
-            for count, noun in (
-                (int(runs["command"].isna().sum()), "training run"),
-                (int(own["command"].isna().sum()), "measurement"),
-            )
-            if count
-        ]
-        return Section(
-            "reproduce",
-            "How to reproduce",
-            lead="From a checkout of the commit above, with the package versions above installed. Records "
-            "are described in results/README.md; raw samples are kept there. The last command writes them as"
-            " tables for pandas, R or DuckDB.",
-            commands=[*_trained(runs), *_measured(own, measured), PARITY, REPORT, EXPORT],
-            notes=[f"The commands of {' and '.join(unknown)} are not recorded."] if unknown else [],
-        )
+@section("problems", "Files that could not be read in full")
+def unreadable(material: Material) -> Pieces:
+    """Which, and why."""
+    if material.records.unreadable:
+        yield Part()
+        frame = pd.DataFrame([vars(file) for file in material.records.unreadable])
+        table = Builder(frame, "These are not part of the report.")
+        yield table.text("file", "file", long=True).text("what", "what", long=True).build()
+
+
+@section("reproduce", "How to reproduce")
+def reproduce(material: Material) -> Pieces:
+    """The commands that made the records."""
+    yield Part(
+        lead="From a checkout of the commit above, with the package versions above installed. Records are"
+        " described in results/README.md; raw samples are kept there. The last command writes them as tables"
+        " for pandas, R or DuckDB."
+    )
+    runs, measured = material.records.runs, material.records.measurements
+    own = measured[~costs.of_asv(measured)]
+    yield Commands([*_trained(runs), *_measured(own, measured), PARITY, REPORT, EXPORT])
+    counts = {"training run": int(runs["command"].isna().sum())}
+    counts["measurement"] = int(own["command"].isna().sum())
+    unknown = [f"{count} {noun}{'s' * (count > 1)}" for noun, count in counts.items() if count]
+    if unknown:
+        yield Note(f"The commands of {' and '.join(unknown)} are not recorded.")
 
 
 _TRAINING = (("train",), ("figure",), ("sweep",), ("figure", "--tuned"))

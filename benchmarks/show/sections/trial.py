@@ -1,27 +1,27 @@
-"""The part on what a network does: the picture that `raster` drew into the report's folder, if it did."""
+"""The section on what a network does: the picture that `raster` drew into the report's folder, if it did."""
 
 import base64
 from html import escape
-from pathlib import Path
 
 from benchmarks.show.commands import RASTER
 from benchmarks.show.figures.svg import Picture
-from benchmarks.show.sections.section import Section
+from benchmarks.show.material import Material, Part
+from benchmarks.show.section import Commands, Pieces, section
 
 _STEM = "raster"
+_CAPTION = "Input, spikes of the recurrent neurons, and readout of single trials; the title says of which."
 _DESCRIPTION = "Raster plots of a trial: input spikes, spikes of the recurrent neurons, and the readout."
 
 
-def sections(folder: Path) -> list[Section]:
-    """One, with the picture or with the command that draws it."""
-    section = Section("trial", "What a network does in a trial")
-    path = folder / f"{_STEM}.png"
+@section("trial", "What a network does in a trial")
+def trial(material: Material) -> Pieces:
+    """The picture, or the command that draws it into the report's folder."""
+    yield Part()
+    path = material.folder / f"{_STEM}.png"
     if not path.exists():
-        section.missing = "No trial was drawn. This draws one, which the next report shows:"
-        section.commands = [f"{RASTER} --out {path}"]
-        return [section]
+        text = "No trial was drawn. This draws one, which the next report shows:"
+        yield Commands([f"{RASTER} --out {path}"], text)
+        return
     image = base64.b64encode(path.read_bytes()).decode()
     inline = f'<img src="data:image/png;base64,{image}" alt="{escape(_DESCRIPTION)}">'
-    caption = "Input, spikes of the recurrent neurons, and readout of single trials; the title says of which."
-    section.pictures = [Picture(_STEM, caption, _DESCRIPTION, inline, tips="[]", suffix=".png")]
-    return [section]
+    yield Picture(_STEM, _CAPTION, _DESCRIPTION, inline, tips="[]", suffix=".png")

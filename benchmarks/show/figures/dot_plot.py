@@ -4,12 +4,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from benchmarks.define.metrics import METRICS, Metric
 from benchmarks.show.figures import style
-from benchmarks.show.figures.drawing import Drawing, styled
-from benchmarks.show.figures.parts import WIDTH, Titles, log_axis, present
+from benchmarks.show.figures.axes import WIDTH, key, log_axis, mode_keys, mode_mark, named_lines, present
+from benchmarks.show.figures.figure import Drawing
 from benchmarks.show.figures.style import Look
 
 _LEFT = 1.35  # inches for the labels
@@ -17,13 +16,11 @@ _FIGURE, _SECOND = 0.95, 0.75  # inches for the figures beside a panel, and for 
 _GAP, _TOP, _BOTTOM = 0.36, 0.62, 0.48
 
 
-@styled
 def dots(
     rows: pd.DataFrame,
     column: str,
     metric: Metric,
     look: Look,
-    titles: Titles,
     *,
     spread: tuple[str, str] | None = None,
     samples: pd.DataFrame | None = None,
@@ -41,10 +38,10 @@ def dots(
         second: a metric and column of `rows` to print beside the figure; where NaN, nothing.
     """
     rules = [rule for rule in look.rules if rule in set(rows["rule"])]
-    panels = [rows[rows["rule"] == rule] for rule in rules]
-    labels = [present(panel) for panel in panels]
+    parts = [rows[rows["rule"] == rule] for rule in rules]
+    labels = [present(part) for part in parts]
     # A rule that has one mode only needs no room beside it.
-    modes = [[mode for mode in look.modes if mode in set(panel["mode"])] for panel in panels]
+    modes = [[mode for mode in look.modes if mode in set(part["mode"])] for part in parts]
     heights = [(0.17 + 0.13 * len(own)) * len(here) + 0.12 for here, own in zip(labels, modes, strict=True)]
     right = _FIGURE + (0.0 if second is None or rows[second].isna().all() else _SECOND)
     height = _TOP + sum(heights) + _GAP * (len(rules) - 1) + _BOTTOM
@@ -54,7 +51,7 @@ def dots(
         + ([] if samples is None else [samples["step_s"]])
     )
     at = _TOP
-    for index, (rule, panel) in enumerate(zip(rules, panels, strict=True)):
+    for index, (rule, part) in enumerate(zip(rules, parts, strict=True)):
         box = (
             _LEFT / WIDTH,
             1.0 - (at + heights[index]) / height,
@@ -64,13 +61,13 @@ def dots(
         at += heights[index] + _GAP
         ax = drawing.figure.add_axes(box)
         log_axis(ax, values * metric.scale)
-        _frame(ax, labels[index])
-        ax.set_title(titles.get(rule, rule), color=look.colour(rule), pad=4)
+        named_lines(ax, labels[index])
+        ax.set_title(look.title(rule), color=look.colour(rule), pad=4)
         if index < len(rules) - 1:
             ax.tick_params(axis="x", which="both", length=0, labelbottom=False)
         else:
             ax.set_xlabel(metric.heading + ", logarithmic")
-        for _, row in panel.iterrows():
+        for _, row in part.iterrows():
             mode = str(row["mode"])
             y = labels[index].index(row["label"]) + _offset(modes[index], mode)
             if samples is not None:
@@ -81,35 +78,33 @@ def dots(
                 ax.plot([row[reference] * metric.scale], [y], "|", color=style.MUTED, markersize=7, mew=1.4)
             if pd.isna(row[column]):
                 continue
+            text = f"{row['label']}, {look.title(rule)}, {mode}: {metric.quantity(row[column])}"
             if spread is not None:
                 ends = [row[name] * metric.scale for name in spread]
                 ax.plot(
                     ends, [y, y], color=look.colour(rule), linewidth=3.2, alpha=0.45, solid_capstyle="butt"
                 )
-            _mark(ax, row[column] * metric.scale, y, look, rule, mode)
-            _figure(ax, y, metric.quantity(row[column]), right - 0.06)
-            text = f"{row['label']}, {titles.get(rule, rule)}, {mode}: {metric.quantity(row[column])}"
-            if spread is not None:
                 low, high = (metric.format(row[name]) for name in spread)
                 text += f" (quartiles {low}–{high})"
+            mode_mark(ax, row[column] * metric.scale, y, look, (rule, mode), 6.5, 1.5)
+            _figure(ax, y, metric.quantity(row[column]), right - 0.06)
             if second is not None and pd.notna(row[second]):
                 _figure(ax, y, METRICS[second].quantity(row[second]), right - _FIGURE - 0.04)
                 text += f"; {METRICS[second].quantity(row[second])} {METRICS[second].name}"
             drawing.tip(ax, row[column] * metric.scale, y, text)
-    extra = [] if reference is None else [(METRICS[reference].name, "|")]
-    extra += [] if samples is None else [("one sample", ".")]
-    _legend(drawing.figure, look, rows, extra)
+    keys = mode_keys(look, rows, markersize=6, mew=1.4)
+    keys += [] if reference is None else [key(METRICS[reference].name, "|", markersize=6, mew=1.2)]
+    keys += [] if samples is None else [key("one sample", ".", markersize=6, mew=1.2)]
+    drawing.figure.legend(
+        handles=keys,
+        loc="upper left",
+        bbox_to_anchor=(0.0, 1.0),
+        ncols=6,
+        columnspacing=1.4,
+        handletextpad=0.3,
+        borderaxespad=0.2,
+    )
     return drawing
-
-
-def _frame(ax: Axes, labels: list[str]) -> None:
-    ax.set_ylim(len(labels) - 0.5, -0.5)
-    ax.set_yticks(range(len(labels)), labels)
-    ax.tick_params(axis="y", length=0)
-    ax.spines["left"].set_visible(False)
-    ax.grid(visible=True, axis="x")
-    for y in range(len(labels)):
-        ax.axhline(y, color=style.GRID, linewidth=0.7, zorder=0)
 
 
 def _figure(ax: Axes, y: float, text: str, inches: float) -> None:
@@ -129,41 +124,3 @@ def _figure(ax: Axes, y: float, text: str, inches: float) -> None:
 def _offset(modes: list[str], mode: str) -> float:
     """Where in its label's line a mode lies: above or below the middle."""
     return (modes.index(mode) - (len(modes) - 1) / 2.0) * 0.42
-
-
-def _mark(ax: Axes, x: float, y: float, look: Look, rule: str, mode: str) -> None:
-    # Filled for the first mode only: shape and filling tell modes apart without colour.
-    colour = look.colour(rule)
-    face = colour if look.modes.index(mode) == 0 else style.PAPER
-    ax.plot([x], [y], look.mode_marker(mode), color=colour, markerfacecolor=face, markersize=6.5, mew=1.5)
-
-
-def _legend(fig: Figure, look: Look, rows: pd.DataFrame, extra: list[tuple[str, str]]) -> None:
-    handles = [
-        Line2D(
-            [],
-            [],
-            color=style.INK,
-            linestyle="none",
-            marker=look.mode_marker(mode),
-            markerfacecolor=style.INK if index == 0 else style.PAPER,
-            markersize=6,
-            mew=1.4,
-            label=mode,
-        )
-        for index, mode in enumerate(look.modes)
-        if mode in set(rows["mode"])
-    ]
-    handles += [
-        Line2D([], [], color=style.MUTED, linestyle="none", marker=marker, markersize=6, mew=1.2, label=name)
-        for name, marker in extra
-    ]
-    fig.legend(
-        handles=handles,
-        loc="upper left",
-        bbox_to_anchor=(0.0, 1.0),
-        ncols=6,
-        columnspacing=1.4,
-        handletextpad=0.3,
-        borderaxespad=0.2,
-    )

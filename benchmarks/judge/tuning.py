@@ -1,0 +1,108 @@
+"""Runs along the values of a hyperparameter, and each rule at the setting that is best for it."""
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.define.problem import PROBLEMS
+from benchmarks.judge import statistics
+from benchmarks.judge.hyperparameters import FRESH, TUNED, published, value
+from benchmarks.judge.learning import diverged, measure
+from benchmarks.store.records import Records
+
+VALIDATION_STEPS = 100
+"""Settings are compared by the mean of the points of this many steps, up to where all runs go."""
+
+
+def validated(records: Records, rows: pd.DataFrame) -> pd.DataFrame:
+    """`rows` with `figure`: the mean of each run's points over the same `VALIDATION_STEPS` steps.
+
+    Points are of fresh trials that the final judgement does not use: settings are selected by them.
+    """
+    last = int(rows["last_step"].min())
+    points = records.points[records.points["file"].isin(rows["file"])]
+    points = points[(points["step"] <= last) & (points["step"] > last - VALIDATION_STEPS)]
+    column = measure(str(rows["task"].iloc[0]))
+    return rows.assign(figure=rows["file"].map(points.groupby("file")[column].mean()), until=last)
+
+
+def along(records: Records, rows: pd.DataFrame, name: str) -> pd.DataFrame:
+    """The runs of one task of which one hyperparameter alone may be other than published, at several values.
+
+    Columns: those of `validated`; value, of that one. Empty where there is one value only.
+    """
+    usual = [
+        published(row["task"], row["settings"], row["batch"], (name,))
+        and value(row["settings"], row["batch"], name) is not None
+        for row in rows[["task", "settings", "batch"]].to_dict("records")
+    ]
+    rows = rows[np.array(usual, bool) & (rows["seed"] < FRESH).to_numpy(bool)]
+    rows = rows.assign(
+        value=[
+            float(value(row["settings"], row["batch"], name))
+            for row in rows[["settings", "batch"]].to_dict("records")
+        ]
+    )
+    if rows["value"].nunique() < 2:
+        return rows.iloc[:0]
+    most = rows.groupby(["backend", "mode", "device"])["file"].count().idxmax()
+    rows = rows[(rows[["backend", "mode", "device"]] == list(most)).all(axis=1)]  # pyright: ignore
+    return validated(records, rows) if rows["value"].nunique() > 1 else rows.iloc[:0]
+
+
+def tuned(records: Records, rows: pd.DataFrame) -> pd.DataFrame:
+    """A row per rule of one task: the setting that is best on even seeds, judged on all others.
+
+    Of the even seeds, those that the most settings have: the published one has those of other runs as well.
+
+    Whoever picks the best of many by the figures that are then shown finds too good ones: so other seeds, and
+    trials that did not select, are shown. A setting with which any seed diverged is not selected.
+
+    Columns: rule; values, of `TUNED`; is_published; published and tuned, the mean final figure, each with the
+    ends of its interval (_low, _high); seeds, that have both; difference, low and high; tried, settings.
+    """
+    task = str(rows["task"].iloc[0])
+    rows = rows[
+        [
+            published(task, row["settings"], row["batch"], TUNED)
+            for row in rows[["settings", "batch"]].to_dict("records")
+        ]
+    ]
+    if rows["experiment"].nunique() < 2:
+        return pd.DataFrame()
+    rows = validated(records, rows)
+    lost = diverged(records, rows)
+    higher = PROBLEMS[task].task.measure.higher_is_better
+    found = []
+    for rule, part in rows.groupby("rule", sort=False):
+        usual = [published(task, row["settings"], row["batch"]) for row in part.to_dict("records")]
+        base = part[usual]
+        selecting = part[(part["seed"] % 2 == 0) & (part["seed"] < FRESH)]
+        # nor is a setting the best by those of its seeds that it did not make diverge
+        selecting = selecting[~selecting["experiment"].isin(lost.loc[lost["rule"] == rule, "experiment"])]
+        if base.empty or selecting["experiment"].nunique() < 2:
+            continue
+        tried_on = selecting.groupby("seed")["experiment"].nunique()
+        selecting = selecting[selecting["seed"].isin(tried_on.index[tried_on == tried_on.max()])]
+        means = selecting.groupby("experiment")["figure"].mean()
+        best = means.idxmax() if higher else means.idxmin()
+        chosen = part[part["experiment"] == best]
+        first = chosen.iloc[0]
+        shown = [
+            one[(one["seed"] % 2 == 1) | (one["seed"] >= FRESH)].groupby("seed")["final"].mean()
+            for one in (base, chosen)
+        ]
+        both = pd.concat(shown, axis=1, keys=["published", "tuned"]).dropna()
+        low, high = statistics.interval((both["tuned"] - both["published"]).to_numpy(float))
+        ends = {name: statistics.interval(both[name].to_numpy(float)) for name in both}
+        found.append(
+            {
+                **{"rule": str(rule), "is_published": best == base["experiment"].iloc[0]},
+                "values": {name: value(first["settings"], int(first["batch"]), name) for name in TUNED},
+                **{"published": both["published"].mean(), "tuned": both["tuned"].mean(), "seeds": len(both)},
+                "difference": (both["tuned"] - both["published"]).mean(),
+                **{"low": float(low), "high": float(high), "tried": int(means.size)},
+                **{f"{name}_low": float(low) for name, (low, _) in ends.items()},
+                **{f"{name}_high": float(high) for name, (_, high) in ends.items()},
+            }
+        )
+    return pd.DataFrame(found)

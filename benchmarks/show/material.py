@@ -1,0 +1,57 @@
+"""What all parts of the report are made of: records, names for what they hold, and tables of them."""
+
+from functools import cached_property
+from pathlib import Path
+from types import SimpleNamespace
+
+import pandas as pd
+
+from benchmarks.judge import costs, learning
+from benchmarks.show.names import Names
+from benchmarks.store.records import Records
+
+
+class Material:
+    """Of one report.
+
+    Attributes:
+        records: as read.
+        names: of rules, backends and machines, and their order.
+        folder: where the report is written.
+    """
+
+    def __init__(self, records: Records, folder: Path) -> None:
+        self.records = records
+        self.names = Names(records)
+        self.folder = folder
+
+    @cached_property
+    def costs(self) -> pd.DataFrame:
+        """Of `costs.costs`."""
+        return costs.costs(self.records)
+
+    @cached_property
+    def ended(self) -> pd.DataFrame:
+        """Of `learning.ended`."""
+        return learning.ended(self.records)
+
+    @cached_property
+    def judged(self) -> pd.DataFrame:
+        """Of `learning.judged`."""
+        return learning.judged(self.records)
+
+    @cached_property
+    def comparisons(self) -> list[pd.DataFrame]:
+        """Of `learning.main`, those that have several rules."""
+        return [part for part in learning.main(self.judged) if part["rule"].nunique() > 1]
+
+
+class Part(SimpleNamespace):
+    """Begins a section: its `lead`, which has the conditions, and whatever its figures are drawn from.
+
+    Sections of one kind are told apart by `suffix`, in their links and files, and by `subtitle`.
+    """
+
+    lead: str = ""
+    suffix: str = ""
+    subtitle: str = ""

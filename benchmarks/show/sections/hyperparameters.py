@@ -1,0 +1,182 @@
+"""The sections on settings: accuracy by the difficulty of the task, and each rule at its best setting."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from benchmarks.define.hyperparameters import HYPERPARAMETERS
+from benchmarks.define.metrics import METRICS
+from benchmarks.define.problem import TASK_NAME
+from benchmarks.judge import learning, sweeps, tuning
+from benchmarks.judge.hyperparameters import DIFFICULTY, TUNED
+from benchmarks.show.commands import FIGURE, SWEEP
+from benchmarks.show.material import Material, Part
+from benchmarks.show.names import Names
+from benchmarks.show.section import Commands, Note, Pieces, section
+from benchmarks.show.sections import origins
+from benchmarks.show.tables import BAND, Builder, Table
+from benchmarks.store.run_log import DIVERGED
+
+_FEW = 5
+"""Seeds that a tuned setting should be shown on at least."""
+
+
+@section(
+    "difficulty",
+    "Difficulty of the task",
+    "Rules were not trained with several cues and delays here. This does it:",
+    f"{SWEEP} --preset difficulty",
+)
+def difficulty(material: Material) -> Pieces:
+    """A part for each task that was made harder."""
+    for task, rows in material.judged.groupby("task", sort=False):
+        part = _part(material, str(task), rows, DIFFICULTY)
+        if part is not None:
+            yield part
+            yield _figures(part, material.names)
+            yield from _runs(material, part, "difficulty")
+
+
+@section(
+    "knobs",
+    "Settings: published and tuned",
+    "Rules were not trained with several learning rates and other settings here. This does it:",
+    f"{SWEEP} --preset knobs",
+)
+def knobs(material: Material) -> Pieces:
+    """A part for each task whose hyperparameters were swept; `tuned` has each rule's best setting."""
+    for task, rows in material.judged.groupby("task", sort=False):
+        part = _part(material, str(task), rows, TUNED)
+        if part is not None:
+            best = tuning.tuned(material.records, rows)
+            part.tuned = best if best.empty else best.sort_values("rule", key=material.names.order)
+            yield part
+            yield _figures(part, material.names)
+            yield from _tuned(part, material.names)
+            yield from _runs(material, part, "knobs")
+
+
+def _part(material: Material, task: str, rows: pd.DataFrame, names: tuple[str, ...]) -> Part | None:
+    """What runs of a task along hyperparameters show: `panels` of (heading, runs, the published value)."""
+    panels = []
+    for name in names:
+        along = tuning.along(material.records, rows, name)
+        if len(along):
+            usual = sweeps.usual(task, name)
+            usual = usual if (along["value"] == usual).any() else None
+            panels.append((HYPERPARAMETERS[name].heading, along, usual))
+    if not panels:
+        return None
+    every = pd.concat([along for _, along, _ in panels])
+    counts = sorted(every.groupby(["rule", "experiment"])["seed"].nunique().unique())
+    compared = pd.concat(learning.main(material.judged))
+    compared = set(compared.loc[compared["task"] == task, "rule"])
+    figure, first = learning.measure(task), task == TASK_NAME
+    return Part(
+        lead=f"{every['file'].nunique()} runs, {' or '.join(map(str, counts))} seeds for each setting of a"
+        " rule; one setting is changed at a time, the others are as published. Where the runs come from is in"
+        " a table below.",
+        suffix="" if first else f"-{task.replace('_', '-')}",
+        subtitle="" if first else f": {task.replace('_', ' ')}",
+        task=task,
+        figure=figure,
+        metric=METRICS[figure],
+        names=names,
+        panels=panels,
+        headings=", ".join(heading for heading, *_ in panels),
+        lasts=" or ".join(map(str, sorted({int(last) for last in every["until"]}))),
+        members=sweeps.members(material.records, task, names, every),
+        rules=tuple(rule for rule in material.names.look.rules if rule in compared),
+    )
+
+
+def _figures(part: Part, names: Names) -> Table:
+    found = [
+        {
+            **{"setting": heading, "value": value, "rule": rule, "usual": value == usual},
+            **{"mean": group["figure"].mean(), "least": group["figure"].min(), "most": group["figure"].max()},
+            "seeds": group["seed"].nunique(),
+        }
+        for heading, rows, usual in part.panels
+        for (value, rule), group in rows.groupby(["value", "rule"], sort=True)
+    ]
+    frame = pd.DataFrame(found).sort_values(["rule"], key=names.order, kind="stable")
+    frame = frame.sort_values(["setting", "value"], kind="stable")
+    table = Builder(frame, "The figures behind the plot, and the range over seeds.")
+    table.text("setting", "setting")
+    table.text("value", lambda row: f"{row['value']:g}" + " (published)" * bool(row["usual"]))
+    table.text("rule", names.rule).count("seeds", "seeds")
+    table.figure(part.figure, "mean").span("range", part.figure, "least", "most")
+    return table.build(folded="Figures of each setting")
+
+
+def _tuned(part: Part, names: Names) -> Pieces:
+    """Each rule at the published and at its best setting."""
+    tuned = part.tuned
+    has = set(tuned["rule"]) if len(tuned) else set()
+    without = ", ".join(names.look.title(rule) for rule in part.rules if rule not in has)
+    if without:
+        yield Note(f"No tuned setting of {without}: two settings with even seeds are needed to select one.")
+    if tuned.empty:
+        return
+    table = Builder(
+        tuned,
+        "Each rule at its own best setting: selected by the mean of the even seeds' points, and shown on the"
+        f" other seeds' final trials. Final {part.metric.heading} at the published and the tuned setting, and"
+        f" the mean difference over the same seeds with its {BAND} bootstrapped interval.",
+    )
+    table.text("rule", names.rule).count("settings tried", "tried")
+    table.text("tuned setting", lambda row: origins.setting(_changed(part.task, row["values"])), long=True)
+    table.count("seeds shown", "seeds")
+    for name in ("published", "tuned", "difference"):
+        table.figure(part.figure, name, heading=name)
+    yield table.span(f"{BAND} interval", part.figure, "low", "high").build()
+    if int(tuned["seeds"].min()) < _FEW:
+        option = "" if part.task == TASK_NAME else f" --task {part.task}"
+        yield Note(
+            "Few seeds have both settings and did not select one. This trains both with 10 seeds that no"
+            f" sweep has: {FIGURE}{option} --tuned"
+        )
+
+
+def _changed(task: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Those that are not as published."""
+    return {name: at for name, at in values.items() if at is not None and at != sweeps.usual(task, name)}
+
+
+def _runs(material: Material, part: Part, preset: str) -> Pieces:
+    """Where the runs come from, and what lacks."""
+    names, members = material.names, part.members
+    turned = {name for row in members["turned"] for name in row}
+    untouched = [name for name in part.names if name not in turned]
+    untouched = [name for name in untouched if sweeps.usual(part.task, name) is not None]
+    if untouched:
+        which = " or ".join(HYPERPARAMETERS[name].heading for name in untouched)
+        yield Note(f"No run turns {which}; {SWEEP} --preset {preset} does.")
+    lost = members[members["end"] == DIVERGED].to_dict("records")
+    counts = Counter(f"{names.rule(row)}, {origins.setting(row['turned'])}" for row in lost)
+    where = "; ".join(f"{text}: {count} seed{'s' * (count > 1)}" for text, count in counts.items())
+    if where:
+        yield Note(f"Diverged, as the loss became NaN or infinite, and not in the plot: {where}.")
+    yield from map(Note, origins.retried(names, members))
+    yield origins.table(material.records, names, members)
+    for sweep, rows in sweeps.planned(members, part.rules):
+        lacks = sweeps.lacking(sweep, rows)
+        if len(lacks):
+            yield origins.lacking(names, sweep, lacks)
+            yield _adding(sweep, rows, lacks)
+
+
+def _adding(sweep: sweeps.Sweep, rows: pd.DataFrame, lacks: pd.DataFrame) -> Commands:
+    """What adds the runs that a sweep lacks."""
+    count = int(lacks["seeds"].map(len).sum())
+    total = len(sweep.settings) * len(sweep.rules) * len(sweep.seeds)
+    text = f"{count} of {total} runs of a sweep are missing, which the last table names."
+    commands = sweeps.commands(rows)
+    if not commands:
+        return Commands([], f"{text} The command of that sweep is not recorded.")
+    others = ",".join(sorted(set(lacks["rule"]) - set(rows["rule"])))
+    adds = f"those of its own rules, and with --rule {others} the others" if others else "them"
+    return Commands(commands, f"{text} This adds {adds}; what is recorded is skipped:")
