@@ -1,7 +1,7 @@
 """What a metric is: its column, name, unit, direction; how it is printed, recorded, measured and judged.
 
-`metrics.METRICS` has them all. A plug-in adds one by an instance of `Metric` at its top level, for which it
-imports this module: so this one imports no table that plug-ins extend.
+`metrics.METRICS` has them all. A plug-in adds one by an instance of `Metric` at its top level,
+and imports this module: so this one imports no table that plug-ins extend.
 """
 
 import math
