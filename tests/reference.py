@@ -218,8 +218,10 @@ def gradients(
 ) -> tuple[impl.Gradients, Trace]:
     """Gradients of one of the rules, and the trace that they are of."""
     trace = forward(network, weights, x)
-    if rule in ("bptt", "bptt_detached"):
-        return bptt(network, objective, weights, x, targets, trace, reset=rule == "bptt"), trace
+    if rule.startswith("bptt"):
+        sent = weights.feedback if rule.endswith("_random") else weights.w_out
+        reset = rule != "bptt_detached"
+        return bptt(network, objective, weights, x, targets, trace, reset=reset, feedback=sent), trace
     feedback = {
         "eprop_symmetric": weights.w_out,
         "eprop_random": weights.feedback,

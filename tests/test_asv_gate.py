@@ -57,7 +57,7 @@ _unchanged = Learner.step
 
 
 def _step(self, loaded):
-    with self._threads():
+    with self._engine._threads():
         ballast = np.ones(2**21)  # 16 MiB, where a step takes 6
         metrics = _unchanged(self, loaded)
     assert ballast[-1] == 1.0

@@ -78,6 +78,8 @@ np.testing.assert_array_equal(activity.spikes, trace.z > 0)
 np.testing.assert_allclose(activity.readout, trace.y, rtol=1e-12, atol=1e-15)
 launches.CHUNK = 4
 check(problem("squared_error"), "eprop_random", "online")
+rules.register(cases.NEW_RULE)
+check(problem(), cases.NEW_RULE.name)
 """)
 
 

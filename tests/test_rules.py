@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 import reference
 from cases import BACKENDS, assert_gradients, problem
+from cases import NEW_RULE as NEW
 
 import implementations as impl
 from implementations import rules
 from implementations.interface import Parts
 from implementations.rules import Rule
-
-NEW = Rule("bptt_random", "BPTT, random feedback", True, True, "fixed", ("adjoint",))
 
 
 @pytest.fixture

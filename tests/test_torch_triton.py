@@ -113,6 +113,8 @@ check(p, "eprop_adaptive", "online")
 check(other, "bptt")
 check(other, "eprop_random", "online")
 check(p, "bptt", dtype="float32", bound=1e-5)
+rules.register(cases.NEW_RULE)
+check(p, cases.NEW_RULE.name)
 """)
 
 
