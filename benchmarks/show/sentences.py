@@ -1,6 +1,7 @@
 """What the report says in sentences: what to pick, what was found, and what to know of it.
 
-The figures in them are computed from the records by `judge`, and no more is said than they show.
+The figures in them are computed from the records by `judge`, and no more is said than they show. `look` has
+the titles of rules; `where` are the conditions, as a sentence; all rows have `label`, who ran.
 """
 
 from collections.abc import Iterator, Mapping
@@ -24,9 +25,7 @@ def speed(rows: pd.DataFrame, look: Look, where: str) -> Iterator[Pick | Finding
     """Which backend is the fastest with each rule, and what rules and another system cost against that.
 
     Args:
-        rows: of `costs.costs`, one run and workload, one system, with `label`.
-        look: has the titles of rules.
-        where: the conditions, as a sentence.
+        rows: of `costs.costs`, one run, workload and system.
     """
     rows = rows[rows["median_s"].notna()]
     if rows.empty:
@@ -61,14 +60,16 @@ def speed(rows: pd.DataFrame, look: Look, where: str) -> Iterator[Pick | Finding
         )
     against = rows[rows["speedup"].notna()].sort_values("speedup")
     if len(against):
-        ends = [against.iloc[-1], against.iloc[0]][: len(against)]
-        parts = [
-            f"{METRICS['speedup'].format(row['speedup'])}{which} on {_who(row, rows)} with"
-            f" {look.title(row['rule'])}"
-            for row, which in zip(ends, (" as fast", ""), strict=False)
-        ]
-        text = "Against the BrainPy notebook's step of such a rule, timed in the same run: "
-        yield Finding(f"{text}{', '.join(parts)}.")
+        ratio, text = (
+            METRICS["speedup"].format,
+            "Against the BrainPy notebook's step of such a rule, timed in",
+        )
+        first, last = against.iloc[-1], against.iloc[0]
+        text += f" the same run: {ratio(first['speedup'])} as fast on {_who(first, rows)} with"
+        text += f" {look.title(first['rule'])}"
+        if len(against) > 1:
+            text += f", {ratio(last['speedup'])} on {_who(last, rows)} with {look.title(last['rule'])}"
+        yield Finding(f"{text}.")
 
 
 def _next(first: pd.Series, second: pd.Series) -> str:
@@ -87,10 +88,8 @@ def memory(rows: pd.DataFrame, grown: pd.DataFrame, look: Look, where: str) -> I
     """The case with the least peak memory, and what a longer trial adds to it.
 
     Args:
-        rows: of `costs.costs`, one run and workload, one system, with `label`.
+        rows: of `costs.costs`, one run, workload and system.
         grown: of `costs.growth`; may be empty.
-        look: has the titles of rules.
-        where: the conditions, as a sentence.
     """
     rows = rows[rows["peak_bytes"].notna()].sort_values("peak_bytes")
     if rows.empty:
@@ -131,9 +130,7 @@ def learning(rows: pd.DataFrame, look: Look) -> Iterator[Finding]:
     """Which rule meets the criterion first.
 
     Args:
-        rows: of `learning.over_seeds`, one experiment, with `label`. Seconds are compared among rows of one
-            machine only; `rows` may hold several machines.
-        look: has the titles of rules.
+        rows: of `learning.over_seeds`, one experiment. Seconds are compared among rows of one machine only.
     """
     met = ranking.usually_met(rows)
     if met.empty:
@@ -163,9 +160,7 @@ def accuracy(rows: pd.DataFrame, look: Look, where: str) -> Iterator[Pick | Find
     """The final accuracy of each rule, which ends best, and whether the seeds tell it from the others.
 
     Args:
-        rows: of `learning.over_seeds`, one experiment, with `label`.
-        look: has the titles of rules.
-        where: the conditions, as a sentence.
+        rows: of `learning.over_seeds`, one experiment.
     """
     rows = rows[rows["median"].notna()]
     if rows.empty:
@@ -218,9 +213,7 @@ def compared(
         ends: of `learning.over_seeds`, a row per rule, at least two.
         tests: of `learning.pairs`, empty where no seeds are shared.
         metric: what a network is judged by.
-        look: has the titles of rules.
         task: for people.
-        where: the conditions, as a sentence.
     """
     best = ends.sort_values("mean", ascending=metric.better == "lower")
     first = best.iloc[0]
