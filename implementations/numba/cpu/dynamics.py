@@ -149,8 +149,8 @@ def advance(
 ):  # fmt: skip
     """Steps `start` to `stop` - 1 of one trial.
 
-    All arguments come one by one: taken out of tuples in here, they cost 2.4 times the whole step, while kernels,
-    which take them out before their loop over trials, pay nothing.
+    All arguments come one by one: taken out of tuples in here, they make the whole step 2.4 times as long.
+    Kernels, which take them out before their loop over trials, pay nothing.
 
     Args:
         first: readout is kept from this step on.
