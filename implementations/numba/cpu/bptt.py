@@ -49,23 +49,21 @@ def backward_neurons(psi, dz, decay, source, rate, lam_a, lam_v, beta, alpha, rh
 
 
 @kernel
-def through_time(
-    bounds, x_offset, x_index, classes, curves, w_in, w_rec, w_out, feedback, weights, rate,
-    beta_threshold, alpha, rho, kappa, beta, height, refractory_steps, window, gain, floor,
-    all_psi, all_spikes, all_offset, gradient, gradient_out,
-):  # fmt: skip
+def through_time(bounds, trials, weights, constants, learning, back, rate, scratch, gradient, gradient_out):
     """Gradients of trials bounds[c] to bounds[c+1]-1, summed, for each chunk c.
 
     Args:
-        feedback: (n_out, n_pad) F^T times `gain`, (1 - kappa)/(batch * window).
-        weights: (n_rec rounded up to GROUP, n_pad) transposed w_rec; unless detached, the reset is on
+        back: (n_rec rounded up to GROUP, n_pad) transposed w_rec; unless detached, the reset is on
             its diagonal.
         rate: (n_pad,) derivative of the rate cost by a spike, c_j.
-        beta_threshold: (n_pad,) beta; `beta` is in units of the threshold.
-        all_psi: (threads, GROUP, T, n_pad), all_spikes (threads, GROUP, (T+1) n_rec), all_offset
-            (threads, GROUP, T+2): scratch.
+        scratch: of groups of `GROUP` trials.
         gradient: (chunks, n_in + n_rec, n_pad) out; gradient_out (chunks, n_rec, n_out) out.
     """
+    x_offset, x_index, classes, curves = trials
+    w_in, w_rec, w_out = weights
+    alpha, rho, kappa, beta, height, refractory_steps = constants
+    feedback, beta_threshold, window, gain, floor = learning
+    all_psi, all_spikes, all_offset = scratch
     n_steps = x_offset.shape[1] - 1
     n_in, n_pad = w_in.shape
     n_out = w_out.shape[1]
@@ -120,7 +118,7 @@ def through_time(
             for t in range(n_steps - 1, -1, -1):
                 if t < first:
                     decay = kappa * decay
-                recurrent(lam_v, weights, d0, d1, d2, d3)
+                recurrent(lam_v, back, d0, d1, d2, d3)
                 for g in range(n_trials):
                     if t >= first:
                         add_errors(source[g], ell[g, t - first], feedback, kappa)

@@ -12,11 +12,11 @@ from implementations.host import HostWeights
 from implementations.interface import Setting
 from implementations.numba.cpu import dynamics
 from implementations.numba.cpu.bptt import GROUP, through_time
-from implementations.numba.cpu.dynamics import empty, forward_weights, neuron_constants, pad, padded
-from implementations.numba.cpu.events import Loaded, to_events
+from implementations.numba.cpu.dynamics import Constants, Weights, empty, pad, padded
+from implementations.numba.cpu.events import Loaded, Trials, to_events
 from implementations.numba.cpu.loss import evaluate
 from implementations.numba.cpu.online import online
-from implementations.numba.cpu.per_neuron import RATE, TASK, adjoint
+from implementations.numba.cpu.per_neuron import RATE, TASK, Learning, Scratch, adjoint
 from implementations.types import Activity, Batch, Gradients, Metrics
 
 # Trials are summed up in at most so many chunks, whatever the number of threads: the same bits come out.
@@ -44,18 +44,17 @@ class CpuEngine:
         self._setting = setting
         self._weights = weights.arrays
         network, dtype = setting.network, setting.dtype
-        self._constants = neuron_constants(network, dtype)
+        self._constants = Constants.of(network, dtype)
         self._beta = pad(network.beta, dtype)
-        # below this, signals that decay are set to 0: far from what rounding sees, and from denormals
         info = np.finfo(dtype)
         self._floor = dtype.type(float(info.tiny) / float(info.eps))
-        self._scratch: tuple[np.ndarray, ...] = ()
+        self._scratch: Scratch | None = None
 
     def load(self, batch: Batch) -> Loaded:
         """Lists of the inputs that spike, in host memory."""
         classes, curves = batch.targets_within(self._setting.objective, self._setting.dtype)
         with self._threads():
-            return Loaded(*to_events(batch.spikes), classes, curves, self._setting)
+            return Loaded(Trials(*to_events(batch.spikes), classes, curves), self._setting)
 
     def gradients(self, loaded: Loaded) -> tuple[Gradients, Metrics]:
         """Of all weights, and the metrics as numbers."""
@@ -80,9 +79,8 @@ class CpuEngine:
         z = np.zeros((*loaded.shape, network.n_rec), np.bool_)
         y = np.empty((*loaded.shape, network.n_out), self._setting.dtype)
         with self._threads():
-            dynamics.simulate(
-                loaded.x_offset, loaded.x_index, *self._forward_weights(), *self._constants, z, y
-            )
+            trials = loaded.trials
+            dynamics.simulate(trials.x_offset, trials.x_index, self._forward_weights(), self._constants, z, y)
         return Activity(z, y)
 
     def synchronize(self) -> None:
@@ -95,14 +93,11 @@ class CpuEngine:
         gradient = empty((n_chunks, network.n_in + network.n_rec, 2, padded(network.n_rec)), setting.dtype)
         gradient_out = np.empty((n_chunks, network.n_rec, network.n_out), setting.dtype)
         sums = self._sums(n_chunks)
-        gain, feedback = self._feedback(loaded)
-        scratch = self._scratch_for(loaded.shape[1], ()) if setting.mode == "adjoint" else ()
-        kernel = adjoint if setting.mode == "adjoint" else online
-        kernel(
-            bounds, loaded.x_offset, loaded.x_index, loaded.classes, loaded.curves,
-            *self._forward_weights(), feedback, self._beta, *self._constants,
-            setting.objective.window, gain, self._floor, *scratch, gradient, gradient_out, *sums,
-        )  # fmt: skip
+        common = (bounds, loaded.trials, self._forward_weights(), self._constants, self._learning(loaded))
+        if setting.mode == "online":
+            online(*common, gradient, gradient_out, *sums)
+        else:
+            adjoint(*common, self._scratch_for(loaded.shape[1], ()), gradient, gradient_out, *sums)
         rates = self._rates_per_ms(loaded, sums)
         weights = gradient[:, :, TASK].sum(axis=0)[:, : network.n_rec]
         weights += gradient[:, :, RATE].sum(axis=0)[:, : network.n_rec] * self._rate_error(loaded, rates)
@@ -117,7 +112,6 @@ class CpuEngine:
         n_chunks = len(bounds) - 1
         gradient = empty((n_chunks, network.n_in + network.n_rec, padded(network.n_rec)), setting.dtype)
         gradient_out = np.empty((n_chunks, network.n_rec, network.n_out), setting.dtype)
-        gain, feedback = self._feedback(loaded)
         n_pad = padded(network.n_rec)
         transposed = empty((-(-network.n_rec // GROUP) * GROUP, n_pad), setting.dtype)
         transposed[:] = 0
@@ -125,20 +119,16 @@ class CpuEngine:
         if setting.rule.reset_gradient:
             transposed[np.diag_indices(network.n_rec)] = -network.threshold
         through_time(
-            bounds, loaded.x_offset, loaded.x_index, loaded.classes, loaded.curves,
-            *self._forward_weights(), feedback, transposed, rate_error, self._beta, *self._constants,
-            setting.objective.window, gain, self._floor, *self._scratch_for(loaded.shape[1], (GROUP,)),
-            gradient, gradient_out,
+            bounds, loaded.trials, self._forward_weights(), self._constants, self._learning(loaded),
+            transposed, rate_error, self._scratch_for(loaded.shape[1], (GROUP,)), gradient, gradient_out,
         )  # fmt: skip
         weights = gradient.sum(axis=0)[:, : network.n_rec]
         return self._split(weights, gradient_out), self._metrics(loaded, sums)
 
     def _evaluate(self, loaded: Loaded) -> _Sums:
         sums = self._sums(loaded.shape[0])
-        evaluate(
-            loaded.x_offset, loaded.x_index, loaded.classes, loaded.curves, *self._forward_weights(),
-            *self._constants, self._setting.objective.window, *sums,
-        )  # fmt: skip
+        window = self._setting.objective.window
+        evaluate(loaded.trials, self._forward_weights(), self._constants, window, *sums)
         return sums
 
     def _split(self, weights: np.ndarray, gradient_out: np.ndarray) -> Gradients:
@@ -148,15 +138,15 @@ class CpuEngine:
         np.fill_diagonal(w_rec, 0.0)
         return Gradients(weights[:n_in], w_rec, gradient_out.sum(axis=0))
 
-    def _forward_weights(self) -> tuple[np.ndarray, ...]:
-        return forward_weights(self._setting.network, self._weights, self._setting.dtype)
+    def _forward_weights(self) -> Weights:
+        return Weights.of(self._setting.network, self._weights, self._setting.dtype)
 
-    def _feedback(self, loaded: Loaded) -> tuple[np.floating, np.ndarray]:
-        """Gain (1 - kappa)/(batch * window) of the error, and F^T times it, (n_out, n_pad)."""
-        setting = self._setting
-        gain = (1.0 - setting.network.kappa) / (loaded.shape[0] * setting.objective.window)
+    def _learning(self, loaded: Loaded) -> Learning:
+        setting, window = self._setting, self._setting.objective.window
+        gain = (1.0 - setting.network.kappa) / (loaded.shape[0] * window)
         feedback = self._weights[setting.rule.feedback_weights]
-        return setting.dtype.type(gain), pad(gain * feedback.T, setting.dtype)
+        scaled = pad(gain * feedback.T, setting.dtype)
+        return Learning(scaled, self._beta, window, setting.dtype.type(gain), self._floor)
 
     def _sums(self, n: int) -> _Sums:
         n_rec = self._setting.network.n_rec
@@ -187,12 +177,12 @@ class CpuEngine:
             task_loss + rate_loss, task_loss, rate_loss, float(accuracy), 1000.0 * float(rates.mean())
         )
 
-    def _scratch_for(self, n_steps: int, group: tuple[int, ...]) -> tuple[np.ndarray, ...]:
-        """psi, spikes and offset for whole trials, per thread; kept while the length stays the same."""
+    def _scratch_for(self, n_steps: int, group: tuple[int, ...]) -> Scratch:
+        """For whole trials; kept while the length stays the same."""
         n_rec = self._setting.network.n_rec
         shape = (numba.get_num_threads(), *group)
-        if not self._scratch or self._scratch[0].shape[:-1] != (*shape, n_steps):
-            self._scratch = (
+        if self._scratch is None or self._scratch.psi.shape[:-1] != (*shape, n_steps):
+            self._scratch = Scratch(
                 empty((*shape, n_steps, padded(n_rec)), self._setting.dtype),
                 np.empty((*shape, (n_steps + 1) * n_rec), np.int32),
                 np.zeros((*shape, n_steps + 2), np.int64),

@@ -1,6 +1,7 @@
 """Input spikes as lists of indices, which is how the kernels read them."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numba import prange
@@ -10,8 +11,7 @@ from implementations.numba.cpu.compiled import kernel
 from implementations.numba.cpu.dynamics import WORD
 
 
-@dataclass(frozen=True, eq=False)
-class Loaded:
+class Trials(NamedTuple):
     """A batch as the kernels read it.
 
     Attributes:
@@ -19,19 +19,26 @@ class Loaded:
             x_index[x_offset[b, t] : x_offset[b, t+1]].
         classes: (batch,) targets, empty where the loss is squared error.
         curves: (batch, window, n_out) targets over the window, empty where the loss is cross-entropy.
-        setting: of the learner that loaded it.
     """
 
     x_offset: np.ndarray
     x_index: np.ndarray
     classes: np.ndarray
     curves: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """A batch, and the setting of the learner that loaded it."""
+
+    trials: Trials
     setting: Setting
 
     @property
     def shape(self) -> tuple[int, int]:
         """Number of trials, number of steps."""
-        return self.x_offset.shape[0], self.x_offset.shape[1] - 1
+        x_offset = self.trials.x_offset
+        return x_offset.shape[0], x_offset.shape[1] - 1
 
 
 def to_events(spikes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -57,14 +57,14 @@ def is_correct(readout, classes, b):
 
 
 @kernel
-def evaluate(
-    x_offset, x_index, classes, curves, w_in, w_rec, w_out,
-    alpha, rho, kappa, beta, height, refractory_steps, window, counts, losses, corrects,
-):  # fmt: skip
+def evaluate(trials, weights, constants, window, counts, losses, corrects):
     """Per trial, out: counts (batch, n_rec) of spikes, losses (batch,) and corrects (batch,).
 
     Nothing that is kept grows with the length of a trial.
     """
+    x_offset, x_index, classes, curves = trials
+    w_in, w_rec, w_out = weights
+    alpha, rho, kappa, beta, height, refractory_steps = constants
     n_steps = x_offset.shape[1] - 1
     n_pad = w_in.shape[1]
     n_rec, n_out = w_out.shape

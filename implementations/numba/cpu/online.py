@@ -68,15 +68,15 @@ def add_carried_errors(eps_v, alpha, e_bar, eps_a, total, source, lam_a, lam_v):
 
 
 @kernel
-def online(
-    bounds, x_offset, x_index, classes, curves, w_in, w_rec, w_out, feedback, beta_threshold,
-    alpha, rho, kappa, beta, height, refractory_steps, window, gain, floor,
-    gradient, gradient_out, counts, losses, corrects,
-):  # fmt: skip
+def online(bounds, trials, weights, constants, learning, gradient, gradient_out, counts, losses, corrects):
     """Gradients of trials bounds[c] to bounds[c+1]-1, summed, for each chunk c.
 
     Arguments as in `per_neuron.adjoint`, which gives the same numbers; axes of `gradient` as there.
     """
+    x_offset, x_index, classes, curves = trials
+    w_in, w_rec, w_out = weights
+    alpha, rho, kappa, beta, height, refractory_steps = constants
+    feedback, beta_threshold, window, gain, floor = learning
     n_steps = x_offset.shape[1] - 1
     n_in, n_pad = w_in.shape
     n_rec, n_out = w_out.shape

@@ -7,6 +7,8 @@ So the gradient of the task loss and the gradient for c = 1 are computed side by
 to be kept.
 """
 
+from typing import NamedTuple
+
 import numba
 import numpy as np
 from numba import prange
@@ -17,6 +19,38 @@ from implementations.numba.cpu.loss import is_correct, task_loss
 
 FLUSH_STEPS = 128  # how often decaying signals are checked for denormal numbers, which are slow
 TASK, RATE = 0, 1  # axis 2 of `gradient`: of the task loss, and per unit of c_j
+
+
+class Learning(NamedTuple):
+    """What the way back needs beside the neurons; scalars in the dtype.
+
+    Attributes:
+        feedback: (n_out, n_pad) F^T times `gain`.
+        beta: (n_pad,) as in README.md; `Constants.beta` is over theta.
+        window: steps of the loss, at the end of a trial.
+        gain: (1 - kappa)/(batch * window), of the errors.
+        floor: what decays is set to 0 below this: far from what rounding sees, and from denormals.
+    """
+
+    feedback: np.ndarray
+    beta: np.ndarray
+    window: int
+    gain: np.floating
+    floor: np.floating
+
+
+class Scratch(NamedTuple):
+    """Memory for a whole trial, or a group of them, per thread.
+
+    Attributes:
+        psi: (threads, [group,] T, n_pad).
+        spikes: (threads, [group,] (T+1) n_rec), offset: (threads, [group,] T+2), as `dynamics.advance` has
+            them.
+    """
+
+    psi: np.ndarray
+    spikes: np.ndarray
+    offset: np.ndarray
 
 
 @called
@@ -78,19 +112,19 @@ def backward_neurons(psi, decay, source, lam_a, lam_v, unit_a, unit_v, beta, alp
 
 @kernel
 def adjoint(
-    bounds, x_offset, x_index, classes, curves, w_in, w_rec, w_out, feedback, beta_threshold,
-    alpha, rho, kappa, beta, height, refractory_steps, window, gain, floor,
-    all_psi, all_spikes, all_offset, gradient, gradient_out, counts, losses, corrects,
+    bounds, trials, weights, constants, learning, scratch, gradient, gradient_out, counts, losses, corrects
 ):  # fmt: skip
     """Gradients of trials bounds[c] to bounds[c+1]-1, summed, for each chunk c.
 
     Args:
-        feedback: (n_out, n_pad) F^T times `gain`, (1 - kappa)/(batch * window).
-        beta_threshold: (n_pad,) beta; `beta` is in units of the threshold.
-        all_psi: (threads, T, n_pad), all_spikes (threads, (T+1) n_rec), all_offset (threads, T+2): scratch.
         gradient: (chunks, n_in + n_rec, 2, n_pad) out; gradient_out (chunks, n_rec, n_out) out.
         counts: (chunks, n_rec) spikes, out; losses, corrects: (chunks,) sums, out.
     """
+    x_offset, x_index, classes, curves = trials
+    w_in, w_rec, w_out = weights
+    alpha, rho, kappa, beta, height, refractory_steps = constants
+    feedback, beta_threshold, window, gain, floor = learning
+    all_psi, all_spikes, all_offset = scratch
     n_steps = x_offset.shape[1] - 1
     n_in, n_pad = w_in.shape
     n_rec, n_out = w_out.shape
