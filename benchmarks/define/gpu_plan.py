@@ -22,7 +22,12 @@ BATCHES = (512, 2048, 4096)
 NEURONS = (256, 512, 1024)
 """Beside the published 100: at each of these the weights fit on fewer levels of a card's memory."""
 
-COSTLY = (("eprop_symmetric", "adjoint"), ("bptt", "adjoint"), ("eprop_symmetric", "online"))
+COSTLY = tuple(
+    (rule, mode)
+    for mode in rules.MODES
+    for rule in reversed(rules.costly())  # e-prop before BPTT
+    if mode in rules.get(rule).modes
+)
 """Rules and modes that differ in cost; other feedback matrices cost the same."""
 
 

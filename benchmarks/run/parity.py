@@ -33,10 +33,6 @@ class ParityCheck(NamedTuple):
     device: str = "cpu"
 
 
-_NUMBERS_OF = {"eprop_adaptive": "eprop_random"}
-"""Rule -> rule whose published numbers are its own: with a given feedback the gradients are the same."""
-
-
 @dataclass(frozen=True)
 class _Oracle:
     """Inputs of the published numbers, and the numbers themselves."""
@@ -50,11 +46,11 @@ class _Oracle:
 
     def has(self, rule: str) -> bool:
         """Whether there are numbers for this rule."""
-        return f"{_NUMBERS_OF.get(rule, rule)}/loss" in self.published
+        return f"{rules.same_gradients(rule)}/loss" in self.published
 
     def number(self, rule: str, key: str) -> np.ndarray:
         """A published result of this rule."""
-        return self.published[f"{_NUMBERS_OF.get(rule, rule)}/{key}"]
+        return self.published[f"{rules.same_gradients(rule)}/{key}"]
 
 
 @cache
