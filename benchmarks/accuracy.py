@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from benchmarks.define.asv import BACKENDS, COSTLY_RULES, DEVICES, LEARNING_RULES
+from benchmarks.define.asv_parameters import BACKENDS, COSTLY_RULES, DEVICES, LEARNING_RULES
 from benchmarks.define.problem import PROBLEMS
 from benchmarks.run import quick
 from benchmarks.run.asv_classes import Metered

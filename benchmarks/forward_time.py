@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from benchmarks.define.asv import CASE, REPEAT, ROUNDS
+from benchmarks.define.asv_parameters import CASE, REPEAT, ROUNDS
 from benchmarks.run.asv_classes import Timed
 
 

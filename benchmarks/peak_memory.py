@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from benchmarks.define.asv import CASE, COSTLY_RULES, NOTEBOOK, SCALED
+from benchmarks.define.asv_parameters import CASE, COSTLY_RULES, NOTEBOOK, SCALED
 from benchmarks.run import asv_classes
 from benchmarks.run.asv_classes import Metered
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from benchmarks.define.asv import N_REC, SCALED
+from benchmarks.define.asv_parameters import N_REC, SCALED
 from benchmarks.define.cases import MEMORY_BATCH, SCALED_BATCHES, SCALED_NEURONS, SCALED_STEPS
 from benchmarks.run import asv_classes
 from benchmarks.run.asv_classes import Metered, Timed

@@ -15,7 +15,7 @@ import pytest
 from asv_runner.discovery import disc_benchmarks
 
 import implementations as impl
-from benchmarks.define import asv as suite
+from benchmarks.define import asv_parameters as suite
 from benchmarks.define.cases import Case, delayed
 from benchmarks.define.problem import NOTEBOOK, PROBLEMS
 from benchmarks.define.systems import SYSTEMS

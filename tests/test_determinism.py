@@ -22,13 +22,13 @@ NAMES = ("w_in", "w_rec", "w_out")
 
 @pytest.mark.parametrize(("backend", "rule", "mode"), BASIC_CASES)
 def test_same_call_same_bits(backend: str, rule: str, mode: str) -> None:
-    learner = PROBLEM.learner(backend, rule, mode, dtype="float32")
-    loaded = learner.load(PROBLEM.batch)
+    learner = UNEVEN.learner(backend, rule, mode, dtype="float32")
+    loaded = learner.load(UNEVEN.batch)
     first, first_metrics = learner.gradients(loaded)
     learner.simulate(loaded)
     learner.evaluate(loaded)
     kept = {name: getattr(first, name).copy() for name in NAMES}
-    second, second_metrics = learner.gradients(learner.load(PROBLEM.batch))
+    second, second_metrics = learner.gradients(learner.load(UNEVEN.batch))
     for name in NAMES:
         np.testing.assert_array_equal(kept[name], getattr(second, name))
         np.testing.assert_array_equal(kept[name], getattr(first, name))  # no buffer that is used again

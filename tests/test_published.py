@@ -3,11 +3,15 @@
 import numpy as np
 import pytest
 
+from benchmarks.define.systems import SYSTEMS
 from benchmarks.store.published import published_log
+
+LOG = SYSTEMS["notebook"].log
+assert LOG is not None
 
 
 def test_the_log_is_whole():
-    log = published_log()
+    log = published_log(LOG)
     assert list(log.columns) == ["step", "log_s", "train_loss", "train_accuracy", "loss_reg"]
     assert log["step"].tolist() == list(range(10, 401, 10))
     assert np.isfinite(log.to_numpy(float)).all()
@@ -17,7 +21,7 @@ def test_the_log_is_whole():
 
 
 def test_what_is_known_of_the_log():
-    log = published_log()
+    log = published_log(LOG)
     late = log[log["step"] > 250]
     assert late["train_accuracy"].min() > 0.78
     assert late["train_accuracy"].max() < 0.92

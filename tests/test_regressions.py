@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import implementations as impl
-from benchmarks.define.asv import REPEAT
+from benchmarks.define.asv_parameters import REPEAT
 from benchmarks.judge import gate as regressions
 from benchmarks.judge.gate import Thresholds, confirmed, exit_status, judge
 from benchmarks.run.commit_pair import ROUNDS

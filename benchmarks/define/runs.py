@@ -13,7 +13,7 @@ from benchmarks.define.problem import SYSTEM, Problem
 from implementations.training import Event, Final, Plan, Training
 
 SCHEMA = 1
-"""Of the `run` record."""
+"""The version of all records: those of another one are not read."""
 
 
 class Trained(Protocol):

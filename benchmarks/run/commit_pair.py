@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 import pandas as pd
 
-from benchmarks.define.asv import REPEAT
+from benchmarks.define.asv_parameters import REPEAT
 from benchmarks.run import asv_command
 from benchmarks.run.asv_command import QUICK
 from benchmarks.run.checkout import MEASURED, ROOT, git, uncommitted

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from benchmarks.define.runs import SCHEMA
 from benchmarks.store import command_line
-from benchmarks.store.schema import SCHEMA
 
 
 def append(path: Path, *lines: str) -> None:

@@ -126,10 +126,6 @@ NUMBERS = frozenset(
 
 STATUSES = ("ok", "unavailable", "failed")
 
-
-SCHEMA = 1
-"""The version of this format: records of another one are not read."""
-
 # What a field may hold; "?" marks those that may be null or missing.
 _RUN = {
     **dict.fromkeys(("system", "task", "backend", "rule", "mode", "dtype", "device"), "text"),

@@ -3,9 +3,9 @@
 from benchmarks.define import plugins
 from benchmarks.define.systems.backends import Backends
 from benchmarks.define.systems.notebook import Notebook
-from benchmarks.define.systems.system import Measurable, System
+from benchmarks.define.systems.system import Measurable, PublishedLog, System
 
-__all__ = ["SYSTEMS", "Measurable", "System"]
+__all__ = ["SYSTEMS", "Measurable", "PublishedLog", "System"]
 
 SYSTEMS: dict[str, System] = {system.name: system for system in (Backends(), Notebook())}
 """Name -> system: first the one whose backends are compared."""

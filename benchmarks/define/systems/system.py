@@ -2,7 +2,8 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import fields
+from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -52,6 +53,21 @@ class Measurable(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class PublishedLog:
+    """A log of a training that was published with a system.
+
+    Attributes:
+        path: of a CSV file, whose columns `store.published` names.
+        source: where it is from, as a sentence without its full stop.
+        rule: that was trained.
+    """
+
+    path: Path
+    source: str
+    rule: str
+
+
 class System(ABC):
     """What a case needs of a system; a case is of it where `case.system` is its name.
 
@@ -88,6 +104,9 @@ class System(ABC):
 
     default_rules: ClassVar[tuple[str, ...]] = ()
     """What those commands take where no rule is asked for."""
+
+    log: ClassVar[PublishedLog | None] = None
+    """That its training runs are shown beside."""
 
     @abstractmethod
     def unavailable(self, case: Case) -> str | None:

@@ -3,13 +3,13 @@
 import pandas as pd
 
 from benchmarks.define.problem import NOTEBOOK, SYSTEM
+from benchmarks.define.systems import SYSTEMS
 from benchmarks.judge import learning
 from benchmarks.show.commands import NOTEBOOK_TRAIN
 from benchmarks.show.material import Material, Part
 from benchmarks.show.section import Commands, Note, Pieces, section
 from benchmarks.show.tables import Builder
-from benchmarks.store.published import NOTEBOOK_LOG_SOURCE, published_log
-from implementations.notebook import PUBLISHED_RULE
+from benchmarks.store.published import published_log
 
 
 @section("notebook", "The BrainPy notebook beside its published log")
@@ -17,13 +17,15 @@ def beside_log(material: Material) -> Pieces:
     """Points of its runs with what names the run, its log, and where that is from."""
     runs = material.records.runs
     named = runs.loc[runs["system"] == NOTEBOOK, ["file", "rule", "mode", "machine", "seed"]]
-    points, log = material.records.points.merge(named, on="file"), published_log()
+    published = SYSTEMS[NOTEBOOK].log
+    assert published is not None  # it has one
+    points, log = material.records.points.merge(named, on="file"), published_log(published)
     lead = (
         "The notebook computes another network than the backends, and is reproduced as it is. Its accuracy is"
         " of the trials it trains on, before each update. The published seconds are of another machine and"
         " version: they show their own course, and fit into no ratio with ours."
     )
-    yield Part(lead=lead if len(points) else "", points=points, log=log, source=NOTEBOOK_LOG_SOURCE)
+    yield Part(lead=lead if len(points) else "", points=points, log=log, source=published.source)
     others = sorted(set(runs["system"]) - {SYSTEM, NOTEBOOK})
     if others:
         yield Note(f"Training runs of other systems are not shown: {', '.join(others)}.")
@@ -31,7 +33,7 @@ def beside_log(material: Material) -> Pieces:
         text = "No training run of the notebook is recorded. This adds one, beside its log:"
         yield Commands([NOTEBOOK_TRAIN], text)
         return
-    rows = [{"run": "published", "rule": PUBLISHED_RULE, "machine": "not named", **learning.of_log(log)}]
+    rows = [{"run": "published", "rule": published.rule, "machine": "not named", **learning.of_log(log)}]
     for _, seed in points.groupby("file", sort=False):
         first = seed.iloc[0]
         machine = material.names.machine(str(first["machine"]))

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks.define.runs import SCHEMA
 from benchmarks.store.readers.rows import Rows
-from benchmarks.store.schema import SCHEMA, STATUSES, VERSIONED, holds
+from benchmarks.store.schema import STATUSES, VERSIONED, holds
 
 Kinds = Mapping[str, Mapping[str, str]]
 

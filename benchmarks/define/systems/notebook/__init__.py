@@ -1,6 +1,7 @@
 """The BrainPy notebook that this suite started from, as it is: its size, its precision, and all cores."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import implementations as impl
 from benchmarks.define.cases import Case
 from benchmarks.define.problem import NOTEBOOK, PROBLEMS, TASK_NAME
 from benchmarks.define.systems.notebook.run import BACKEND, DTYPE, MODE, NotebookRun
-from benchmarks.define.systems.system import Measurable, System, fail_unless_available
+from benchmarks.define.systems.system import Measurable, PublishedLog, System, fail_unless_available
 from implementations import checks, notebook
 from implementations.notebook.settings import BATCHES_PER_EPOCH, N_BATCH, N_DRAWN
 from implementations.tasks import Raster
@@ -32,6 +33,12 @@ class Notebook(System):
     modes = (MODE,)
     one_size = True
     default_rules = (notebook.PUBLISHED_RULE,)
+    log = PublishedLog(
+        Path(__file__).with_name("published_log.csv"),  # every 10 of 400 steps
+        "Log of the BrainPy notebook '(Bellec, et. al, 2020): eprop for Evidence Accumulation Task', "
+        "BrainPy 2.4.3, eprop=False, on a CPU that it does not name",
+        notebook.PUBLISHED_RULE,
+    )
     options = {  # noqa: RUF012 (a ClassVar of `System`)
         "train": ("backends", "rules", "seeds", "seed", "steps", "device", "results"),
         "raster": ("backend", "rule", "seed", "train_steps", "trials", "device", "out"),
