@@ -60,13 +60,9 @@ def speed(rows: pd.DataFrame, look: Look, where: str) -> Iterator[Pick | Finding
         )
     against = rows[rows["speedup"].notna()].sort_values("speedup")
     if len(against):
-        ratio, text = (
-            METRICS["speedup"].format,
-            "Against the BrainPy notebook's step of such a rule, timed in",
-        )
-        first, last = against.iloc[-1], against.iloc[0]
-        text += f" the same run: {ratio(first['speedup'])} as fast on {_who(first, rows)} with"
-        text += f" {look.title(first['rule'])}"
+        first, last, ratio = against.iloc[-1], against.iloc[0], METRICS["speedup"].format
+        text = "Against the BrainPy notebook's step of such a rule, timed in the same run:"
+        text += f" {ratio(first['speedup'])} as fast on {_who(first, rows)} with {look.title(first['rule'])}"
         if len(against) > 1:
             text += f", {ratio(last['speedup'])} on {_who(last, rows)} with {look.title(last['rule'])}"
         yield Finding(f"{text}.")
