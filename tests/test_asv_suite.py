@@ -99,8 +99,7 @@ def test_the_gate_has_its_times_measured_in_more_processes(asked: dict[str, str]
         from benchmarks.accuracy import Accuracy
         from benchmarks.forward_time import ForwardTime
         from benchmarks.scaling import LengthTime
-        from benchmarks.store import asv_files
-from benchmarks.step_time import StepTime
+        from benchmarks.step_time import StepTime
         print([getattr(found, "rounds", 1) for found in (StepTime, ForwardTime, LengthTime, Accuracy)])
     """
     command = [sys.executable, "-c", textwrap.dedent(code)]
@@ -131,8 +130,7 @@ def test_what_cannot_run_is_found_out_without_importing_a_framework(where: tuple
         import sys
         from types import SimpleNamespace
         from benchmarks.run import device
-        from benchmarks.store import asv_files
-from benchmarks.step_time import StepTime
+        from benchmarks.step_time import StepTime
         def missing(name):
             raise OSError(name)
         device.ctypes = SimpleNamespace(CDLL=missing)
