@@ -69,6 +69,7 @@ def interpret(code: str) -> None:
     jax_without_a_card.run(SETUP + code, TRITON_INTERPRET="1")
 
 
+@pytest.mark.slow
 def test_a_learner_on_a_card() -> None:
     interpret("""
 learner, loaded, metrics, trace = check(problem(), "bptt")

@@ -48,9 +48,10 @@ def simulate(code: str) -> None:
     assert done.returncode == 0, done.stderr[-3000:]
 
 
+@pytest.mark.slow  # the simulator starts a Python thread for each thread of a kernel
 @pytest.mark.parametrize(
     ("loss", "refractory_steps"),
-    [("cross_entropy", 5), pytest.param("squared_error", 1, marks=pytest.mark.slow)],
+    [("cross_entropy", 5), ("squared_error", 1)],
 )
 def test_gradients_of_all_rules_and_modes(loss: str, refractory_steps: int) -> None:
     simulate(f"""

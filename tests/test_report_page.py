@@ -234,6 +234,7 @@ def test_the_page_is_complete_without_scripts(browser: Chrome, address: str):
         browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
 
 
+@pytest.mark.slow
 def test_five_backends_look_as_two_do(browser: Chrome, tmp_path: Path):
     folder = everything(tmp_path, ("numpy", "numba", "torch", "jax", "newcomer"))
     look(browser, report.build(folder, tmp_path / "report").as_uri(), width=1200)

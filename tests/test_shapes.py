@@ -92,7 +92,7 @@ def test_any_size(backend: str, rule: str, mode: str, found: Problem) -> None:
     check(found, backend, rule, mode)
 
 
-@pytest.mark.parametrize(("backend", "rule", "mode"), BASIC_CASES)
+@pytest.mark.parametrize(("backend", "rule", "mode"), COMPILED_BY_SHAPE_SLOW)
 def test_batches_of_different_sizes_in_turn(backend: str, rule: str, mode: str) -> None:
     """One learner, whose buffers have to follow, gives what a fresh one gives for each batch."""
     network = impl.Network(n_in=5, n_regular=4, n_adaptive=4)
