@@ -1,6 +1,7 @@
 """A rule, a task, a system: each is added by one file of somebody else's, without touching the package."""
 
 import json
+import os
 import subprocess
 import sys
 import textwrap
@@ -101,7 +102,7 @@ SYSTEM = """
 FIGURE = """
     from matplotlib.figure import Figure as Canvas
 
-    from benchmarks.show.figures.figure import Drawing, Figure
+    from benchmarks.show.figures.drawing import Drawing, Figure
 
     def draw(material, part):
         drawing = Drawing(Canvas(figsize=(4.0, 2.0)))
@@ -283,7 +284,7 @@ def test_a_figure_that_has_no_place_is_named(tmp_path: Path, name: str, section:
     write(tmp_path / "results/curves/a.jsonl", curve())
     file = tmp_path / "plugin.py"
     figure = f"FIGURE = Figure({name!r}, {section!r}, '', '', lambda material, part: None)"
-    file.write_text(f"from benchmarks.show.figures.figure import Figure\n{figure}\n")
+    file.write_text(f"from benchmarks.show.figures.drawing import Figure\n{figure}\n")
     command = ["--plugin", str(file), "report", "--results", str(tmp_path / "results")]
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", *command], cwd=ROOT, capture_output=True, text=True
@@ -291,3 +292,19 @@ def test_a_figure_that_has_no_place_is_named(tmp_path: Path, name: str, section:
     assert done.returncode == 1
     assert text in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
+
+
+def test_an_installed_package_adds_by_an_entry_point(tmp_path: Path):
+    (tmp_path / "their_tasks.py").write_text(textwrap.dedent(TASK))
+    package = tmp_path / "their_tasks-1.0.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: their-tasks\nVersion: 1.0\n")
+    (package / "entry_points.txt").write_text("[eprop_bench.tasks]\nfirst_or_second = their_tasks\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "raster", "--help"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT), str(tmp_path)))},
+        capture_output=True,
+        text=True,
+    )
+    assert "first_or_second" in done.stdout, done.stderr

@@ -18,7 +18,7 @@ import implementations as impl
 from benchmarks.cli import gpu_check
 from benchmarks.define import gpu_plan
 from benchmarks.define.gpu_plan import Item
-from benchmarks.judge import card
+from benchmarks.judge import gpu_check as judged
 from benchmarks.judge.agreement import computes_as_numpy
 from benchmarks.run import conformance, process, timings
 from benchmarks.store import records
@@ -229,8 +229,8 @@ def test_a_ratio_needs_both(tmp_path: Path) -> None:
     ok: dict[str, Any] = {**named, **outcome(0.001, engine="fused")}
     failed = {**named, "status": "failed", "reason": "broken"}
     measured: list[tuple[Item, Any]] = [(step, ok), (loop, failed)]
-    assert card.table(measured)[0]["fallback_ms"] is None
-    assert card.exit_status(card.verdicts([], measured), measured) == 1  # failed is not left out
+    assert judged.table(measured)[0]["fallback_ms"] is None
+    assert judged.exit_status(judged.verdicts([], measured), measured) == 1  # failed is not left out
 
 
 @pytest.mark.slow

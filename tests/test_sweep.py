@@ -16,10 +16,10 @@ from benchmarks.define.problem import Problem
 from benchmarks.define.runs import Run
 from benchmarks.run.interruption import Request
 from benchmarks.run.progress import Silent
+from benchmarks.run.sweep.client import Summary, look, sweep
 from benchmarks.run.sweep.cluster import Cluster, ClusterError
 from benchmarks.run.sweep.code import difference, fingerprint
 from benchmarks.run.sweep.files import curve_path
-from benchmarks.run.sweep.run import Summary, look, sweep
 from benchmarks.run.train import record
 from implementations.training import Plan
 

@@ -20,8 +20,8 @@ from benchmarks.define import hyperparameters
 from benchmarks.define.problem import PROBLEMS
 from benchmarks.define.runs import Run
 from benchmarks.run.progress import Silent
+from benchmarks.run.sweep.client import attempts
 from benchmarks.run.sweep.files import curve_path
-from benchmarks.run.sweep.run import attempts
 from benchmarks.run.train import record
 from benchmarks.store import records
 from implementations.training import Plan

@@ -14,11 +14,11 @@ from benchmarks.cli.parity import deviates, print_deviations
 from benchmarks.define import gpu_plan
 from benchmarks.define.gpu_plan import DEVICE
 from benchmarks.judge.agreement import computes_as_numpy
-from benchmarks.judge.card import exit_status
+from benchmarks.judge.gpu_check import exit_status
 from benchmarks.run import conformance, parity, timings
 from benchmarks.run.environment import environment
 from benchmarks.run.process import Budget
-from benchmarks.show import card
+from benchmarks.show import gpu_check as summary
 
 NO_CARD = 3
 _CONFORMANCE_SHARE = 0.5
@@ -86,7 +86,7 @@ def command(
         "environment": environment(),
         "reasons": {backend: reason for backend, reason in reasons.items() if reason is not None},
     }
-    found = card.write(results / "gpu-check", compared, measured, facts)
+    found = summary.write(results / "gpu-check", compared, measured, facts)
     click.echo((results / "gpu-check" / "summary.md").read_text(encoding="utf-8"))
     if interrupted:
         raise SystemExit(130)

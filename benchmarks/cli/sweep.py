@@ -165,7 +165,7 @@ def _cluster(values: Mapping[str, Any], workers: int) -> Iterator[Any]:
 
 
 def _sweep(runs: list[Run], results: Path, cluster: Any, request: Any, patience_s: float) -> None:
-    from benchmarks.run.sweep.run import Summary, look, sweep
+    from benchmarks.run.sweep.client import Summary, look, sweep
 
     summary = Summary()
     left = look(runs, results, summary)
@@ -188,8 +188,8 @@ def _sweep(runs: list[Run], results: Path, cluster: Any, request: Any, patience_
 
 
 def _show(runs: list[Run], results: Path, workers: int) -> None:
+    from benchmarks.run.sweep.client import Summary, look
     from benchmarks.run.sweep.estimate import seconds
-    from benchmarks.run.sweep.run import Summary, look
 
     summary = Summary()
     left = look(runs, results, summary)

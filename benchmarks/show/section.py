@@ -6,7 +6,7 @@ from typing import Any
 
 from benchmarks.show.commands import FIGURE, GPU_CHECK, MEASURE, PARITY, TRAIN
 from benchmarks.show.figures import svg
-from benchmarks.show.figures.figure import Figure
+from benchmarks.show.figures.drawing import Figure
 from benchmarks.show.figures.svg import Picture
 from benchmarks.show.material import Material, Part
 from benchmarks.show.tables import Table

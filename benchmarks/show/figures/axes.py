@@ -12,7 +12,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullForma
 
 from benchmarks.define.metrics import significant
 from benchmarks.show.figures import style
-from benchmarks.show.figures.figure import Drawing
+from benchmarks.show.figures.drawing import Drawing
 from benchmarks.show.figures.style import Look
 
 WIDTH = 7.4

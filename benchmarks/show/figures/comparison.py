@@ -10,7 +10,7 @@ from benchmarks.judge.learning import until
 from benchmarks.judge.statistics import interval
 from benchmarks.show.figures import style
 from benchmarks.show.figures.axes import WIDTH, legend, log_axis, named_lines
-from benchmarks.show.figures.figure import Drawing, Figure
+from benchmarks.show.figures.drawing import Drawing, Figure
 from benchmarks.show.figures.seed_curves import seeds_and_mean
 from benchmarks.show.figures.style import Look
 from benchmarks.show.material import Material, Part

@@ -4,7 +4,7 @@ from typing import Any
 
 from benchmarks.define.metrics import METRICS
 from benchmarks.show.figures.dot_plot import dots
-from benchmarks.show.figures.figure import Drawing, Figure
+from benchmarks.show.figures.drawing import Drawing, Figure
 from benchmarks.show.figures.size_lines import lines
 from benchmarks.show.material import Material, Part
 

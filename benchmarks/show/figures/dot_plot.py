@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from benchmarks.define.metrics import METRICS, Metric
 from benchmarks.show.figures import style
 from benchmarks.show.figures.axes import WIDTH, key, log_axis, mode_keys, mode_mark, named_lines, present
-from benchmarks.show.figures.figure import Drawing
+from benchmarks.show.figures.drawing import Drawing
 from benchmarks.show.figures.style import Look
 
 _LEFT = 1.35  # inches for the labels

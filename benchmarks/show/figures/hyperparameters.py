@@ -22,7 +22,7 @@ from benchmarks.show.figures.axes import (
     panels,
     ticked_axis,
 )
-from benchmarks.show.figures.figure import Drawing, Figure
+from benchmarks.show.figures.drawing import Drawing, Figure
 from benchmarks.show.figures.style import Look
 from benchmarks.show.material import Material, Part
 from benchmarks.show.tables import BAND

@@ -8,7 +8,7 @@ from benchmarks.define.metrics import METRICS, significant
 from benchmarks.show.figures import style
 from benchmarks.show.figures.axes import key, leftmost, mode_keys, mode_mark, panels, present
 from benchmarks.show.figures.dot_plot import dots
-from benchmarks.show.figures.figure import Drawing, Figure
+from benchmarks.show.figures.drawing import Drawing, Figure
 from benchmarks.show.figures.style import Look
 from benchmarks.show.material import Material, Part
 

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 
 from benchmarks.define.metrics import METRICS
 from benchmarks.judge.statistics import interval
-from benchmarks.show.figures.figure import Drawing
+from benchmarks.show.figures.drawing import Drawing
 from benchmarks.show.figures.style import Look
 
 _GRID = 61  # points of a mean and its band: more than a line of this length shows

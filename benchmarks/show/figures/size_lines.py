@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 
 from benchmarks.define.metrics import Metric
 from benchmarks.show.figures.axes import leftmost, legend, log_axis, panels, present, ticked_axis
-from benchmarks.show.figures.figure import Drawing
+from benchmarks.show.figures.drawing import Drawing
 from benchmarks.show.figures.style import Look
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.transforms import Bbox
 
 from benchmarks.show.figures import style
-from benchmarks.show.figures.figure import Drawing, Figure
+from benchmarks.show.figures.drawing import Drawing, Figure
 from benchmarks.show.material import Material, Part
 
 _FONTS = "system-ui, -apple-system, 'Segoe UI', Roboto, Helvetica, Arial, sans-serif"

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure as Canvas
 from benchmarks.define.metrics import METRICS
 from benchmarks.show.figures import style
 from benchmarks.show.figures.axes import WIDTH, key, legend, log_axis, named_lines, note, present
-from benchmarks.show.figures.figure import Drawing, Figure
+from benchmarks.show.figures.drawing import Drawing, Figure
 from benchmarks.show.figures.seed_curves import seeds_and_mean
 from benchmarks.show.figures.style import Look
 from benchmarks.show.material import Material, Part

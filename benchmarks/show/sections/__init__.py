@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.define.plugins import PluginError
-from benchmarks.show.figures import figure
+from benchmarks.show.figures import drawing
 from benchmarks.show.material import Material, Part
 from benchmarks.show.section import Composed, Pick, Section, section
 from benchmarks.show.sections import (
@@ -26,7 +26,7 @@ _RESULTS = (
     *(trial.trial, agreement.parity, agreement.conformance, published_log.beside_log, commits.over_commits),
 )
 _ORIGINS = (provenance.incomplete, provenance.machines, provenance.unreadable, provenance.reproduce)
-_FIGURES = figure.declared()
+_FIGURES = drawing.declared()
 
 
 def _of_plugins() -> list[Section]:

@@ -1,7 +1,7 @@
 """The sections on cards: time of a step, beside the backend's own loop and beside the least time there."""
 
 from benchmarks.define import gpu_plan
-from benchmarks.judge import floors
+from benchmarks.judge import roofline as roofs
 from benchmarks.judge.costs import SIZE
 from benchmarks.show import sentences
 from benchmarks.show.commands import GPU_CHECK
@@ -10,14 +10,14 @@ from benchmarks.show.section import Commands, Note, Pieces, section
 
 
 def _card(material: Material) -> Part | None:
-    """The newest run on a card: its `processes`, and `rows` of `floors.steps`, labelled; None without one."""
-    found = floors.newest(material.records)
+    """The newest run on a card: its `processes`, and `rows` of `roofs.steps`, labelled; None without one."""
+    found = roofs.newest(material.records)
     if found is None:
         return None
     (run, processes), names = found, material.names
     environments = material.records.environments
     card = sentences.cards(environments[environments["machine"] == run.machine])
-    rows = names.by_rule(names.labelled(floors.steps(material.records, processes)))
+    rows = names.by_rule(names.labelled(roofs.steps(material.records, processes)))
     return Part(lead=f"{names.run_note(run)} {card}".strip(), processes=processes, rows=rows)
 
 
@@ -64,9 +64,9 @@ def roofline(material: Material) -> Pieces:
     if part is None:
         return
     known = part.rows[part.rows["over"].notna()]
-    part.main = known if known.empty else floors.main_size(known)
+    part.main = known if known.empty else roofs.main_size(known)
     part.work = "" if known.empty else material.names.work(part.main)
-    part.under_roofs = known if known.empty else floors.under_roofs(known)
+    part.under_roofs = known if known.empty else roofs.under_roofs(known)
     part.dtype = part.under_roofs["dtype"].iloc[0] if len(part.under_roofs) else ""
     yield part
     reasons = dict.fromkeys(part.rows.loc[part.rows["floor_s"].isna(), "no_floor"].dropna())

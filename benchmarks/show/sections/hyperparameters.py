@@ -15,7 +15,7 @@ from benchmarks.show.commands import FIGURE, SWEEP
 from benchmarks.show.material import Material, Part
 from benchmarks.show.names import Names
 from benchmarks.show.section import Commands, Note, Pieces, section
-from benchmarks.show.sections import origins
+from benchmarks.show.sections import training_provenance
 from benchmarks.show.tables import BAND, Builder, Table
 from benchmarks.store.run_log import DIVERGED
 
@@ -128,7 +128,11 @@ def _tuned(part: Part, names: Names) -> Pieces:
         f" the mean difference over the same seeds with its {BAND} bootstrapped interval.",
     )
     table.text("rule", names.rule).count("settings tried", "tried")
-    table.text("tuned setting", lambda row: origins.setting(_changed(part.task, row["values"])), long=True)
+    table.text(
+        "tuned setting",
+        lambda row: training_provenance.setting(_changed(part.task, row["values"])),
+        long=True,
+    )
     table.count("seeds shown", "seeds")
     for name in ("published", "tuned", "difference"):
         table.figure(part.figure, name, heading=name)
@@ -156,16 +160,16 @@ def _runs(material: Material, part: Part, preset: str) -> Pieces:
         which = " or ".join(HYPERPARAMETERS[name].heading for name in untouched)
         yield Note(f"No run turns {which}; {SWEEP} --preset {preset} does.")
     lost = members[members["end"] == DIVERGED].to_dict("records")
-    counts = Counter(f"{names.rule(row)}, {origins.setting(row['turned'])}" for row in lost)
+    counts = Counter(f"{names.rule(row)}, {training_provenance.setting(row['turned'])}" for row in lost)
     where = "; ".join(f"{text}: {count} seed{'s' * (count > 1)}" for text, count in counts.items())
     if where:
         yield Note(f"Diverged, as the loss became NaN or infinite, and not in the plot: {where}.")
-    yield from map(Note, origins.retried(names, members))
-    yield origins.table(material.records, names, members)
+    yield from map(Note, training_provenance.retried(names, members))
+    yield training_provenance.table(material.records, names, members)
     for sweep, rows in sweeps.planned(members, part.rules):
         lacks = sweeps.lacking(sweep, rows)
         if len(lacks):
-            yield origins.lacking(names, sweep, lacks)
+            yield training_provenance.lacking(names, sweep, lacks)
             yield _adding(sweep, rows, lacks)
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from benchmarks.store.readers import lines
+from benchmarks.store.readers import json_lines
 from benchmarks.store.readers.rows import Rows, files
 from benchmarks.store.schema import CONFORMANCE_KINDS, DEVIATIONS, PARITY_KINDS, number
 
@@ -15,11 +15,11 @@ def read(results_dir: Path, rows: Rows) -> None:
 
 
 def _read(
-    results_dir: Path, folder: str, kinds: lines.Kinds, rows: Rows, table: list[dict[str, Any]]
+    results_dir: Path, folder: str, kinds: json_lines.Kinds, rows: Rows, table: list[dict[str, Any]]
 ) -> None:
     for path in files(results_dir / folder, folder, ".jsonl", rows):
         file = f"{folder}/{path.name}"
-        for record in lines.read(path, file, kinds, rows):
+        for record in json_lines.read(path, file, kinds, rows):
             # of what was not compared, `loss` of a random problem names the loss that would have been
             figures = {name: number(record.get(name)) for name in DEVIATIONS}
             if record["status"] == "ok" and any(value is None for value in figures.values()):

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks.store.readers import lines
+from benchmarks.store.readers import json_lines
 from benchmarks.store.readers.rows import Rows, files, threads
 from benchmarks.store.run_log import DIVERGED
 from benchmarks.store.schema import CASE, CURVE_KINDS, count
@@ -29,7 +29,7 @@ def _read(path: Path, file: str, rows: Rows) -> None:
     criteria: list[dict[str, Any]] = []
     final: dict[str, Any] | None = None
     already = len(rows.unreadable)
-    for record in lines.read(path, file, CURVE_KINDS, rows):
+    for record in json_lines.read(path, file, CURVE_KINDS, rows):
         kind = record["kind"]
         if kind == "run":
             if run is not None:

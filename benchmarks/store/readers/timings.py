@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from benchmarks.store.readers import lines
+from benchmarks.store.readers import json_lines
 from benchmarks.store.readers.rows import Rows, files, threads
 from benchmarks.store.schema import TIMING_KINDS, number
 
@@ -19,7 +19,7 @@ def read(results_dir: Path, rows: Rows) -> None:
 
 
 def _read(path: Path, file: str, rows: Rows, table: list[dict[str, Any]]) -> None:
-    for record in lines.read(path, file, TIMING_KINDS, rows):
+    for record in json_lines.read(path, file, TIMING_KINDS, rows):
         place = rows.next_measurement
         samples = record.get("step_s") or []
         if record["status"] == "ok" and not samples and record.get("peak_bytes") is None:

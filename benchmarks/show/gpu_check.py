@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks.judge.card import Measured, Verdict, is_wrong, table, verdicts
+from benchmarks.judge.gpu_check import Measured, Verdict, is_wrong, table, verdicts
 
 _COLUMNS = (
     *("part", "backend", "rule", "mode", "batch", "n_rec", "engine"),
