@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks.cli import command_line as shared
+from benchmarks.cli import shareable
 from benchmarks.store import command_line
 
 # Name -> what it does. Each is a module of benchmarks/cli with a click command named `command`, imported
@@ -48,7 +48,7 @@ class _Commands(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name, command, rest = super().resolve_command(ctx, args)
         if name is not None and command is not None:
-            command_line.set_current(shared.shareable(name, command, rest))
+            command_line.set_current(shareable.shareable(name, command, rest))
             ctx.call_on_close(lambda: command_line.set_current(None))
         return name, command, rest
 

@@ -15,14 +15,12 @@ import numpy as np
 from implementations import checks
 from implementations.interface import Learner
 from implementations.network import Network, Parameters
-from implementations.tasks import ACCURACY, Task
+from implementations.tasks import Task
 from implementations.types import Batch, Metrics
 
-CRITERION_ERROR = ACCURACY.criterion_error
-"""The published stopping criterion: a validation batch, then the mean of fresh ones, errs less than this.
-Another `Measure` has an error of its own; a frozen task is looked at on the one batch that it has."""
-
 CRITERION_BATCHES = 8
+"""The stopping criterion, as published: a validation batch, and then the mean of so many fresh ones, errs
+less than the task's `Measure` says. A frozen task is looked at on the one batch that it has."""
 
 # First number of a spawn key: what the random numbers of a seed are for. All streams are independent.
 _WEIGHTS, _TRAINING, _TEST, _VALIDATION, _CONFIRMATION, _FINAL, _FROZEN = range(7)

@@ -32,7 +32,7 @@ GRADIENT_CASES = slow("eprop_adaptive")
 """For tests of gradients alone: adaptive e-prop's are random e-prop's, by the same code. What differs is the
 update, which test_training_parity.py tests, as test_oracle.py does the gradients."""
 
-NEW_RULE = rules.Rule("bptt_random", "BPTT, random feedback", True, True, "fixed", ("adjoint",))
+NEW_RULE = rules.Rule("new_rule", "BPTT, random feedback", True, True, "fixed", ("adjoint",))
 """A combination of parts that none of the rules has, for tests that register it."""
 
 ALIKE = ("eprop_random", "eprop_adaptive", "bptt_detached")

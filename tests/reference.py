@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 import implementations as impl
+from implementations import rules
 
 
 @dataclass
@@ -216,15 +217,10 @@ def gradients(
     x: np.ndarray,
     targets: np.ndarray,
 ) -> tuple[impl.Gradients, Trace]:
-    """Gradients of one of the rules, and the trace that they are of."""
-    trace = forward(network, weights, x)
-    if rule.startswith("bptt"):
-        sent = weights.feedback if rule.endswith("_random") else weights.w_out
-        reset = rule != "bptt_detached"
+    """Gradients of one of the rules, by its parts, and the trace that they are of."""
+    trace, parts = forward(network, weights, x), rules.get(rule)
+    sent = getattr(weights, parts.feedback_weights)
+    if parts.recurrent_gradient:
+        reset = parts.reset_gradient
         return bptt(network, objective, weights, x, targets, trace, reset=reset, feedback=sent), trace
-    feedback = {
-        "eprop_symmetric": weights.w_out,
-        "eprop_random": weights.feedback,
-        "eprop_adaptive": weights.feedback,
-    }[rule]
-    return eprop(network, objective, weights, feedback, x, targets, trace), trace
+    return eprop(network, objective, weights, sent, x, targets, trace), trace

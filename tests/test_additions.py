@@ -19,7 +19,7 @@ RULE = """
 
     # parts that there are, in a combination that there is not
     RANDOM_BPTT = Rule(
-        "bptt_random", "BPTT, random feedback", True, True, "fixed", ("adjoint",), costs_like="bptt"
+        "bptt_of_mine", "BPTT, random feedback", True, True, "fixed", ("adjoint",), costs_like="bptt"
     )
 """
 
@@ -149,12 +149,12 @@ def test_a_rule_is_a_row(tmp_path: Path):
         tmp_path,
         RULE,
         "list --json",
-        "train --backend numpy --rule bptt_random --n-regular 4 --n-adaptive 4 --n-cues 1 --delay-ms 150"
+        "train --backend numpy --rule bptt_of_mine --n-regular 4 --n-adaptive 4 --n-cues 1 --delay-ms 150"
         f" --batch 4 --steps 10 --test-trials 4 --results {results}",
         f"report --results {results}",
     )
     listed, _ = json.JSONDecoder().raw_decode(out)
-    here = [entry for entry in listed if entry["rule"] == "bptt_random" and entry["device"] == "cpu"]
+    here = [entry for entry in listed if entry["rule"] == "bptt_of_mine" and entry["device"] == "cpu"]
     assert [entry["backend"] for entry in here if entry["available"]] == [
         "numpy",
         "numba",
@@ -162,7 +162,7 @@ def test_a_rule_is_a_row(tmp_path: Path):
         "jax",
         "brainpy",
     ]
-    assert lines(results / "curves")[0]["rule"] == "bptt_random"
+    assert lines(results / "curves")[0]["rule"] == "bptt_of_mine"
     assert "BPTT, random feedback" in (results / "report" / "report.md").read_text()
 
 

@@ -17,11 +17,13 @@ from asv_runner.discovery import disc_benchmarks
 import implementations as impl
 from benchmarks.define import asv_parameters as suite
 from benchmarks.define.cases import Case, delayed
-from benchmarks.define.problem import NOTEBOOK, PROBLEMS
+from benchmarks.define.names import NOTEBOOK
+from benchmarks.define.problem import PROBLEMS
 from benchmarks.define.systems import SYSTEMS
 from benchmarks.run import asv_classes, asv_command, caches, device, quick
 from benchmarks.step_time import PatternStepTime, StepTime
 from benchmarks.store import asv_files
+from implementations import rules
 from implementations.registry import DEVICES
 from implementations.rules import MODES
 
@@ -79,7 +81,8 @@ for module in pkgutil.walk_packages(benchmarks.__path__, "benchmarks."):
 
 def test_parameters_are_those_of_the_registry(benchmarks: dict[str, Any]):
     assert tuple(suite.BACKENDS) == impl.BACKENDS
-    assert (*suite.LEARNING_RULES, "bptt_detached") == impl.RULES
+    assert tuple(suite.LEARNING_RULES) == rules.learning()
+    assert tuple(suite.COSTLY_RULES) == rules.costly()
     assert tuple(suite.MODES) == MODES
     assert tuple(suite.DEVICES) == DEVICES
     step = benchmarks["step_time.StepTime.time_step"]

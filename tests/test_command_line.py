@@ -19,7 +19,7 @@ from filelock import FileLock
 
 import implementations as impl
 from benchmarks.__main__ import main
-from benchmarks.cli.command_line import shareable
+from benchmarks.cli.shareable import shareable
 from benchmarks.define.problem import PROBLEMS
 from benchmarks.store import command_line
 from benchmarks.store.append import RunFile

@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 
-from benchmarks.define import work as roofline
-from benchmarks.define.work import Counts
+from benchmarks.define import roofline
+from benchmarks.define.roofline import Counts
 
 COUNTS = Counts("eprop_symmetric", "adjoint", "float32", 2, 10, 3, 5, 2, 4, input_spikes=7, spikes=6)
 

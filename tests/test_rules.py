@@ -34,11 +34,11 @@ def test_what_follows_from_the_table() -> None:
 @pytest.mark.usefixtures("table")
 def test_a_row_is_all_there_is_to_add() -> None:
     rules.register(NEW)
-    assert rules.get("bptt_random") is NEW
+    assert rules.get("new_rule") is NEW
     for names in (impl.RULES, rules.RULES, rules.learning(), rules.timed(), rules.costly()):
-        assert names[-1] == "bptt_random"
+        assert names[-1] == "new_rule"
     rules.register(replace(NEW, name="another", feedback="learned", learns=False, costs_like="bptt"))
-    assert rules.same_gradients("another") == "bptt_random"
+    assert rules.same_gradients("another") == "new_rule"
     assert "another" not in {*rules.learning(), *rules.costly()}
     assert "another" in rules.timed(), "nobody else has BPTT's cost with another matrix than W_out"
 
@@ -57,7 +57,7 @@ def test_a_row_is_all_there_is_to_add() -> None:
 def test_bad_rows(rule: Rule, named: str) -> None:
     with pytest.raises(impl.InvalidArgument, match=named):
         rules.register(rule)
-    assert "bptt_random" not in impl.RULES
+    assert "new_rule" not in impl.RULES
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -68,14 +68,14 @@ def test_a_new_combination_on_every_backend(backend: str) -> None:
     found = problem(impl.Network(n_in=6, n_regular=4, n_adaptive=5), n_steps=70)
     batch = (found.batch.spikes, found.batch.targets)
     trace = reference.forward(found.network, found.parameters, found.batch.spikes)
-    for rule in ("bptt_random", "detached_random"):
+    for rule in ("new_rule", "detached_random"):
         expected = reference.bptt(
             found.network,
             found.objective,
             found.parameters,
             *batch,
             trace,
-            reset=rule == "bptt_random",
+            reset=rule == "new_rule",
             feedback=found.parameters.feedback,
         )
         learner = found.learner(backend, rule)
@@ -94,7 +94,7 @@ def test_a_new_combination_on_every_backend(backend: str) -> None:
 def test_feedback_that_learns_with_the_recurrent_gradient(backend: str) -> None:
     rules.register(replace(NEW, feedback="learned"))
     found = problem(impl.Network(n_in=6, n_regular=4, n_adaptive=5), n_steps=70)
-    learner = found.learner(backend, "bptt_random", optimizer=impl.Adam(readout_decay=0.5))
+    learner = found.learner(backend, "new_rule", optimizer=impl.Adam(readout_decay=0.5))
     learner.step(learner.load(found.batch))
     before, after = found.parameters, learner.parameters()
     # the same gradient, hence the same step of Adam, then halved

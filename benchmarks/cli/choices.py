@@ -7,7 +7,7 @@ import click
 from click.core import ParameterSource
 
 import implementations as impl
-from benchmarks.define.problem import SYSTEM
+from benchmarks.define.names import SYSTEM
 from benchmarks.define.systems import SYSTEMS
 from implementations.rules import MODES, get
 

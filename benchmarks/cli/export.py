@@ -26,8 +26,8 @@ from benchmarks.store import export, records
     help="Kind of file.",
 )
 def command(results: Path, out: Path | None, form: Literal["csv", "parquet"]) -> None:
-    """Write one file per table: runs, points, criteria, measurements, samples, parity, environments and
-    problems.
+    """Write one file per table: runs, points, criteria, finals, measurements, samples, parity, conformance,
+    fallbacks, environments and problems.
 
     Units stand in the names of columns: _s seconds, _bytes, _hz. results/README.md says what tables hold.
     """
@@ -36,5 +36,5 @@ def command(results: Path, out: Path | None, form: Literal["csv", "parquet"]) ->
         raise click.ClickException(f"{results} has no readable record in curves/, timings/, parity/ or asv/")
     for path, rows in export.write(found, results / "tables" if out is None else out, form):
         click.echo(f"{path}: {rows} rows")
-    for problem in found.unreadable:
-        click.echo(f"{problem.file}: {problem.what}", err=True)
+    for file in found.unreadable:
+        click.echo(f"{file.file}: {file.what}", err=True)

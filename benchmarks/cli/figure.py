@@ -20,6 +20,7 @@ from benchmarks.define import comparison
 from benchmarks.define.runs import Run
 from benchmarks.judge import learning, tuning
 from benchmarks.judge.hyperparameters import FRESH
+from benchmarks.run import available
 from benchmarks.run.progress import display
 from benchmarks.show import page as report
 from benchmarks.store import records
@@ -71,7 +72,7 @@ def command(backend: str, rules: Any, seeds: int, tuned: bool, results: Path, **
         raise click.BadParameter(f"{seeds} is not what it may be, any integer >= 1", param_hint="'--seeds'")
     if backend == _FASTEST:
         try:
-            backend = comparison.fastest()
+            backend = available.fastest()
         except RuntimeError as error:
             raise click.UsageError(str(error)) from error
     names = chosen(rules)

@@ -10,10 +10,10 @@ import numpy as np
 
 import implementations as impl
 from benchmarks.cli.options import results_option
-from benchmarks.cli.parity import deviates, print_deviations
+from benchmarks.cli.parity import print_deviations
 from benchmarks.define import gpu_plan
 from benchmarks.define.gpu_plan import DEVICE
-from benchmarks.judge.agreement import computes_as_numpy
+from benchmarks.judge.agreement import computes_as_numpy, deviates
 from benchmarks.judge.gpu_check import exit_status
 from benchmarks.run import conformance, parity, timings
 from benchmarks.run.environment import environment

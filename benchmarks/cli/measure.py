@@ -12,7 +12,7 @@ from benchmarks.cli import choices
 from benchmarks.cli.choices import ALL, backend_option, chosen, given, rule_option, systems_option
 from benchmarks.cli.options import machine_options, naming_options, results_option
 from benchmarks.define.cases import BATCH, Case, delayed, length_cases, scaling_cases, step_cases
-from benchmarks.define.problem import SYSTEM
+from benchmarks.define.names import SYSTEM
 from benchmarks.define.systems import SYSTEMS, System
 from benchmarks.run import timings
 from implementations import EvidenceAccumulation, checks

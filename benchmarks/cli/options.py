@@ -18,6 +18,7 @@ import click
 
 import implementations as impl
 from benchmarks.cli.choices import given
+from benchmarks.define import plugins
 from benchmarks.define.problem import PROBLEMS, TASK_NAME, Problem
 from implementations.registry import DEVICES, DTYPES
 from implementations.training import Plan
@@ -54,6 +55,11 @@ def _said_by_tasks() -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for name, problem in PROBLEMS.items():
         for field in dataclasses.fields(problem.task):  # pyright: ignore[reportArgumentType]
+            if field.name != "n_in" and field.name in {*_NETWORK, *_OBJECTIVE, *_RECIPE}:
+                raise plugins.PluginError(
+                    f"the task {name!r} has a field {field.name!r}, which is an option of the network, the"
+                    " objective or the recipe: rename it"
+                )
             if "help" in field.metadata:
                 found.setdefault(field.name, {})[name] = field.metadata["help"]
     return found

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from benchmarks.cli.choices import ALL, backend_option, chosen, rule_option
 from benchmarks.cli.options import results_option
-from benchmarks.judge.agreement import computes_published
+from benchmarks.judge.agreement import deviates
 from benchmarks.run import parity
 from benchmarks.store.schema import DEVIATIONS
 from implementations.registry import DEVICES
@@ -55,11 +55,6 @@ def print_deviations(found: list[dict[str, Any]]) -> None:
             reasons[f"{record['backend']}: {record['status']}: {record['reason']}"] = None
     for reason in reasons:
         console.print(reason, markup=False, soft_wrap=True)
-
-
-def deviates(record: dict[str, Any]) -> bool:
-    """Whether a record is of a case that fails, or deviates by more than rounding explains."""
-    return record["status"] != "unavailable" and not computes_published(record)
 
 
 def _among(name: str, names: tuple[str, ...]) -> bool:

@@ -21,7 +21,8 @@ from benchmarks.cli.options import (
     recipe_options,
     with_recipe,
 )
-from benchmarks.define.problem import SYSTEM, Problem
+from benchmarks.define.names import SYSTEM
+from benchmarks.define.problem import Problem
 from benchmarks.define.runs import Trained
 from benchmarks.define.systems import SYSTEMS
 from benchmarks.run.progress import Display, display

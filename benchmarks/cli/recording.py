@@ -9,7 +9,7 @@ from benchmarks.define.runs import Recordable
 from benchmarks.run.interruption import Interrupted
 from benchmarks.run.progress import Display
 from benchmarks.run.train import record
-from benchmarks.store.run_log import UnusableFile
+from benchmarks.store.curve_file import UnusableFile
 from implementations.training import NonFiniteLoss
 
 _INTERRUPTED = 130  # what a shell reports for Ctrl-C

@@ -21,7 +21,7 @@ from benchmarks.cli.options import (
     with_recipe,
 )
 from benchmarks.cli.recording import exit_if_failed, record_all
-from benchmarks.define.problem import SYSTEM
+from benchmarks.define.names import SYSTEM
 from benchmarks.define.runs import Recordable, Run
 from benchmarks.define.systems import SYSTEMS
 from benchmarks.run.progress import display

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import ModuleType
 
 from benchmarks.define.cases import BATCH, MEMORY_BATCH
-from benchmarks.define.problem import NOTEBOOK as NOTEBOOK_SYSTEM
+from benchmarks.define.names import NOTEBOOK as NOTEBOOK_SYSTEM
 from benchmarks.define.problem import PROBLEMS
 from benchmarks.define.systems import SYSTEMS
 from implementations import PatternGeneration

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import implementations as impl
-from benchmarks.define.problem import PROBLEMS, SYSTEM, TASK_NAME, Problem
+from benchmarks.define.names import SYSTEM
+from benchmarks.define.problem import PROBLEMS, TASK_NAME, Problem
 from implementations import checks, rules
 
 BATCH = 128

@@ -17,28 +17,6 @@ SEEDS = 10
 FINAL_TRIALS = 512
 
 
-def fastest() -> str:
-    """The backend that trains the published sizes fastest on a CPU, as results/reference has it.
-
-    PyTorch where its operators in C++ can be built, else Numba. A rule and no measurement, as a comparison
-    that goes on later must go on with the same backend.
-
-    Raises:
-        RuntimeError: neither can run here; the text says why.
-    """
-    reason = impl.unavailable("torch")
-    if reason is None:
-        from implementations.torch.cpp import extension  # imports torch
-
-        reason = extension.missing()
-    if reason is None:
-        return "torch"
-    other = impl.unavailable("numba")
-    if other is None:
-        return "numba"
-    raise RuntimeError(f"neither torch nor numba can run here: {reason}; {other}")
-
-
 def of(
     problem: Problem,
     backend: str,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields, replace
 from itertools import product
 from typing import Any
 
+from benchmarks.define import plugins
 from benchmarks.define.problem import PROBLEMS
 from benchmarks.define.runs import Run
 from implementations import checks
@@ -61,6 +62,11 @@ def _of_tasks() -> dict[str, Hyperparameter]:
     for problem in PROBLEMS.values():
         by_name = {field.name: field for field in fields(problem.task)}  # pyright: ignore[reportArgumentType]
         for name, values in problem.task.difficulty.items():
+            if name in {row.name for row in _TRAINING}:
+                raise plugins.PluginError(
+                    f"the task {problem.name!r} has {name!r} in `difficulty`, which is a hyperparameter of"
+                    " training: rename the field"
+                )
             said = by_name[name].metadata
             heading = said.get("heading") or name.replace("_", " ")
             row = Hyperparameter(name, "task", type(values[0]), said.get("help", ""), heading, values)

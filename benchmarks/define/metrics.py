@@ -26,7 +26,7 @@ __all__ = ["METRICS", "Metric", "columns", "judged", "significant"]
 _ROWS = (
     Metric("step_s", "step time", "ms", "lower", 1e3, places=("time",), asv="time_step", judged=AS_TIME),
     Metric("step_ratio", "times the fastest", "×", "lower", text=two),
-    Metric("speedup", "as fast as the notebook", "", "higher", text=times),
+    Metric("speedup", "as fast as the other system", "", "higher", text=times),
     Metric(
         "forward_s", "forward pass", "ms", "lower", 1e3, places=("time",), asv="time_evaluate", judged=AS_TIME
     ),

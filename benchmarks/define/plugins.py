@@ -89,6 +89,8 @@ def load() -> None:
             _state["importing"] = False
         _state["imported"] = True
         for rule in instances(rules.Rule):  # no matter of benchmarks/ alone
+            if rule.name in rules.RULES and rules.get(rule.name) is rule:
+                continue  # which a plug-in has imported
             try:
                 rules.register(rule)
             except InvalidArgument as error:
@@ -96,6 +98,8 @@ def load() -> None:
     while _waiting:
         registry, find, what = _waiting.pop(0)
         for name, thing in find():
+            if registry.get(name) is thing:
+                continue  # which a plug-in has imported
             if name in registry:
                 raise PluginError(
                     f"a plug-in has a {what} named {name!r}, and there is one already: rename it"

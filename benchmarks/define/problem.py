@@ -1,11 +1,12 @@
 """A problem is a network, the task that drives it, and the objective; those published have names."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Self
 
 from benchmarks.define import plugins
 from implementations import EvidenceAccumulation, Network, Objective, Parameters, Task
-from implementations.tasks import TASKS, Recipe
+from implementations.tasks import MEASURES, TASKS, Recipe
 from implementations.training import initial_parameters
 
 
@@ -68,9 +69,17 @@ PROBLEMS = {name: Problem.of(task()) for name, task in TASKS.items()}
 TASK_NAME = EvidenceAccumulation.name
 """Of the task that the suite began with, and the default."""
 
-# In records: the network of README.md, and the BrainPy notebook that is compared with it as it is.
-SYSTEM = "benchmark"
-NOTEBOOK = "notebook"
+
+def _of_plugins() -> Iterator[tuple[str, Problem]]:
+    for task in plugins.classes(Task):
+        if task.measure not in MEASURES:
+            columns = " or ".join(measure.column for measure in MEASURES)
+            raise plugins.PluginError(
+                f"the task {task.name!r} has a measure {task.measure.column!r}; it may be {columns},"
+                " as implementations.tasks has them"
+            )
+        yield task.name, Problem.of(task())
+
 
 # Last, as plug-ins import what is above
-plugins.extend(PROBLEMS, lambda: ((task.name, Problem.of(task())) for task in plugins.classes(Task)), "task")
+plugins.extend(PROBLEMS, _of_plugins, "task")

@@ -9,7 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 
 import implementations as impl
-from benchmarks.define.problem import SYSTEM, Problem
+from benchmarks.define.names import SYSTEM
+from benchmarks.define.problem import Problem
 from implementations.training import Event, Final, Plan, Training
 
 SCHEMA = 1

@@ -42,3 +42,8 @@ def _within(record: Mapping[Any, Any], bound: float) -> bool:
         and record["spikes"] == 0
         and all(value is not None and value <= bound for value in deviations)
     )
+
+
+def deviates(record: Mapping[Any, Any]) -> bool:
+    """Whether a record is of a case that fails, or is further from the published numbers than rounding."""
+    return record["status"] != "unavailable" and not computes_published(record)

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.define.problem import SYSTEM
+from benchmarks.define.names import SYSTEM
+from benchmarks.define.systems import SYSTEMS
 from benchmarks.store.records import Records
 from benchmarks.store.schema import COSTS
 from implementations import rules
@@ -116,13 +117,13 @@ def _spread(samples: Any) -> pd.DataFrame:
 
 
 def _speedup(rows: pd.DataFrame) -> pd.DataFrame:
-    """How many times as long as each row of `SYSTEM` a baseline took, in the same run and at the same size.
+    """How many times as long as each row of `SYSTEM` another system took, in the same run and size.
 
-    The baseline is another system's case of the same rule or, where it has none, of a rule with the same
-    path of the gradient, which is what a step's cost depends on. NaN where there is none.
+    The first system beside it that was measured: its case of the same rule or, where it has none, of a rule
+    with the same path of the gradient, which is what a step's cost depends on. NaN where there is none.
     """
     same = [*RUN, *WORKLOAD]
-    own, others = rows[rows["system"] == SYSTEM], rows[rows["system"] != SYSTEM]
+    own, others = rows[rows["system"] == SYSTEM], rows[rows["system"] == baseline(rows)]
     speedup = pd.Series(np.nan, index=rows.index, name="speedup")
     for index in own.index:
         row = own.loc[index]
@@ -132,6 +133,12 @@ def _speedup(rows: pd.DataFrame) -> pd.DataFrame:
             equal = there[there["rule"].map(_path) == _path(row["rule"])]
         speedup.loc[index] = equal["median_s"].min() / row["median_s"]
     return speedup.to_frame()
+
+
+def baseline(rows: pd.DataFrame) -> str | None:
+    """Name of the system that steps of `SYSTEM` are held against; None where it was measured alone."""
+    measured = set(rows["system"]) - {SYSTEM}
+    return next((name for name in SYSTEMS if name in measured), min(measured, default=None))
 
 
 def _path(rule: str) -> bool | str:

@@ -6,11 +6,12 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from benchmarks.define.problem import PROBLEMS, SYSTEM
+from benchmarks.define.names import SYSTEM
+from benchmarks.define.problem import PROBLEMS
 from benchmarks.judge import costs, statistics
 from benchmarks.judge.hyperparameters import FRESH, published
+from benchmarks.store.curve_file import DIVERGED
 from benchmarks.store.records import Records
-from benchmarks.store.run_log import DIVERGED
 from implementations.tasks import MEASURES
 
 COMPARISON = ["task", "experiment", "system", "backend", "mode", "device", "threads", "machine"]

@@ -6,7 +6,7 @@ import pandas as pd
 
 import implementations as impl
 from benchmarks.define.cases import BATCH
-from benchmarks.define.problem import SYSTEM
+from benchmarks.define.names import SYSTEM
 from benchmarks.judge.costs import WORKLOAD, TimingRun, sweep, timing_runs
 from benchmarks.store.records import Records
 

@@ -5,7 +5,7 @@ Rows of costs have `label`, who ran.
 
 import pandas as pd
 
-from benchmarks.define.problem import SYSTEM
+from benchmarks.define.names import SYSTEM
 
 _ENOUGH = 8  # samples whose quartiles mean something
 SIGNIFICANT = 0.05

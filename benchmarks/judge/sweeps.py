@@ -9,7 +9,8 @@ import pandas as pd
 
 import implementations as impl
 from benchmarks.define.hyperparameters import HYPERPARAMETERS
-from benchmarks.define.problem import PROBLEMS, SYSTEM
+from benchmarks.define.names import SYSTEM
+from benchmarks.define.problem import PROBLEMS
 from benchmarks.judge.hyperparameters import FRESH, published, value
 from benchmarks.store.records import Records
 

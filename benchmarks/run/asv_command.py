@@ -23,18 +23,21 @@ from filelock import FileLock, Timeout
 from benchmarks.run.checkout import ROOT
 from benchmarks.run.environment import environment
 from benchmarks.run.interruption import Interrupted, held
+from implementations import rules
 
 CONFIG = ROOT / "asv.conf.json"
 
-_PATH = r"(?:'bptt', 'adjoint'|'eprop_symmetric', '(?:adjoint|online)')"
+# Each way that a gradient takes, in each of its modes
+_PATH = "|".join(f"'{rule}', '(?:{'|'.join(rules.get(rule).modes)})'" for rule in rules.costly())
+_PATH, _COSTLY = f"(?:{_PATH})", "|".join(rules.costly())
 QUICK = (
     rf"^step_time\.StepTime\..*\('\w+', {_PATH}, 'cpu'",
     r"^forward_time\.ForwardTime\..*'cpu'",
     rf"^peak_memory\.PeakMemory\..*\('\w+', {_PATH}, 'cpu'",
-    r"^accuracy\.\w+\..*'(?:bptt|eprop_symmetric)', 'adjoint', 'cpu'",
+    rf"^accuracy\.\w+\..*'(?:{_COSTLY})', 'adjoint', 'cpu'",
 )
-"""Benchmarks that tell in minutes whether a change matters: every code path of a step, on the CPU. Random
-e-prop runs the code of symmetric e-prop."""
+"""Benchmarks that tell in minutes whether a change matters: every code path of a step, on the CPU. Other
+feedback matrices run the same code."""
 
 
 def register_machine() -> str:

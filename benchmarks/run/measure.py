@@ -6,7 +6,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-from benchmarks.define import work
+from benchmarks.define import roofline
 from benchmarks.define.cases import Case
 from benchmarks.define.metric import Measured
 from benchmarks.define.metrics import METRICS
@@ -89,8 +89,8 @@ def measure(case: Case) -> dict[str, Any]:
         known, _ = cards.cards()
         # the work of an event-driven step depends on what spikes
         fired = int(learner.simulate(loaded).spikes.sum())
-        counts = work.Counts.of(case, batch, fired)
-        figures["roofline"] = work.record(case, counts, known[0]["name"] if known else None)
+        counts = roofline.Counts.of(case, batch, fired)
+        figures["roofline"] = roofline.record(case, counts, known[0]["name"] if known else None)
     done = Measured(case, learner, loaded, step, tuple(timer.wall_s))
     for metric in METRICS.values():
         if metric.measure is not None:

@@ -20,7 +20,7 @@ from benchmarks.run.environment import environment
 from benchmarks.run.interruption import Interrupted, held
 from benchmarks.run.progress import Display
 from benchmarks.store import checkpoint, command_line
-from benchmarks.store.run_log import DIVERGED, CurveFile, Recorded, UnusableFile
+from benchmarks.store.curve_file import DIVERGED, CurveFile, Recorded, UnusableFile
 from implementations.training import Final, NonFiniteLoss, Plan, Point
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 import implementations as impl
-from benchmarks.define.problem import SYSTEM
+from benchmarks.define.names import SYSTEM
 from benchmarks.define.systems import SYSTEMS
 from benchmarks.judge import costs
 from benchmarks.show.figures.style import Look, ordered

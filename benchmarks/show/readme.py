@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.define.metrics import METRICS, Metric
-from benchmarks.define.problem import SYSTEM
+from benchmarks.define.names import SYSTEM
 from benchmarks.judge import costs, learning, main_run
 from benchmarks.show.figures.style import ordered
 from benchmarks.show.names import Names

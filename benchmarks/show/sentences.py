@@ -10,22 +10,54 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.define.metrics import METRICS, Metric, significant
+from benchmarks.define.problem import PROBLEMS
+from benchmarks.define.systems import System
 from benchmarks.judge import ranking
 from benchmarks.show.figures.style import Look
 from benchmarks.show.section import Finding, Note, Pick
 from benchmarks.store.schema import DEVIATIONS
-
-OTHER_NETWORK = (
-    "The notebook computes another network, as it is: its row shows what the step of a notebook costs, and is"
-    " no member of the comparison."
-)
+from implementations.training import CRITERION_BATCHES
 
 
-def speed(rows: pd.DataFrame, look: Look, where: str) -> Iterator[Pick | Finding]:
+def criterion(task: str) -> str:
+    """The stopping criterion of a task; what is known of it where the package has the task."""
+    name = f"the {criterion_name(task)}"
+    if task not in PROBLEMS:
+        return name
+    measure = PROBLEMS[task].task.measure
+    if not _published(task):
+        error = f"{METRICS[measure.column].name} below {measure.criterion_error:g}"
+        return f"{name} ({error}; {measure.criterion_source})"
+    share = f"{measure.criterion_error * 100.0:g}\u00a0%"
+    return (
+        f"{name} (error of a validation batch below {share}, then also the mean of {CRITERION_BATCHES} fresh"
+        " batches)"
+    )
+
+
+def criterion_name(task: str) -> str:
+    """What the stopping criterion of a task may be called."""
+    return "published stopping criterion" if _published(task) else "stopping criterion"
+
+
+def _published(task: str) -> bool:
+    return task in PROBLEMS and PROBLEMS[task].task.measure.criterion_source == "published"
+
+
+def as_it_is(system: System) -> Note:
+    """What a system is that is not one of the backends."""
+    return Note(
+        f"The {system.title} is measured as it is: its row shows what its step costs, and is no member of the"
+        f" comparison. {system.same} {system.differs}"
+    )
+
+
+def speed(rows: pd.DataFrame, look: Look, where: str, other: System | None) -> Iterator[Pick | Finding]:
     """Which backend is the fastest with each rule, and what rules and another system cost against that.
 
     Args:
         rows: of `costs.costs`, one run, workload and system.
+        other: that `speedup` is of, if there is any.
     """
     rows = rows[rows["median_s"].notna()]
     if rows.empty:
@@ -59,9 +91,9 @@ def speed(rows: pd.DataFrame, look: Look, where: str) -> Iterator[Pick | Finding
             f" {significant(times.iloc[-1] / times.iloc[0], 2)} times as long as one of {cheap}."
         )
     against = rows[rows["speedup"].notna()].sort_values("speedup")
-    if len(against):
+    if len(against) and other is not None:
         first, last, ratio = against.iloc[-1], against.iloc[0], METRICS["speedup"].format
-        text = "Against the BrainPy notebook's step of such a rule, timed in the same run:"
+        text = f"Against the {other.title}'s step of such a rule, timed in the same run:"
         text += f" {ratio(first['speedup'])} as fast on {_who(first, rows)} with {look.title(first['rule'])}"
         if len(against) > 1:
             text += f", {ratio(last['speedup'])} on {_who(last, rows)} with {look.title(last['rule'])}"

@@ -43,7 +43,7 @@ TRACKED = columns("tracked")
 """What ASV alone records of a case: one figure, without samples."""
 
 FLOORS = columns("floor")
-"""Of a step on a card, as benchmarks/define/work.py counts it; `floor_s` is the highest of the three."""
+"""Of a step on a card, as benchmarks/define/roofline.py counts it; `floor_s` is the highest of the three."""
 
 CLOCKS = ["sm_before_mhz", "sm_mhz", "memory_mhz", "temperature_c", "power_w"]
 """Of the card: its clock before the samples, and all after them."""

@@ -2,7 +2,7 @@
 
 import implementations as impl
 from benchmarks.define.cases import Case
-from benchmarks.define.problem import SYSTEM
+from benchmarks.define.names import SYSTEM
 from benchmarks.define.systems.system import Measurable, System
 from implementations.rules import MODES
 

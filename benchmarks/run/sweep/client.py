@@ -20,7 +20,7 @@ from benchmarks.run.sweep.code import fingerprint
 from benchmarks.run.sweep.files import Existing, existing, keep
 from benchmarks.run.sweep.worker import Work, topic, train
 from benchmarks.store import command_line
-from benchmarks.store.run_log import DIVERGED, UnusableFile
+from benchmarks.store.curve_file import DIVERGED, UnusableFile
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -31,7 +31,7 @@ _LOOK_AT_WORKERS_S = 2.0
 
 @dataclass
 class Summary:
-    """How the runs of a sweep ended, by title."""
+    """How the runs of a sweep ended, by name."""
 
     skipped: int = 0
     recorded: list[str] = field(default_factory=list)

@@ -7,7 +7,7 @@ from pathlib import Path
 from benchmarks.define.runs import Run
 from benchmarks.run.train import finished, locked
 from benchmarks.store import checkpoint
-from benchmarks.store.run_log import DIVERGED, CurveFile, UnusableFile
+from benchmarks.store.curve_file import DIVERGED, CurveFile, UnusableFile
 
 
 @dataclass(frozen=True)

@@ -111,7 +111,7 @@ LEARNING = Figure(
 CRITERION = Figure(
     "criterion",
     "learning",
-    "Training steps (left) and seconds (right) until the published stopping criterion is met. Open triangles:"
+    "Training steps (left) and seconds (right) until the {part.criterion} is met. Open triangles:"
     " seeds that ended without meeting it, where they ended. {part.lead}",
     "Dot plot of steps and seconds per backend and rule; the table below has medians.",
     _criterion,

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.define.metrics import METRICS
-from benchmarks.define.problem import SYSTEM
+from benchmarks.define.names import SYSTEM
 from benchmarks.judge import agreement
 from benchmarks.show import commands, sentences
 from benchmarks.show.material import Material, Part

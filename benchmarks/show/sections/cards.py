@@ -88,7 +88,7 @@ def roofline(material: Material) -> Pieces:
     yield Note(
         "Floor: the highest of three: what must move over the bandwidth, what must be computed over the peak"
         " outside of tensor cores, and the time steps one after the other. Counted from the equations and"
-        " the spikes that the batch had: benchmarks/define/work.py has every term."
+        " the spikes that the batch had: benchmarks/define/roofline.py has every term."
     )
     if reasons:
         yield Note(f"Without a floor: {'; '.join(reasons)}.")

@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.define.metrics import METRICS
+from benchmarks.define.systems import SYSTEMS
 from benchmarks.judge import costs, main_run, ranking
 from benchmarks.show import commands, sentences
 from benchmarks.show.material import Material, Part
@@ -46,15 +47,16 @@ def speed(material: Material) -> Pieces:
         return
     samples = costs.samples_of(material.records, part.rows)
     part.samples = samples.merge(part.rows[[*_CASE, "label"]], on=_CASE)
-    part.baseline = part.rows["speedup"].notna().any()
-    beside = ", and ×: how many times as fast as the notebook's step of such a rule"
+    other = SYSTEMS.get(costs.baseline(part.rows) or "")
+    part.baseline = part.rows["speedup"].notna().any() and other is not None
+    beside = f", and ×: how many times as fast as the {other.name}'s step of such a rule" if other else ""
     part.beside = beside if part.baseline else ""
     yield part
     yield _times(material, part.rows, part.work)
     for rows in part.others:
         yield _times(material, rows, material.names.work(rows), folded=True)
-    if part.baseline:
-        yield Note(sentences.OTHER_NETWORK)
+    if other is not None:
+        yield sentences.as_it_is(other)
     yield from map(Note, material.names.other_runs(part.run))
     if not part.baseline:
         yield Commands(
@@ -62,7 +64,7 @@ def speed(material: Material) -> Pieces:
             "The BrainPy notebook was not timed in this run, so that no ratio to it is shown. This times it"
             " along with the rest, where BrainPy is installed:",
         )
-    yield from sentences.speed(ranking.own(part.rows), material.names.look, part.work)
+    yield from sentences.speed(ranking.own(part.rows), material.names.look, part.work, other)
 
 
 def _times(material: Material, rows: pd.DataFrame, work: str, *, folded: bool = False) -> Table:
@@ -74,7 +76,8 @@ def _times(material: Material, rows: pd.DataFrame, work: str, *, folded: bool = 
     table.figure("step_ratio", "ratio_rule", heading="× fastest of its rule")
     table.figure("step_ratio", "ratio_all", heading="× fastest of all")
     if rows["speedup"].notna().any():
-        table.figure("speedup", "speedup", heading="as fast as the notebook")
+        other = SYSTEMS.get(costs.baseline(rows) or "")
+        table.figure("speedup", "speedup", heading=f"as fast as the {other.name}" if other else None)
     for metric in METRICS.values():
         if metric.measure is not None and rows[metric.column].notna().any():
             table.figure(metric.column, metric.column, best_within=["system", "rule"])

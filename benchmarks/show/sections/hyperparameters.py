@@ -17,7 +17,7 @@ from benchmarks.show.names import Names
 from benchmarks.show.section import Commands, Note, Pieces, section
 from benchmarks.show.sections import training_provenance
 from benchmarks.show.tables import BAND, Builder, Table
-from benchmarks.store.run_log import DIVERGED
+from benchmarks.store.curve_file import DIVERGED
 
 _FEW = 5
 """Seeds that a tuned setting should be shown on at least."""

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from benchmarks.define.problem import NOTEBOOK, SYSTEM
+from benchmarks.define.names import NOTEBOOK, SYSTEM
 from benchmarks.define.systems import SYSTEMS
 from benchmarks.judge import learning
 from benchmarks.show.commands import NOTEBOOK_TRAIN

@@ -9,8 +9,8 @@ from benchmarks.define.hyperparameters import HYPERPARAMETERS
 from benchmarks.judge.sweeps import Sweep
 from benchmarks.show.names import Names
 from benchmarks.show.tables import Builder, Table
+from benchmarks.store.curve_file import DIVERGED
 from benchmarks.store.records import Records
-from benchmarks.store.run_log import DIVERGED
 
 _CLUSTER = ["scheduler", "protocol", "workers", "dask", "timing"]
 _CODE = ["machine", "commit", "backend", "threads"]

@@ -13,7 +13,7 @@ from typing import Any
 from asv.results import Results
 
 from benchmarks.define.metrics import METRICS
-from benchmarks.define.problem import SYSTEM
+from benchmarks.define.names import SYSTEM
 from benchmarks.store.asv_files import Benchmark, StoredCase, benchmarks, cases, literal
 from benchmarks.store.readers.rows import Rows
 from benchmarks.store.schema import CASE, SAMPLES, TIMED, count, is_duration

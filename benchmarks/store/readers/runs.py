@@ -5,9 +5,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from benchmarks.store.curve_file import DIVERGED
 from benchmarks.store.readers import json_lines
 from benchmarks.store.readers.rows import Rows, files, threads
-from benchmarks.store.run_log import DIVERGED
 from benchmarks.store.schema import CASE, CURVE_KINDS, count
 
 

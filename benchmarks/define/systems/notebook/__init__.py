@@ -8,7 +8,8 @@ import numpy as np
 
 import implementations as impl
 from benchmarks.define.cases import Case
-from benchmarks.define.problem import NOTEBOOK, PROBLEMS, TASK_NAME
+from benchmarks.define.names import NOTEBOOK
+from benchmarks.define.problem import PROBLEMS, TASK_NAME
 from benchmarks.define.systems.notebook.run import BACKEND, DTYPE, MODE, NotebookRun
 from benchmarks.define.systems.system import Measurable, PublishedLog, System, fail_unless_available
 from implementations import checks, notebook

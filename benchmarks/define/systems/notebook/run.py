@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.define.problem import NOTEBOOK, TASK_NAME
+from benchmarks.define.names import NOTEBOOK
+from benchmarks.define.problem import TASK_NAME
 from benchmarks.define.runs import SCHEMA, file_name
 from implementations.notebook.settings import BATCHES_PER_EPOCH, N_BATCH, SETTINGS
 from implementations.training import Plan

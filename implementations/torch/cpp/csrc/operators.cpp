@@ -26,7 +26,7 @@ using at::TensorList;
 
 constexpr int64_t kChunks = 32;
 
-// What an operator is called with, but for tensors; in this order in `settings`, see kernels.py.
+// What an operator is called with, but for tensors; in this order in `settings`, see engine.py.
 struct Settings {
   double alpha, rho, kappa, threshold, dampening, n_ms, rate_cost, rate_target_per_ms;
 
