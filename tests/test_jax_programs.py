@@ -131,7 +131,7 @@ def test_memory_of_online_learning_is_flat_in_time() -> None:
         with CALLS.scope(np.dtype("float32")):
             weights = learner._train.weights  # type: ignore[attr-defined]
             program = _online.lower(
-                learner._engine._problem,  # type: ignore[attr-defined]
+                learner._engine._static,  # type: ignore[attr-defined]
                 loaded.shape[0],
                 weights,
                 weights.w_out,

@@ -25,11 +25,11 @@ def engine(setting: Setting) -> tuple[str, Any]:
         setting: of the learner.
     """
     # what the programs depend on: learners that differ in the rest share them
-    problem = replace(setting, optimizer=Adam(), device="", threads=None)
+    static = replace(setting, optimizer=Adam(), device="", threads=None)
     if setting.device == "cpu" or setting.devices > 1:
-        return SCAN, ScanEngine(setting, problem)
+        return SCAN, ScanEngine(setting, static)
     reason = triton_engine.unusable(setting)
     if reason is None:
-        return TRITON, TritonEngine(setting, problem)
+        return TRITON, TritonEngine(setting, static)
     use.warn(reason, triton_engine.SWITCH, "jax", SCAN)
-    return SCAN, ScanEngine(setting, problem)
+    return SCAN, ScanEngine(setting, static)

@@ -40,9 +40,9 @@ class Trace(NamedTuple):
     )  # (blocks, steps, trials, n_out) derivative by y of the task loss, summed and not yet a mean
 
 
-def forward(problem: Setting, weights: Weights, chunk: Chunk, *, keep: bool) -> tuple[Trace | None, Sums]:
+def forward(static: Setting, weights: Weights, chunk: Chunk, *, keep: bool) -> tuple[Trace | None, Sums]:
     """The forward pass of a chunk of trials, of which a trace is kept or none."""
-    network, objective = problem.network, problem.objective
+    network, objective = static.network, static.objective
     n_blocks, n, n_trials, _ = chunk.x.shape
 
     def block(
@@ -55,7 +55,7 @@ def forward(problem: Setting, weights: Weights, chunk: Chunk, *, keep: bool) -> 
         sums, ell = add_block(objective, sums, z, y, targets, inside)
         return (state, sums), Trace(before, z, y, ell) if keep else None
 
-    start = State.zeros(network, n_trials, problem.dtype), Sums.zeros(network, n_trials, problem.dtype)
+    start = State.zeros(network, n_trials, static.dtype), Sums.zeros(network, n_trials, static.dtype)
     inside = jnp.asarray(steps_inside(n_blocks, n, objective.window))
     curves = () if objective.loss == "cross_entropy" else (chunk.targets,)
     (_, sums), trace = jax.lax.scan(block, start, (chunk.x, inside, *curves))
@@ -63,7 +63,7 @@ def forward(problem: Setting, weights: Weights, chunk: Chunk, *, keep: bool) -> 
 
 
 def backward(
-    problem: Setting,
+    static: Setting,
     n_batch: int,
     weights: Weights,
     feedback: jax.Array,
@@ -74,7 +74,7 @@ def backward(
     """From the last block to the first.
 
     Args:
-        problem: what is to be done.
+        static: what is to be done.
         n_batch: trials of the batch, of which these are a chunk.
         weights: of the network.
         feedback: F (n_rec, n_out), which sends the error back.
@@ -85,18 +85,18 @@ def backward(
     Returns:
         What these trials contribute to the gradients.
     """
-    network = problem.network
+    network = static.network
     n_in, n_rec, kappa = network.n_in, network.n_rec, network.kappa
-    dtype = problem.dtype
+    dtype = static.dtype
     _, n, n_trials, _ = chunk.x.shape
     beta = jnp.asarray(network.beta, dtype)
-    if problem.rule.recurrent_gradient:
-        w_back = with_reset(network, weights.w_rec) if problem.rule.reset_gradient else weights.w_rec
+    if static.rule.recurrent_gradient:
+        w_back = with_reset(network, weights.w_rec) if static.rule.reset_gradient else weights.w_rec
         step = partial(back_through_time, network, beta, w_back.T)
     else:
         step = partial(back, network, beta)
     # lbar[t] = (1-kappa) sum_{s >= t} kappa^(s-t) ell[s] + kappa^(t1-t) lbar[t1] of a block t0 .. t1-1
-    scale = (1 - kappa) / (n_batch * problem.objective.window)
+    scale = (1 - kappa) / (n_batch * static.objective.window)
     backward_filter = (scale * filtering(kappa, n).T).astype(dtype)
     decay = decays(kappa, n)[:0:-1, None, None].astype(dtype)
 

@@ -54,35 +54,35 @@ def _chunk(objective_loss: str) -> Chunk:
 
 @partial(jax.jit, static_argnums=(0, 1, 2))
 def gradients(
-    mesh: Mesh, problem: Setting, shape: tuple[int, int], weights: Weights, feedback: jax.Array, chunk: Chunk
+    mesh: Mesh, static: Setting, shape: tuple[int, int], weights: Weights, feedback: jax.Array, chunk: Chunk
 ) -> tuple[Weights, Figures]:
     """Gradients and figures of a batch of `shape` (batch, time); feedback F (n_rec, n_out)."""
     n_batch = shape[0]
 
     def part(weights: Weights, feedback: jax.Array, chunk: Chunk) -> tuple[Weights, Figures]:
-        if problem.mode == "online":
-            totals, sums = online.forward(problem, n_batch, weights, feedback, chunk)
-            found, c = _figures(problem, shape, weights, sums, chunk)
-            own = online.gradients(problem, totals, c)
+        if static.mode == "online":
+            totals, sums = online.forward(static, n_batch, weights, feedback, chunk)
+            found, c = _figures(static, shape, weights, sums, chunk)
+            own = online.gradients(static, totals, c)
         else:
-            trace, sums = adjoint.forward(problem, weights, chunk, keep=True)
+            trace, sums = adjoint.forward(static, weights, chunk, keep=True)
             assert trace is not None
-            found, c = _figures(problem, shape, weights, sums, chunk)
-            own = adjoint.backward(problem, n_batch, weights, feedback, chunk, trace, c)
+            found, c = _figures(static, shape, weights, sums, chunk)
+            own = adjoint.backward(static, n_batch, weights, feedback, chunk, trace, c)
         return jax.lax.psum(own, _TRIALS), found
 
-    specs = (P(), P(), _chunk(problem.objective.loss))
+    specs = (P(), P(), _chunk(static.objective.loss))
     # no check of what varies: scans begin with zeros, the same on all devices, and go on with what is not
     shared = jax.shard_map(part, mesh=mesh, in_specs=specs, out_specs=P(), check_vma=False)
     return shared(weights, feedback, chunk)
 
 
 def _figures(
-    problem: Setting, shape: tuple[int, int], weights: Weights, sums: Sums, chunk: Chunk
+    static: Setting, shape: tuple[int, int], weights: Weights, sums: Sums, chunk: Chunk
 ) -> tuple[Figures, jax.Array]:
     """`loss.figures` of all devices' sums together."""
     gathered = partial(jax.lax.all_gather, axis_name=_TRIALS, tiled=True)
     together = Sums(jax.lax.psum(sums.loss, _TRIALS), gathered(sums.y), jax.lax.psum(sums.counts, _TRIALS))
-    classes = problem.objective.loss == "cross_entropy"
+    classes = static.objective.loss == "cross_entropy"
     targets = gathered(chunk.targets) if classes else chunk.targets
-    return figures(problem, shape, weights, [together], [targets])
+    return figures(static, shape, weights, [together], [targets])

@@ -45,7 +45,7 @@ class ScanEngine:
 
     Args:
         setting: of the learner.
-        problem: what programs depend on.
+        static: what programs depend on.
 
     Attributes:
         pending: what the latest call returns when it is done.
@@ -53,8 +53,8 @@ class ScanEngine:
 
     loaded = Loaded
 
-    def __init__(self, setting: Setting, problem: Setting) -> None:
-        self._setting, self._problem = setting, problem
+    def __init__(self, setting: Setting, static: Setting) -> None:
+        self._setting, self._static = setting, static
         self._mesh = data_parallel.mesh(setting)
         threads = (setting.threads or registry.available_cores()) if setting.device == "cpu" else 1
         self._threads = 1 if setting.devices > 1 else threads
@@ -91,23 +91,20 @@ class ScanEngine:
         if self._setting.devices > 1:
             with self._scope():
                 part, self.pending = data_parallel.gradients(
-                    self._mesh, self._problem, loaded.shape, weights, feedback, loaded.chunks[0]
+                    self._mesh, self._static, loaded.shape, weights, feedback, loaded.chunks[0]
                 )
             return [part], Metrics(*self.pending)
         if self._setting.mode == "online":
             found = self._each(
-                [
-                    partial(_online, self._problem, n_batch, weights, feedback, chunk)
-                    for chunk in loaded.chunks
-                ]
+                [partial(_online, self._static, n_batch, weights, feedback, chunk) for chunk in loaded.chunks]
             )
             metrics, c = self._figures(weights, loaded, [sums for _, sums in found])
-            parts = [partial(_online_gradients, self._problem, totals, c) for totals, _ in found]
+            parts = [partial(_online_gradients, self._static, totals, c) for totals, _ in found]
         else:
             forward = self._forward(weights, loaded, keep=True)
             metrics, c = self._figures(weights, loaded, [sums for _, sums in forward])
             parts = [
-                partial(_backward, self._problem, n_batch, weights, feedback, chunk, trace, c)
+                partial(_backward, self._static, n_batch, weights, feedback, chunk, trace, c)
                 for chunk, (trace, _) in zip(loaded.chunks, forward, strict=True)
             ]
         return self._each(parts), metrics
@@ -126,12 +123,12 @@ class ScanEngine:
         return Activity(z, y)
 
     def _forward(self, weights: Weights, loaded: Loaded, *, keep: bool) -> list[tuple[Trace | None, Sums]]:
-        return self._each([partial(_forward, self._problem, keep, weights, chunk) for chunk in loaded.chunks])
+        return self._each([partial(_forward, self._static, keep, weights, chunk) for chunk in loaded.chunks])
 
     def _figures(self, weights: Weights, loaded: Loaded, sums: list[Sums]) -> tuple[Metrics, jax.Array]:
         targets = [chunk.targets for chunk in loaded.chunks]
         with self._scope():
-            found, c = _figures(self._problem, loaded.shape, weights, sums, targets)
+            found, c = _figures(self._static, loaded.shape, weights, sums, targets)
         self.pending = found
         return Metrics(*found), c
 
@@ -164,8 +161,8 @@ def _by_trial(parts: list[jax.Array], n_steps: int) -> np.ndarray:
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def _forward(problem: Setting, keep: bool, weights: Weights, chunk: Chunk) -> tuple[Trace | None, Sums]:
-    return adjoint.forward(problem, weights, chunk, keep=keep)
+def _forward(static: Setting, keep: bool, weights: Weights, chunk: Chunk) -> tuple[Trace | None, Sums]:
+    return adjoint.forward(static, weights, chunk, keep=keep)
 
 
 _backward = jax.jit(adjoint.backward, static_argnums=(0, 1))

@@ -76,18 +76,18 @@ def steps_inside(n_blocks: int, n_steps: int, window: int) -> np.ndarray:
 
 
 def figures(
-    problem: Setting, shape: tuple[int, int], weights: Weights, sums: list[Sums], targets: list[jax.Array]
+    static: Setting, shape: tuple[int, int], weights: Weights, sums: list[Sums], targets: list[jax.Array]
 ) -> tuple[Figures, jax.Array]:
     """All figures of a batch, and c (n_rec,), the derivative of its rate loss by a spike of each neuron.
 
     Args:
-        problem: constants.
+        static: constants.
         shape: (batch, time) of the batch.
         weights: of the network.
         sums: of each chunk of trials.
         targets: of each chunk of trials.
     """
-    network, objective, dtype = problem.network, problem.objective, problem.dtype
+    network, objective, dtype = static.network, static.objective, static.dtype
     n_batch, n_steps = shape
     total = jax.tree.map(
         lambda *parts: sum(parts[1:], parts[0]), *[(part.loss, part.counts) for part in sums]

@@ -61,10 +61,10 @@ class Block(NamedTuple):
 
 
 def forward(
-    problem: Setting, n_batch: int, weights: Weights, feedback: jax.Array, chunk: Chunk
+    static: Setting, n_batch: int, weights: Weights, feedback: jax.Array, chunk: Chunk
 ) -> tuple[Totals, Sums]:
     """The forward pass of a chunk of trials, traces carried along; arguments as of `adjoint.backward`."""
-    network, objective, dtype = problem.network, problem.objective, problem.dtype
+    network, objective, dtype = static.network, static.objective, static.dtype
     n_blocks, n, n_trials, n_in = chunk.x.shape
     n_pre, n_rec = n_in + network.n_rec, network.n_rec
     scale = 1.0 / (n_batch * objective.window)
@@ -111,9 +111,9 @@ def forward(
     return totals, sums
 
 
-def gradients(problem: Setting, totals: Totals, c: jax.Array) -> Weights:
+def gradients(static: Setting, totals: Totals, c: jax.Array) -> Weights:
     """What a chunk contributes to the gradients, now that the rates, and with them c (n_rec,), are known."""
-    n_in = problem.network.n_in
+    n_in = static.network.n_in
     gradient = totals.gradient + c * totals.traces
     return Weights(gradient[:n_in], without_diagonal(gradient[n_in:]), totals.gradient_out)
 

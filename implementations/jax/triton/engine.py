@@ -41,11 +41,11 @@ class TritonEngine:
 
     loaded = Packed
 
-    def __init__(self, setting: Setting, problem: Setting) -> None:
+    def __init__(self, setting: Setting, static: Setting) -> None:
         from implementations.jax.triton import launches, programs  # import triton
 
         self._launches, self._programs = launches, programs
-        self._setting, self._problem = setting, problem
+        self._setting, self._static = setting, static
         self._device = jax.devices(setting.device)[0]
         self.pending: Any = None
 
@@ -66,17 +66,17 @@ class TritonEngine:
         """Gradients, as a list of one, and the metrics."""
         run = self._programs.online if self._setting.mode == "online" else self._programs.adjoint
         with CALLS.scope(_WIDE):
-            found, self.pending = run(self._problem, weights, feedback, loaded.trials)
+            found, self.pending = run(self._static, weights, feedback, loaded.trials)
         return [found], Metrics(*self.pending)
 
     def evaluate(self, weights: Weights, feedback: jax.Array, loaded: Packed) -> Metrics:
         """The forward pass alone."""
         with CALLS.scope(_WIDE):
-            self.pending = self._programs.evaluate(self._problem, weights, feedback, loaded.trials)
+            self.pending = self._programs.evaluate(self._static, weights, feedback, loaded.trials)
         return Metrics(*self.pending)
 
     def simulate(self, weights: Weights, feedback: jax.Array, loaded: Packed) -> Activity:
         """Spikes and readout of all steps."""
         with CALLS.scope(_WIDE):
-            spikes, readout = self._programs.simulate(self._problem, weights, feedback, loaded.trials)
+            spikes, readout = self._programs.simulate(self._static, weights, feedback, loaded.trials)
         return Activity(np.asarray(spikes).astype(bool), np.asarray(readout))

@@ -87,14 +87,14 @@ class Traces(NamedTuple):
 class Launches:
     """Of a batch of `n_batch` trials of `n_steps`, all or some of which a launch may be about."""
 
-    problem: Setting
+    static: Setting
     n_batch: int
     n_steps: int
 
     @property
     def cut(self) -> Sizes:
         """How the kernels cut up the network."""
-        network = self.problem.network
+        network = self.static.network
         return sizes(network.n_in, network.n_rec, network.n_out)
 
     @property
@@ -104,7 +104,7 @@ class Launches:
 
     def prepare(self, weights: Weights, feedback: jax.Array) -> Prepared:
         """`back` only for rules with a recurrent gradient."""
-        network, rule, cut = self.problem.network, self.problem.rule, self.cut
+        network, rule, cut = self.static.network, self.static.rule, self.cut
         n_out, n_rows = network.n_out, 32 * self.n_words
         back = rule.recurrent_gradient
         rows, out_rows, w_back, flags = _launch(
@@ -117,17 +117,17 @@ class Launches:
             n_in=network.n_in, n_rec=network.n_rec, n_out=n_out,
             THETA=float(network.threshold), BACK=back, RESET=rule.reset_gradient, REC=cut.rec, **self._words,
         )  # fmt: skip
-        beta = np.zeros(cut.rec, self.problem.dtype)
+        beta = np.zeros(cut.rec, self.static.dtype)
         beta[: network.n_rec] = network.beta
-        scaled = (beta / network.threshold).astype(self.problem.dtype)
+        scaled = (beta / network.threshold).astype(self.static.dtype)
         return Prepared(rows, out_rows[0], out_rows[1], w_back, flags, jnp.asarray(beta), jnp.asarray(scaled))
 
     def forward(
         self, prepared: Prepared, trials: Trials, *, gradient: bool = False, activity: bool = False
     ) -> Ran:
         """All steps of all trials."""
-        network, cut = self.problem.network, self.cut
-        n_batch, n_steps, window = self.n_batch, self.n_steps, self.problem.objective.window
+        network, cut = self.static.network, self.cut
+        n_batch, n_steps, window = self.n_batch, self.n_steps, self.static.objective.window
 
         def kept(*shape: int) -> tuple[int, ...]:
             return shape if gradient else (1,)
@@ -155,7 +155,7 @@ class Launches:
         self, prepared: Prepared, counts: jax.Array, losses: jax.Array, y_sum: jax.Array, classes: jax.Array
     ) -> tuple[jax.Array, jax.Array]:
         """c (REC,) and the figures (5,) float64 of the batch."""
-        network, objective, cut = self.problem.network, self.problem.objective, self.cut
+        network, objective, cut = self.static.network, self.static.objective, self.cut
         return _launch(
             signatures.evaluate, (1,),
             [counts, losses, y_sum, classes, prepared.flags],
@@ -170,7 +170,7 @@ class Launches:
     def back(self, prepared: Prepared, ran: Ran, c: jax.Array) -> jax.Array:
         """lam_v (batch, n_steps, n_pad) in place of psi: BPTT where the rule has it, else e-prop."""
         cut, shape = self.cut, self._shape_constants
-        if not self.problem.rule.recurrent_gradient:
+        if not self.static.rule.recurrent_gradient:
             (lam_v,) = _launch(
                 signatures.adjoint, (self.n_batch, cdiv(cut.n_pad, 32)),
                 [ran.ell, prepared.feedback, c, prepared.beta, ran.psi], [], in_place=1,
@@ -181,7 +181,7 @@ class Launches:
         if cut.rec <= ON_CHIP:
             (lam_v,) = _launch(
                 signatures.through_time, (self.n_batch,), [*read, ran.psi], [], in_place=1,
-                **shape, **self._decays, REC=cut.rec, num_warps=BPTT_WARPS[self.problem.dtype.name],
+                **shape, **self._decays, REC=cut.rec, num_warps=BPTT_WARPS[self.static.dtype.name],
             )  # fmt: skip
             return lam_v
         trials, block = 16, 64
@@ -195,16 +195,16 @@ class Launches:
                 TRIALS=trials, BLOCK=block, INNER=32, REC=cut.rec,
             ))  # fmt: skip
 
-        zeros = jnp.zeros((self.n_batch, cut.rec), self.problem.dtype)
+        zeros = jnp.zeros((self.n_batch, cut.rec), self.static.dtype)
         return jax.lax.fori_loop(0, self.n_steps, step, (ran.psi, zeros, zeros))[0]
 
     def carry(self, prepared: Prepared, trials: Trials, n: int) -> Traces:
         """The online form over all steps of `n` trials, by chunks: `triton.online`."""
-        network, cut, chunk = self.problem.network, self.cut, min(CHUNK, self.n_steps)
-        n_words, window = self.n_words, self.problem.objective.window
+        network, cut, chunk = self.static.network, self.cut, min(CHUNK, self.n_steps)
+        n_words, window = self.n_words, self.static.objective.window
         block = min(128, cut.rec)
         n_blocks = cut.rec // block
-        real = partial(jnp.zeros, dtype=self.problem.dtype)
+        real = partial(jnp.zeros, dtype=self.static.dtype)
         zeros = Traces(
             real((n, 6, cut.rec)),
             jnp.zeros(n, np.float64),
@@ -245,7 +245,7 @@ class Launches:
     def products(self, pre_words: jax.Array, lam_v: jax.Array) -> jax.Array:
         """(n_parts, 32 words, REC) sums over a part of all steps each."""
         cut, n_words, n_rows = self.cut, self.n_words, self.n_batch * self.n_steps
-        rows = product_cut(cut, n_rows, self.problem.dtype.name, get_compute_capability(0) in ROOMY)
+        rows = product_cut(cut, n_rows, self.static.dtype.name, get_compute_capability(0) in ROOMY)
         (parts,) = _launch(
             product_kernels.products, rows.grid,
             [pre_words, lam_v], [self._real(rows.n_parts, 32 * n_words, cut.rec)],
@@ -257,7 +257,7 @@ class Launches:
 
     def collect(self, parts: jax.Array, rates: jax.Array | None, c: jax.Array) -> tuple[jax.Array, jax.Array]:
         """dW_in and dW_rec of parts (n_parts, 32 words, REC); rates (32 words, REC) sum of e."""
-        network, cut = self.problem.network, self.cut
+        network, cut = self.static.network, self.cut
         n_in, n_rec = network.n_in, network.n_rec
         return _launch(
             weight_kernels.collect, (n_in + n_rec,),
@@ -270,11 +270,11 @@ class Launches:
 
     def out_gradient(self, zbar: jax.Array, ell: jax.Array) -> jax.Array:
         """dW_out = sum_t zbar[t]^T ell[t] (n_rec, n_out): one product, which is XLA's to do."""
-        n_rec, n_out = self.problem.network.n_rec, self.problem.network.n_out
+        n_rec, n_out = self.static.network.n_rec, self.static.network.n_out
         return zbar.reshape(-1, self.cut.n_pad)[:, :n_rec].T @ ell.reshape(-1, n_out)
 
     def _real(self, *shape: int) -> jax.ShapeDtypeStruct:
-        return _shape(self.problem.dtype, *shape)
+        return _shape(self.static.dtype, *shape)
 
     @staticmethod
     def _read(prepared: Prepared, trials: Trials) -> list[jax.Array]:
@@ -282,12 +282,12 @@ class Launches:
 
     @property
     def _classes(self) -> bool:
-        return self.problem.objective.loss == "cross_entropy"
+        return self.static.objective.loss == "cross_entropy"
 
     @property
     def _precision(self) -> str:
         """Of products on tensor cores: no less than the dtype's."""
-        return "tf32x3" if self.problem.dtype == np.float32 else "ieee"
+        return "tf32x3" if self.static.dtype == np.float32 else "ieee"
 
     @property
     def _words(self) -> dict[str, int]:
@@ -295,17 +295,17 @@ class Launches:
 
     @property
     def _decays(self) -> dict[str, float]:
-        network = self.problem.network
+        network = self.static.network
         return {"ALPHA": float(network.alpha), "RHO": float(network.rho), "KAPPA": float(network.kappa)}
 
     @property
     def _shape_constants(self) -> dict[str, int]:
-        window, n_out = self.problem.objective.window, self.problem.network.n_out
+        window, n_out = self.static.objective.window, self.static.network.n_out
         return {"N_STEPS": self.n_steps, "WINDOW": window, "N_PAD": self.cut.n_pad, "N_OUT": n_out}
 
     @property
     def _forward_constants(self) -> dict[str, Any]:
-        network = self.problem.network
+        network = self.static.network
         return {
             "N_BATCH": self.n_batch,
             "N_REC": network.n_rec,

@@ -13,26 +13,24 @@ from implementations.triton.sizes import trial_group
 
 @partial(jax.jit, static_argnums=0)
 def adjoint(
-    problem: Setting, weights: Weights, feedback: jax.Array, trials: Trials
+    static: Setting, weights: Weights, feedback: jax.Array, trials: Trials
 ) -> tuple[Weights, Figures]:
     """Gradients and figures by BPTT or adjoint e-prop; feedback F (n_rec, n_out)."""
-    launches = _launches(problem, trials)
+    launches = _launches(static, trials)
     prepared = launches.prepare(weights, feedback)
     ran = launches.forward(prepared, trials, gradient=True)
     c, figures = launches.figures(prepared, ran.counts, ran.losses, ran.y_sum, trials.classes)
     lam_v = launches.back(prepared, ran, c)
     d_in, d_rec = launches.collect(launches.products(ran.pre_words, lam_v), None, c)
-    return Weights(d_in, d_rec, launches.out_gradient(ran.zbar, ran.ell)), _figures(problem, figures)
+    return Weights(d_in, d_rec, launches.out_gradient(ran.zbar, ran.ell)), _figures(static, figures)
 
 
 @partial(jax.jit, static_argnums=0)
-def online(
-    problem: Setting, weights: Weights, feedback: jax.Array, trials: Trials
-) -> tuple[Weights, Figures]:
+def online(static: Setting, weights: Weights, feedback: jax.Array, trials: Trials) -> tuple[Weights, Figures]:
     """The same by e-prop with traces carried forward, by groups of trials."""
-    launches = _launches(problem, trials)
+    launches = _launches(static, trials)
     prepared = launches.prepare(weights, feedback)
-    n_rec, n_out, dtype = problem.network.n_rec, problem.network.n_out, problem.dtype
+    n_rec, n_out, dtype = static.network.n_rec, static.network.n_out, static.dtype
     n_pre, rec = 32 * launches.n_words, launches.cut.rec
     size = trial_group(launches.cut, launches.n_words, dtype.itemsize, launches.n_batch)
     totals = jnp.zeros((2, n_pre, rec), dtype), jnp.zeros((n_rec, n_out), dtype)
@@ -46,25 +44,25 @@ def online(
     (sums, d_out), (counts, losses, y_sum) = totals, found
     c, figures = launches.figures(prepared, counts, losses, y_sum, trials.classes)
     d_in, d_rec = launches.collect(sums[1:], sums[0], c)
-    return Weights(d_in, d_rec, d_out), _figures(problem, figures)
+    return Weights(d_in, d_rec, d_out), _figures(static, figures)
 
 
 @partial(jax.jit, static_argnums=0)
-def evaluate(problem: Setting, weights: Weights, feedback: jax.Array, trials: Trials) -> Figures:
+def evaluate(static: Setting, weights: Weights, feedback: jax.Array, trials: Trials) -> Figures:
     """The figures: a forward pass that stores nothing."""
-    launches = _launches(problem, trials)
+    launches = _launches(static, trials)
     prepared = launches.prepare(weights, feedback)
     ran = launches.forward(prepared, trials)
     _, figures = launches.figures(prepared, ran.counts, ran.losses, ran.y_sum, trials.classes)
-    return _figures(problem, figures)
+    return _figures(static, figures)
 
 
 @partial(jax.jit, static_argnums=0)
 def simulate(
-    problem: Setting, weights: Weights, feedback: jax.Array, trials: Trials
+    static: Setting, weights: Weights, feedback: jax.Array, trials: Trials
 ) -> tuple[jax.Array, jax.Array]:
     """Spikes (batch, n_steps, n_rec) int8 and readout (batch, n_steps, n_out)."""
-    launches = _launches(problem, trials)
+    launches = _launches(static, trials)
     ran = launches.forward(launches.prepare(weights, feedback), trials, activity=True)
     return ran.spikes, ran.readout
 
@@ -78,7 +76,7 @@ def _groups(
 ) -> tuple[_Totals, _Found]:
     """Groups of `begins.step` trials, one after the other."""
     size = begins.step
-    classes = launches.problem.objective.loss == "cross_entropy"
+    classes = launches.static.objective.loss == "cross_entropy"
 
     def group(totals: _Totals, begin: jax.Array) -> tuple[_Totals, _Found]:
         def own(array: jax.Array) -> jax.Array:
@@ -104,11 +102,11 @@ def _groups(
     return totals, (counts, losses, y_sum)
 
 
-def _launches(problem: Setting, trials: Trials) -> Launches:
+def _launches(static: Setting, trials: Trials) -> Launches:
     n_batch, n_steps, _ = trials.x_words.shape
-    return Launches(problem, n_batch, n_steps)
+    return Launches(static, n_batch, n_steps)
 
 
-def _figures(problem: Setting, figures: jax.Array) -> Figures:
+def _figures(static: Setting, figures: jax.Array) -> Figures:
     """In the dtype of the network, as the loops have them: for most users, JAX knows no 64 bits."""
-    return Figures(*figures.astype(problem.dtype))
+    return Figures(*figures.astype(static.dtype))
