@@ -2,13 +2,21 @@
 # goes into .venv, once. `make report PYTHON=python3.12` takes another interpreter.
 PYTHON ?= python3
 RESULTS ?= results
+ifeq ($(strip $(RESULTS)),)
+$(error RESULTS is empty: name a folder, or leave it out for results)
+endif
+# A name as the shell takes it, whatever is in it
+quoted = '$(subst ','\'',$(1))'
+INTO = $(call quoted,$(RESULTS))
+# Of a hook: git in pip, in benchmarks or in tests would work on the repository and index that they name
+unexport $(shell git rev-parse --local-env-vars 2>/dev/null)
 RUN = .venv/bin/python -m benchmarks
 SWEPT = --backend torch --rule bptt,eprop_symmetric,eprop_random,eprop_adaptive --seeds 3 --steps 300 --threads 1
 .DEFAULT_GOAL := help
 .PHONY: gpu-check wheels help report figure test test-slow test-all test-timing lint reference bench bench-quick clean
 
 help:
-	@echo "make report     train and measure for some minutes, then write $(RESULTS)/report/index.html"
+	@echo "make report     train and measure for some minutes, then write "$(INTO)/report/index.html
 	@echo "make figure     train every rule with 10 seeds on both tasks, and compare how well they learn"
 	@echo "make test       run the tests that prove the numbers"
 	@echo "make test-slow  run those that take minutes each"
@@ -23,16 +31,16 @@ help:
 
 # The quick edition of everything. Whatever was measured before is kept and compared: see results/README.md.
 report: .venv/benchmarks
-	$(RUN) parity --results $(RESULTS)
-	$(RUN) train --backend numba --rule bptt,eprop_symmetric,eprop_random,eprop_adaptive --seeds 3 --steps 300 --results $(RESULTS)
-	$(RUN) measure --rounds 2 --no-lengths --rule bptt,eprop_symmetric --results $(RESULTS)
-	$(RUN) raster --backend numba --rule eprop_symmetric --train-steps 200 --out $(RESULTS)/report/raster.png
-	$(RUN) report --results $(RESULTS)
+	$(RUN) parity --results $(INTO)
+	$(RUN) train --backend numba --rule bptt,eprop_symmetric,eprop_random,eprop_adaptive --seeds 3 --steps 300 --results $(INTO)
+	$(RUN) measure --rounds 2 --no-lengths --rule bptt,eprop_symmetric --results $(INTO)
+	$(RUN) raster --backend numba --rule eprop_symmetric --train-steps 200 --out $(INTO)/report/raster.png
+	$(RUN) report --results $(INTO)
 
 # Both tasks; goes on where it was interrupted.
 figure: .venv/benchmarks
-	$(RUN) figure --steps 600 --results $(RESULTS)
-	$(RUN) figure --task pattern_generation --results $(RESULTS)
+	$(RUN) figure --steps 600 --results $(INTO)
+	$(RUN) figure --task pattern_generation --results $(INTO)
 
 reference: .venv/benchmarks
 	$(RUN) parity --results results/reference
@@ -88,11 +96,12 @@ lint: .venv/dev
 # missing. Without a network: `make wheels WHEELS=dir` on a machine that has one, with the same Python and system,
 # and then `make gpu-check WHEELS=dir` there. Not by constraints.txt, which would replace what is there.
 WHEELS ?=
-GPU_FROM = $(if $(WHEELS),--no-index --find-links $(abspath $(WHEELS)))
+HERE = $(if $(filter /%,$(firstword $(WHEELS))),,$(CURDIR)/)
+GPU_FROM = $(if $(strip $(WHEELS)),--no-index --find-links $(call quoted,$(HERE)$(WHEELS)))
 GPU_PACKAGES = '.[benchmarks,torch,jax,jax-triton,brainpy]' 'jax[cuda12]' numba-cuda nvidia-ml-py
 MINUTES ?= 9
 gpu-check: .venv-gpu/ready
-	.venv-gpu/bin/python -m benchmarks gpu-check --minutes $(MINUTES) --results $(RESULTS)
+	.venv-gpu/bin/python -m benchmarks gpu-check --minutes $(call quoted,$(MINUTES)) --results $(INTO)
 
 .venv-gpu/ready: pyproject.toml
 	test -x .venv-gpu/bin/python || $(PYTHON) -m venv --system-site-packages .venv-gpu
@@ -100,8 +109,12 @@ gpu-check: .venv-gpu/ready
 	touch $@
 
 wheels:
-	@test -n "$(WHEELS)" || { echo "make wheels WHEELS=dir: the folder to fill"; exit 2; }
-	$(PYTHON) -m pip download --disable-pip-version-check --dest $(WHEELS) $(GPU_PACKAGES) 'hatchling>=1.25' editables
+	@test -n $(call quoted,$(strip $(WHEELS))) || { echo "make wheels WHEELS=dir: the folder to fill"; exit 2; }
+	$(PYTHON) -m pip download --disable-pip-version-check --dest $(call quoted,$(WHEELS)) $(GPU_PACKAGES) 'hatchling>=1.25' editables
 
+# Refused while make reads the recipe, before any of it runs. -ef: the same folder, by whatever name.
+WRITTEN = asv checks conformance curves data_parallel fallback gpu-check parity report tables timings
+KEPT = $(shell for kept in / results/reference; do test $(INTO) -ef $$kept && echo $$kept; done)
 clean:
-	rm -rf .venv .venv-gpu .asv $(addprefix $(RESULTS)/,asv conformance fallback gpu-check checks curves parity report tables timings)
+	$(if $(KEPT),$(error RESULTS is $(KEPT), which stays: name another folder, or leave it out for results))
+	rm -rf -- .venv .venv-gpu .asv $(foreach folder,$(WRITTEN),$(INTO)/$(folder))

@@ -31,6 +31,11 @@ import pytest  # noqa: E402
 from cases import LEFT_OUT  # noqa: E402
 
 import implementations as impl  # noqa: E402
+from benchmarks.run.checkout import without_git_variables  # noqa: E402
+
+# Run by a hook, tests that commit to a repository of their own would else commit to this one.
+for _name in set(os.environ) - set(without_git_variables()):
+    del os.environ[_name]
 
 
 def pytest_report_header() -> list[str]:

@@ -1,9 +1,13 @@
 """`python -m benchmarks bench`: run the ASV suite on commits, and make its site."""
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 import click
 
 from benchmarks.run import asv_command
-from benchmarks.run.checkout import uncommitted
+from benchmarks.run.asv_branches import NoBranch
+from benchmarks.run.checkout import GitFailed, uncommitted, unusable
 from benchmarks.run.interruption import Interrupted
 
 
@@ -33,16 +37,22 @@ def command(commits: str, installed: bool, quick: bool, patterns: tuple[str, ...
         raise click.UsageError("--quick stands for patterns of its own: give it or --bench")
     if installed and commits != "HEAD^!":
         raise click.UsageError("--installed measures what is installed here, which is HEAD: give it or RANGE")
-    if installed and (changes := uncommitted()):
-        raise click.UsageError(f"--installed would take these changes for part of HEAD: {', '.join(changes)}")
-    arguments = ["run", "--record-samples", "--show-stderr", "--machine", asv_command.register_machine()]
-    arguments += ["--python=same", "--set-commit-hash", "HEAD"] if installed else [commits]
-    for pattern in asv_command.QUICK if quick else patterns:
-        arguments += ["--bench", pattern]
+    if reason := unusable():
+        raise click.ClickException(f"bench measures commits, and {reason}")
     try:
-        with asv_command.alone():
-            status = asv_command.run(arguments)
-            published = asv_command.run(["publish", "--no-pull"])
+        if installed and (changes := uncommitted()):
+            raise click.UsageError(
+                f"--installed would take these changes for part of HEAD: {', '.join(changes)}"
+            )
+        with TemporaryDirectory(prefix="eprop-bench-") as folder:
+            config = asv_command.config_for(Path(folder), commits=commits)
+            status, published = _run_and_publish(
+                commits, installed, asv_command.QUICK if quick else patterns, config
+            )
+    except GitFailed as problem:
+        raise click.ClickException(f"bench measures commits, and git says: {problem}") from None
+    except NoBranch as problem:
+        raise click.UsageError(str(problem)) from None
     except asv_command.InUse as problem:
         raise click.ClickException(str(problem)) from None
     except Interrupted as stop:
@@ -51,3 +61,15 @@ def command(commits: str, installed: bool, quick: bool, patterns: tuple[str, ...
     if published == 0:
         click.echo("site: .asv/html; `.venv/bin/asv preview` shows it")
     raise SystemExit(status or published)
+
+
+def _run_and_publish(
+    commits: str, installed: bool, patterns: tuple[str, ...], config: Path
+) -> tuple[int, int]:
+    """ASV's exit statuses for both."""
+    arguments = ["run", "--record-samples", "--show-stderr", "--machine", asv_command.register_machine()]
+    arguments += ["--python=same", "--set-commit-hash", "HEAD"] if installed else [commits]
+    for pattern in patterns:
+        arguments += ["--bench", pattern]
+    with asv_command.alone():
+        return asv_command.run(arguments, config), asv_command.run(["publish", "--no-pull"], config)

@@ -15,6 +15,7 @@ from benchmarks.judge import gate as judge
 from benchmarks.judge.gate import BROKEN, NOTHING_COMPARED, REGRESSIONS, Thresholds
 from benchmarks.run import asv_command, commit_pair
 from benchmarks.run.asv_command import QUICK, InUse
+from benchmarks.run.checkout import GitFailed
 from benchmarks.run.environment import environment
 from benchmarks.run.interruption import Interrupted
 from benchmarks.show import gate as show
@@ -130,7 +131,7 @@ def command(
         commits = commit_pair.prepare(plan)
         folder = commit_pair.new_folder(results, commits)
         found = _compare(plan, commits, thresholds, confirm, folder)
-    except (commit_pair.CannotCompare, InUse) as problem:
+    except (commit_pair.CannotCompare, GitFailed, InUse) as problem:
         click.echo(f"Error: {problem}", err=True)
         raise SystemExit(NOTHING_COMPARED) from None
     _show(found)

@@ -20,7 +20,8 @@ from asv.machine import MachineCollection
 from asv.util import load_json
 from filelock import FileLock, Timeout
 
-from benchmarks.run.checkout import ROOT
+from benchmarks.run.asv_branches import branches
+from benchmarks.run.checkout import ROOT, without_git_variables
 from benchmarks.run.environment import environment
 from benchmarks.run.interruption import Interrupted, held
 from implementations import rules
@@ -58,15 +59,26 @@ def register_machine() -> str:
     return found["machine"]
 
 
-def config_for(results: Path, folder: Path) -> Path:
-    """Write ASV's configuration with another place for results to `folder`; returns its path.
+def config_for(folder: Path, results: Path | None = None, commits: str = "HEAD") -> Path:
+    """Write ASV's configuration to `folder`, with the branches that this clone has; returns its path.
 
     Environments stay shared with `asv run`, as they take minutes to make.
+
+    Args:
+        folder: where nothing else is.
+        results: another place for ASV's results.
+        commits: what is measured, as `asv_branches.branches` takes it.
+
+    Raises:
+        GitFailed: git can't tell the branches.
+        NoBranch: no branch has these commits.
     """
     config: dict[str, Any] = load_json(str(CONFIG), js_comments=True)
-    config["results_dir"] = str(results.resolve())
-    for name in ("repo", "benchmark_dir", "env_dir", "html_dir"):
+    config["branches"] = branches(config["branches"], commits)
+    for name in ("repo", "benchmark_dir", "env_dir", "html_dir", "results_dir"):
         config[name] = str((ROOT / config[name]).resolve())
+    if results is not None:
+        config["results_dir"] = str(results.resolve())
     path = folder / "asv.conf.json"
     path.write_text(json.dumps(config))
     return path
@@ -98,7 +110,7 @@ def alone() -> Iterator[None]:
 
 def run(
     arguments: Sequence[str],
-    config: Path = CONFIG,
+    config: Path,
     log: Path | None = None,
     variables: Mapping[str, str] = MappingProxyType({}),
 ) -> int:
@@ -106,7 +118,7 @@ def run(
 
     Args:
         arguments: a command of ASV and its options.
-        config: ASV's configuration.
+        config: ASV's configuration, as `config_for` wrote it.
         log: all that ASV prints goes there, and progress alone to this process's output: without the tables
             and the verdict at its end. By default everything goes to the output.
         variables: of the environment, for the benchmarks to read.
@@ -121,7 +133,7 @@ def run(
     process = subprocess.Popen(
         command,
         cwd=ROOT,
-        env={**os.environ, "PYTHONUNBUFFERED": "1", **variables},
+        env={**without_git_variables(), "PYTHONUNBUFFERED": "1", **variables},
         start_new_session=True,
         preexec_fn=_heed_interrupts,
         text=True,

@@ -14,7 +14,7 @@ import pandas as pd
 from benchmarks.define.asv_parameters import REPEAT
 from benchmarks.run import asv_command
 from benchmarks.run.asv_command import QUICK
-from benchmarks.run.checkout import MEASURED, ROOT, git, uncommitted
+from benchmarks.run.checkout import MEASURED, ROOT, GitFailed, git, uncommitted, unusable
 from benchmarks.store import asv_files
 from implementations import checks
 
@@ -69,8 +69,8 @@ def prepare(plan: Plan) -> tuple[str, str]:
     Raises:
         CannotCompare: what is missing or wrong.
     """
-    if git("rev-parse", "--git-dir") is None:
-        raise CannotCompare("check compares commits, and needs git and a clone of the repository")
+    if reason := unusable():
+        raise CannotCompare(f"check compares commits, and {reason}")
     if find_spec("virtualenv") is None:
         raise CannotCompare("virtualenv can't be imported: pip install 'eprop-bench[benchmarks]'")
     base, head = _commit(plan.base), _commit(plan.head)
@@ -82,7 +82,13 @@ def prepare(plan: Plan) -> tuple[str, str]:
         for path in MEASURED:
             if git("cat-file", "-e", f"{commit}:{path}") is None:
                 raise CannotCompare(f"{name} ({commit[:8]}) has no {path}, and can't be installed")
-    if changes := uncommitted():
+    try:
+        changes = uncommitted()
+    except GitFailed as error:
+        raise CannotCompare(
+            f"only commits are measured, and what is in none can't be told: {error}"
+        ) from None
+    if changes:
         raise CannotCompare(f"only commits are measured, and these changes are in none: {', '.join(changes)}")
     for pattern in plan.patterns:
         if not _matches(pattern):
@@ -116,7 +122,7 @@ def measure(
                 *("continuous", *commits, "--interleave-rounds", "--show-stderr", "--machine", machine),
                 *("--factor", str(factor), *plan.attributes, *selection),
             ],
-            asv_command.config_for(results, Path(folder)),
+            asv_command.config_for(Path(folder), results),
             log=results.with_suffix(".log"),
             variables={"EPROP_BENCH_ROUNDS": str(plan.rounds)},
         )

@@ -6,14 +6,16 @@ No user names, host names or paths: the records are meant to be committed and sh
 import hashlib
 import os
 import platform
+import sys
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from multiprocessing import parent_process
 from typing import Any
 
 from cpuinfo import get_cpu_info
 
 from benchmarks.run.cards import cards, nvidia_smi
-from benchmarks.run.checkout import ROOT, git
+from benchmarks.run.checkout import ROOT, GitFailed, ask
 from implementations.registry import available_cores
 
 # What can change a time or a rounding error. Absent ones are left out of the record.
@@ -87,12 +89,18 @@ def _versions() -> dict[str, str]:
 
 
 def _commit() -> dict[str, Any]:
-    """Commit of the checkout, and whether tracked files, results apart, differ from it; null outside one."""
+    """Commit of the checkout, and whether tracked files, results apart, differ from it; null outside one.
+
+    A clone whose commit git doesn't tell has null too, which is said on the terminal.
+    """
     unknown = {"commit": None, "dirty": None}
     if not (ROOT / ".git").exists():
         return unknown
-    commit = git("rev-parse", "HEAD")
-    changes = git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!results")
-    if commit is None or changes is None:
+    try:
+        commit = ask("rev-parse", "--verify", "HEAD")
+        changes = ask("status", "--porcelain", "--untracked-files=no", "--", ".", ":!results")
+    except GitFailed as error:
+        if parent_process() is None:  # once, and not by each worker that Dask starts here
+            print(f"what is recorded now names no commit, as git says: {error}", file=sys.stderr, flush=True)
         return unknown
     return {"commit": commit, "dirty": bool(changes)}
