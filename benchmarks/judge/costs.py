@@ -154,7 +154,7 @@ def samples_of(records: Records, rows: pd.DataFrame) -> pd.DataFrame:
     return named.merge(rows[case], on=case)[[*case, "step_s"]]
 
 
-def sweep(rows: pd.DataFrame, size: str, least: int = 2) -> pd.DataFrame:
+def size_series(rows: pd.DataFrame, size: str, least: int = 2) -> pd.DataFrame:
     """The rows of those cases that were measured at several sizes (`least`), of which `size` alone differs.
 
     A line through the rows of a case then shows what `size` does. Where there are several runs, the newest;
@@ -170,7 +170,7 @@ def sweep(rows: pd.DataFrame, size: str, least: int = 2) -> pd.DataFrame:
 
 
 def growth(rows: pd.DataFrame) -> pd.DataFrame:
-    """Per case of a `sweep` through n_steps: shortest and longest trial, memory at both, bytes per step."""
+    """Per case of a `size_series` through n_steps: shortest and longest trial, memory at both, bytes per step."""
     case = [*RUN, "dtype", "batch", "n_rec", *RUNNER]
     found = []
     for names, part in rows.groupby(case, dropna=False, sort=False):

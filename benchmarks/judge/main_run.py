@@ -7,7 +7,7 @@ import pandas as pd
 import implementations as impl
 from benchmarks.define.cases import BATCH
 from benchmarks.define.names import SYSTEM
-from benchmarks.judge.costs import WORKLOAD, TimingRun, sweep, timing_runs
+from benchmarks.judge.costs import WORKLOAD, TimingRun, size_series, timing_runs
 from benchmarks.store.records import Records
 
 _PUBLISHED = (BATCH, impl.EvidenceAccumulation().n_steps, impl.Network().n_rec)
@@ -39,13 +39,13 @@ def shown(records: Records, costs: pd.DataFrame, timed: pd.DataFrame | None = No
     if wanted:
         work = tuple(wanted[0][WORKLOAD].iloc[0])
         parts.sort(key=lambda part: tuple(part[WORKLOAD].iloc[0]) != work)  # stable
-    swept = {
+    in_series = {
         tuple(row)
         for size in ("batch", "n_rec")
-        for row in sweep(run.of(costs), size, least=3)[WORKLOAD].itertuples(index=False)
+        for row in size_series(run.of(costs), size, least=3)[WORKLOAD].itertuples(index=False)
     }
     main, *others = parts
-    return Shown(run, main, [part for part in others if tuple(part[WORKLOAD].iloc[0]) not in swept])
+    return Shown(run, main, [part for part in others if tuple(part[WORKLOAD].iloc[0]) not in in_series])
 
 
 def _run(records: Records, costs: pd.DataFrame) -> TimingRun:
@@ -55,12 +55,12 @@ def _run(records: Records, costs: pd.DataFrame) -> TimingRun:
     def cases(run: TimingRun) -> int:
         return len(_workloads(run.of(costs))[0])
 
-    def swept(run: TimingRun) -> bool:
-        return any(len(sweep(run.of(costs), size, least=3)) for size in ("batch", "n_rec"))
+    def in_series(run: TimingRun) -> bool:
+        return any(len(size_series(run.of(costs), size, least=3)) for size in ("batch", "n_rec"))
 
     newest = runs[0]
-    if swept(newest):
-        return next((run for run in runs if not swept(run) and cases(run) > cases(newest)), newest)
+    if in_series(newest):
+        return next((run for run in runs if not in_series(run) and cases(run) > cases(newest)), newest)
     return newest
 
 

@@ -84,15 +84,15 @@ class Names:
         """The letter of a machine, or letters joined by "+"."""
         return "+".join(self.letters.get(part, part[:8]) for part in machine.split("+"))
 
-    def work(self, rows: pd.DataFrame, swept: str = "") -> str:
-        """The workload that the rows share, as a sentence; `swept`: the size that they differ in."""
+    def work(self, rows: pd.DataFrame, varied: str = "") -> str:
+        """The workload that the rows share, as a sentence; `varied`: the size that they differ in."""
         first = rows.iloc[0]
         texts = {
             "batch": f"batch {first['batch']}",
             "n_steps": f"trials of {first['n_steps']} steps",
             "n_rec": f"{first['n_rec']} recurrent neurons",
         }
-        parts = [text for name, text in texts.items() if name != swept]
+        parts = [text for name, text in texts.items() if name != varied]
         parts += [str(rows["dtype"].iloc[0]), threads_text(rows["threads"])]
         text = ", ".join(part for part in parts if not part.startswith("unknown"))  # was not recorded
         return f"{text[0].upper()}{text[1:]}."

@@ -99,13 +99,13 @@ def memory(material: Material) -> Pieces:
     table = material.names.cases(part.rows, f"Memory, medians over processes. {part.work}")
     table.figure("peak_bytes", "peak_bytes", best_within=["system", "rule"])
     yield table.figure("batch_bytes", "batch_bytes").count("processes", "memory_processes").build()
-    grown = costs.growth(_swept(material, "n_steps", "peak_bytes"))
+    grown = costs.growth(_series(material, "n_steps", "peak_bytes"))
     yield from sentences.memory(ranking.own(part.rows), grown, material.names.look, part.work)
 
 
-def _swept(material: Material, size: str, figure: str, least: int = 2) -> pd.DataFrame:
+def _series(material: Material, size: str, figure: str, least: int = 2) -> pd.DataFrame:
     """Labelled rows of the newest sweep through sizes, of one machine and run."""
-    rows = costs.sweep(material.costs[material.costs[figure].notna()], size, least)
+    rows = costs.size_series(material.costs[material.costs[figure].notna()], size, least)
     return rows if rows.empty else material.names.labelled(rows)
 
 
@@ -117,7 +117,7 @@ def _swept(material: Material, size: str, figure: str, least: int = 2) -> pd.Dat
 )
 def growth(material: Material) -> Pieces:
     """How memory grows in each mode."""
-    rows = _swept(material, "n_steps", "peak_bytes")
+    rows = _series(material, "n_steps", "peak_bytes")
     if rows.empty:
         return
     condition = material.names.work(rows, "n_steps")
@@ -138,7 +138,7 @@ def scaling(material: Material) -> Pieces:
     columns: dict[str, list[tuple[str, Any, pd.DataFrame]]] = {}
     for size in _SIZES:
         found = [
-            (column, METRICS[metric], _swept(material, size, column, least=3))  # two may meet by chance
+            (column, METRICS[metric], _series(material, size, column, least=3))  # two may meet by chance
             for column, metric in (("median_s", "step_s"), ("peak_bytes", "peak_bytes"))
         ]
         columns[size] = [column for column in found if len(column[-1])]
