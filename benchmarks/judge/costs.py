@@ -170,7 +170,7 @@ def size_series(rows: pd.DataFrame, size: str, least: int = 2) -> pd.DataFrame:
 
 
 def growth(rows: pd.DataFrame) -> pd.DataFrame:
-    """Per case of a `size_series` through n_steps: shortest and longest trial, memory at both, bytes per step."""
+    """Per case of a `size_series` of n_steps: shortest and longest trial, memory at both, bytes per step."""
     case = [*RUN, "dtype", "batch", "n_rec", *RUNNER]
     found = []
     for names, part in rows.groupby(case, dropna=False, sort=False):
