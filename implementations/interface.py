@@ -85,10 +85,17 @@ class Learner(ABC):
     data_parallel: ClassVar[bool] = False
     """Whether it can train one network on several devices."""
 
+    _setting: Setting
+
     @staticmethod
     def parts(device: str) -> Parts:
         """What rules may be made of on a device, whichever engine computes there: all that there is today."""
         return Parts()
+
+    @property
+    def network(self) -> Network:
+        """Sizes and constants of what is trained."""
+        return self._setting.network
 
     @property
     def engine(self) -> str:
@@ -137,7 +144,12 @@ class Learner(ABC):
 
     @abstractmethod
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Take up a state that `state` returned, of a learner with the same setting."""
+        """Take up a state that `state` returned, of a learner with the same setting.
+
+        Raises:
+            InvalidArgument: (a ValueError) for a state that is damaged, or of another rule or network; the
+                learner is as it was. state.py says what a state may be.
+        """
 
     @staticmethod
     @abstractmethod

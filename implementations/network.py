@@ -6,10 +6,11 @@ from functools import cached_property
 import numpy as np
 
 from implementations import checks
+from implementations.immutable import Immutable
 
 
 @dataclass(frozen=True)
-class Network:
+class Network(Immutable):
     """Sizes and constants of a recurrent network of LIF (regular) and ALIF (adaptive) neurons.
 
     Neurons 0 to `n_regular - 1` are regular, the others adaptive. The dynamics are those of Bellec
@@ -73,7 +74,7 @@ class Network:
 
 
 @dataclass(frozen=True, eq=False)
-class Parameters:
+class Parameters(Immutable):
     """Weights of a network: read-only copies of what was given, float32 or float64.
 
     Args:
@@ -151,11 +152,31 @@ class Parameters:
         ):
             check_shape(f"parameters.{name}", getattr(self, name), shape)
 
+    def check_range(self, dtype: np.dtype, feedback_used: bool) -> None:
+        """Fail unless all weights that are used are finite in `dtype`."""
+        for name in ("w_in", "w_rec", "w_out", *(("feedback",) if feedback_used else ())):
+            check_range(f"parameters.{name}", getattr(self, name), dtype)
+
 
 def check_shape(name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
     """Fail unless `array` has this shape."""
     if array.shape != shape:
         checks.fail(name, checks.Description(f"of shape {array.shape}"), f"of shape {shape}")
+
+
+def check_range(name: str, array: np.ndarray, dtype: np.dtype) -> None:
+    """Fail unless all values are finite, in `dtype`, too."""
+    largest = np.maximum(array.max(), -array.min())  # NaN where there is one
+    with np.errstate(over="ignore"):
+        fits = np.isfinite(largest.astype(dtype))
+    if not fits:
+        was = f"an array with values as large as {largest:g}"
+        if not np.isfinite(largest):
+            was = "an array with NaN or infinity"
+        most = np.finfo(dtype).max
+        checks.fail(
+            name, checks.Description(was), f"at most {most:g} and at least {-most:g}, as {dtype} has it"
+        )
 
 
 def seed_sequence(seed: int | np.random.SeedSequence) -> np.random.SeedSequence:

@@ -129,6 +129,7 @@ def learner(
         checks.fail("threads", threads, f"at most {available_cores()}, the cores that this process may use")
     checks.integer("devices", devices, 1)
     parameters.check_fits(network)
+    parameters.check_range(checked_dtype, wanted.feedback_weights == "feedback")
     if objective.loss == "cross_entropy" and network.n_out < 2:
         checks.fail("n_out", network.n_out, "at least 2 where objective.loss is 'cross_entropy'")
     reason = unavailable(backend, device, rule, mode)

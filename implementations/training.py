@@ -168,9 +168,13 @@ class Training:
         task: draws the trials.
         plan: what to do.
         title: names rule and backend in errors, e.g. "bptt on numpy".
+
+    Raises:
+        InvalidArgument: (a ValueError) where steps of the network and of the trials do not last as long.
     """
 
     def __init__(self, learner: Learner, task: Task, plan: Plan, title: str) -> None:
+        task.check_fits(learner.network)
         self._learner = learner
         self._task = task
         self._plan = plan

@@ -4,18 +4,19 @@ The interface of the backends and the tasks share these, and neither imports the
 """
 
 from dataclasses import dataclass
-from typing import SupportsFloat
+from typing import Self, SupportsFloat
 
 import numpy as np
 
 from implementations import checks
-from implementations.network import Network
+from implementations.immutable import Immutable
+from implementations.network import Network, check_range
 from implementations.objective import Objective
 
 
 @dataclass(frozen=True, eq=False)
-class Batch:
-    """A batch of trials.
+class Batch(Immutable):
+    """A batch of trials: read-only copies of what was given.
 
     Args:
         spikes: (batch, time, n_in) bool, input spikes.
@@ -31,7 +32,20 @@ class Batch:
     targets: np.ndarray
 
     def __post_init__(self) -> None:
-        spikes, targets = np.asarray(self.spikes), np.asarray(self.targets)
+        self._take(np.array(self.spikes, order="C"), np.array(self.targets, order="C"))
+
+    @classmethod
+    def without_copies(cls, spikes: np.ndarray, targets: np.ndarray) -> Self:
+        """`Batch(spikes, targets)` of arrays that nobody else has or will have: they become read-only.
+
+        For tasks, which draw trials as fast as others copy them.
+        """
+        batch = object.__new__(cls)
+        batch._take(np.asarray(spikes), np.asarray(targets))
+        return batch
+
+    def _take(self, spikes: np.ndarray, targets: np.ndarray) -> None:
+        """Check the arrays and hold them, read-only."""
         if spikes.dtype != np.bool_:
             checks.fail("spikes", checks.Description(f"of dtype {spikes.dtype}"), "bool")
         if spikes.ndim != 3 or spikes.size == 0:
@@ -63,8 +77,9 @@ class Batch:
             checks.fail(
                 "targets", checks.Description(f"of dtype {targets.dtype}"), "of an integer or float dtype"
             )
-        object.__setattr__(self, "spikes", spikes)
-        object.__setattr__(self, "targets", targets)
+        for name, array in (("spikes", spikes), ("targets", targets)):
+            array.setflags(write=False)
+            object.__setattr__(self, name, array)
 
     def check_shared_out(self, devices: int) -> None:
         """Fail unless each of so many devices can have as many of the trials."""
@@ -92,8 +107,11 @@ class Batch:
             return self.targets.astype(np.int64), np.zeros((0, 0, 0), dtype)
         return np.zeros(0, np.int64), np.array(self.targets[:, -objective.window :], dtype, order="C")
 
-    def check_fits(self, network: Network, objective: Objective) -> None:
-        """Fail unless a learner with this network and objective can take the batch."""
+    def check_fits(self, network: Network, objective: Objective, dtype: np.dtype) -> None:
+        """Fail unless a learner with this network, objective and dtype can take the batch.
+
+        Values are looked at again: engines index with classes, and an array's owner can make it writable.
+        """
         n_batch, n_time, n_in = self.spikes.shape
         if n_in != network.n_in:
             checks.fail(
@@ -114,18 +132,21 @@ class Batch:
                     checks.Description(f"of shape {self.targets.shape}"),
                     f"integers of shape ({n_batch},) where objective.loss is 'cross_entropy'",
                 )
-            if self.targets.max() >= network.n_out:
-                checks.fail(
-                    "batch.targets",
-                    checks.Description(f"as high as {self.targets.max()}"),
-                    f"0 to {network.n_out - 1}, as the network has {network.n_out} outputs",
-                )
+            for value, word in ((self.targets.max(), "high"), (self.targets.min(), "low")):
+                if not 0 <= value < network.n_out:
+                    checks.fail(
+                        "batch.targets",
+                        checks.Description(f"as {word} as {value}"),
+                        f"0 to {network.n_out - 1}, as the network has {network.n_out} outputs",
+                    )
         elif self.targets.shape != (n_batch, n_time, network.n_out):
             checks.fail(
                 "batch.targets",
                 checks.Description(f"of dtype {self.targets.dtype} and shape {self.targets.shape}"),
                 f"float of shape {(n_batch, n_time, network.n_out)} where objective.loss is 'squared_error'",
             )
+        else:
+            check_range("batch.targets", self.targets, dtype)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,5 +1,6 @@
 """Every bad input raises a ValueError that names the argument and says what it may be."""
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -29,6 +30,10 @@ def with_value(array: np.ndarray, value: float) -> np.ndarray:
     changed = np.array(array)
     changed[0, 1] = value
     return changed
+
+
+def with_large(name: str) -> impl.Parameters:
+    return parameters(**{name: with_value(getattr(P, name), -1e39)})
 
 
 BAD: dict[str, tuple[Callable[[], Any], str]] = {
@@ -96,6 +101,13 @@ BAD: dict[str, tuple[Callable[[], Any], str]] = {
     "device": (lambda: learner(device="tpu"), "device"),
     "device that can't be used": (lambda: learner(device="cuda"), "device"),
     "threads": (lambda: learner(threads=0), "threads"),
+    "w_in too large for float32": (lambda: learner(weights=with_large("w_in")), r"parameters\.w_in"),
+    "w_rec too large for float32": (lambda: learner(weights=with_large("w_rec")), r"parameters\.w_rec"),
+    "w_out too large for float32": (lambda: learner(weights=with_large("w_out")), r"parameters\.w_out"),
+    "feedback too large for float32": (
+        lambda: learner(rule="eprop_adaptive", weights=with_large("feedback")),
+        r"parameters\.feedback is an array with values as large as 1e\+39; it may be at most 3.4\d*e\+38",
+    ),
     "weights of another network": (lambda: learner(network=impl.Network()), "w_in"),
     "one class": (
         lambda: learner(
@@ -118,12 +130,30 @@ def test_names_the_argument(name: str) -> None:
 
 
 SMALL = impl.Objective(window=10)
+CURVE = impl.Objective(loss="squared_error", window=10)
+BATCH = impl.Batch(SPIKES, TARGETS)
+CURVES = impl.Batch(SPIKES, np.zeros((3, 30, 2)))
+
+
+def changed(batch: impl.Batch, value: float) -> impl.Batch:
+    """One whose owner made it writable after all."""
+    made = copy.copy(batch)
+    made.targets.setflags(write=True)
+    made.targets[0] = value
+    return made
+
+
 LOADS: dict[str, tuple[Callable[[], Any], impl.Objective, str]] = {
     "no batch": (lambda: SPIKES, SMALL, "batch"),
     "inputs": (lambda: impl.Batch(SPIKES[:, :, :3], TARGETS), SMALL, "spikes"),
     "shorter than the window": (lambda: impl.Batch(SPIKES, TARGETS), impl.Objective(window=31), "spikes"),
     "class too high": (lambda: impl.Batch(SPIKES, TARGETS + 2), SMALL, "targets"),
     "curves for classes": (lambda: impl.Batch(SPIKES, np.zeros((3, 30, 2))), SMALL, "targets"),
+    "class made too high": (lambda: changed(BATCH, 2), SMALL, "targets"),
+    "class made negative": (lambda: changed(BATCH, -3), SMALL, "targets"),
+    "curves made NaN": (lambda: changed(CURVES, np.nan), CURVE, "targets"),
+    "curves too high for float32": (lambda: impl.Batch(SPIKES, np.full((3, 30, 2), 1e39)), CURVE, "targets"),
+    "curves too low for float32": (lambda: impl.Batch(SPIKES, np.full((3, 30, 2), -1e39)), CURVE, "targets"),
     "classes for curves": (
         lambda: impl.Batch(SPIKES, TARGETS),
         impl.Objective(loss="squared_error", window=10),
@@ -135,6 +165,15 @@ LOADS: dict[str, tuple[Callable[[], Any], impl.Objective, str]] = {
         "targets",
     ),
 }
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_weights_have_to_be_finite_where_they_are_used(backend: str) -> None:
+    """In float64 they are, and feedback is another rule's."""
+    learner(backend=backend, weights=with_large("w_in"), dtype="float64")
+    learner(backend=backend, weights=parameters(w_in=with_value(P.w_in, np.finfo(np.float32).max)))
+    with np.errstate(all="ignore"):
+        learner(backend=backend, rule="bptt", weights=with_large("feedback"))
 
 
 @pytest.mark.parametrize("name", LOADS)

@@ -11,11 +11,11 @@ BACKENDS = ("numpy", "numba", "torch", "jax", "brainpy")
 
 # What the backends stand on, from the ground up: each imports from the layers below its own only.
 LAYERS = (
-    ("checks",),
+    ("checks", "immutable"),
     ("network", "objective", "rules"),
     ("optimizer", "types"),
     ("interface", "tasks"),
-    ("registry",),
+    ("registry", "state"),
     ("training",),
 )
 HEIGHT = {name: height for height, layer in enumerate(LAYERS) for name in layer}

@@ -109,7 +109,7 @@ for rule in ("eprop_symmetric", "eprop_adaptive"):
     assert (a.w_in == b.w_in).all() and (a.w_rec == b.w_rec).all() and (a.w_out == b.w_out).all()
 state = device.state()
 state["w_in"][0, 0] = np.nan
-device.restore(state)
+device._weights.restore(state)  # the learner itself refuses it
 assert np.isnan(float(device.evaluate(on_device).loss))
 assert set(host.state()) == set(state)
 large = impl.Network(n_regular=1025, n_adaptive=0)

@@ -1,6 +1,7 @@
 """The training loop: what it times, when it evaluates, when it stops, and that it can be left and resumed."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -40,6 +41,10 @@ class Fake(Learner):
         self.time_s = 0.0
         self.backlog_s = 0.0
         self.compiled = 0
+
+    @property
+    def network(self) -> impl.Network:
+        return NETWORK
 
     def load(self, batch: impl.Batch) -> bytes:
         self.time_s += 10_000.0
@@ -98,6 +103,17 @@ def _real(**plan: Any) -> Training:
     objective = impl.Objective(window=15)
     learner = impl.learner("numpy", "bptt", parameters, network=NETWORK, objective=objective, dtype="float64")
     return _training(learner, seed=3, **plan)
+
+
+def test_steps_of_the_network_last_as_long_as_those_of_the_trials():
+    """Half as long, they would halve the trial: what the network has in ms, the task has in steps."""
+    network = replace(NETWORK, dt_ms=0.5)
+    objective = impl.Objective(window=15)
+    weights = initial_parameters(network, 3)
+    learner = impl.learner("numpy", "bptt", weights, network=network, objective=objective)
+    with pytest.raises(impl.InvalidArgument, match=r"network\.dt_ms is 0\.5; it may be 1\.0, .*evidence_acc"):
+        _training(learner)
+    learner.step(learner.load(TASK.batch(2, seed=0)))  # trials made by hand may have any step
 
 
 def _points(events: Any) -> list[Point]:

@@ -12,11 +12,18 @@ from implementations.training import initial_parameters
 
 @dataclass(frozen=True)
 class Problem:
-    """A task, a network with as many inputs and outputs, and an objective that fits the task."""
+    """A task, a network with as many inputs and outputs, and an objective that fits the task.
+
+    Raises:
+        InvalidArgument: (a ValueError) where steps of the network and of the trials do not last as long.
+    """
 
     network: Network
     task: Task
     objective: Objective
+
+    def __post_init__(self) -> None:
+        self.task.check_fits(self.network)
 
     @classmethod
     def of(cls, task: Task, network: Network | None = None) -> Self:

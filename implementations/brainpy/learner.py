@@ -19,6 +19,7 @@ from implementations.interface import Learner as Interface
 from implementations.interface import Setting, check_loaded
 from implementations.network import Parameters
 from implementations.optimizer import TRAINED
+from implementations.state import checked, entries
 from implementations.types import Activity, Batch, Gradients, Metrics
 from implementations.xla import Calls, make_room
 
@@ -94,7 +95,7 @@ class Learner(Interface):
         """Blocks of steps, time-major, on the device."""
         checks.instance("batch", batch, Batch)
         setting = self._setting
-        batch.check_fits(setting.network, setting.objective)
+        batch.check_fits(setting.network, setting.objective, setting.dtype)
         n_batch, n_steps, n_in = batch.spikes.shape
         n_blocks = -(-n_steps // _BLOCK)
         length = -(-n_steps // n_blocks)
@@ -161,9 +162,10 @@ class Learner(Interface):
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """See the interface."""
+        found = checked(state, entries(self._setting))
         with self._scope():
             for name, variable in self._variables.items():
-                variable.value = self._put(np.asarray(state[name]))
+                variable.value = self._put(found[name].astype(variable.dtype, copy=False))
 
     @staticmethod
     def compilations() -> int:

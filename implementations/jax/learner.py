@@ -18,6 +18,7 @@ from implementations.jax.scan import data_parallel
 from implementations.network import Parameters
 from implementations.optimizer import Adam
 from implementations.rules import Rule
+from implementations.state import checked, entries
 from implementations.types import Activity, Batch, Gradients, Metrics
 from implementations.xla import make_room
 
@@ -78,8 +79,9 @@ class Learner(Interface):
     def load(self, batch: Batch) -> Any:
         """See the interface."""
         checks.instance("batch", batch, Batch)
-        batch.check_fits(self._setting.network, self._setting.objective)
-        batch.check_shared_out(self._setting.devices)
+        setting = self._setting
+        batch.check_fits(setting.network, setting.objective, setting.dtype)
+        batch.check_shared_out(setting.devices)
         return self._engine.load(batch)
 
     def gradients(self, loaded: Any) -> tuple[Gradients, Metrics]:
@@ -122,7 +124,9 @@ class Learner(Interface):
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """See the interface."""
         names = self._named(self._train)
-        arrays = [np.array(state[name], array.dtype) for name, array in names.items()]
+        known = entries(self._setting)
+        found = checked(state, {name: known[_as_elsewhere(name)] for name in names})
+        arrays = [found[name].astype(array.dtype, copy=False) for name, array in names.items()]
         with self._scope():
             self._train = self._put(jax.tree.unflatten(jax.tree.structure(self._train), arrays))
 
@@ -152,6 +156,14 @@ class Learner(Interface):
     def _named(train: Train) -> dict[str, jax.Array]:
         leaves, _ = jax.tree_util.tree_flatten_with_path(train)
         return {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in leaves}
+
+
+def _as_elsewhere(name: str) -> str:
+    """Of a state: what the other backends call an entry."""
+    *path, last = name.split(".")
+    if last == "count":
+        return "adam_step"
+    return {"mu": "adam_mean_", "nu": "adam_square_"}.get(path[-1] if path else "", "") + last
 
 
 def _optimizer(settings: Adam) -> optax.GradientTransformation:

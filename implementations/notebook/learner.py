@@ -21,6 +21,7 @@ from implementations.notebook.network import N_IN, N_OUT, EligSNN
 from implementations.notebook.scope import notebook_environment
 from implementations.notebook.settings import BATCHES_PER_EPOCH, LEARNING_RATE
 from implementations.objective import Objective
+from implementations.state import Entry, checked
 from implementations.types import Activity, Batch, Gradients, Metrics
 
 # What a batch has to fit: sizes and window, and nothing of the dynamics.
@@ -83,7 +84,7 @@ class NotebookLearner:
         Raises:
             InvalidArgument: (a ValueError) where the batch doesn't fit the network or the loss.
         """
-        batch.check_fits(_AS_NETWORK, _AS_OBJECTIVE)
+        batch.check_fits(_AS_NETWORK, _AS_OBJECTIVE, np.dtype(np.float32))
         with self._environment():
             return _Loaded(bm.as_jax(bm.asarray(batch.spikes)), bm.as_jax(bm.asarray(batch.targets)))
 
@@ -146,10 +147,25 @@ class NotebookLearner:
         return {name: np.array(variable.value) for name, variable in self._variables().items()}
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Take up a state that `state` returned."""
+        """Take up a state that `state` returned, one with NaN and infinity, too.
+
+        Raises:
+            InvalidArgument: (a ValueError) for a state that is damaged; the learner is as it was.
+        """
+        variables = self._variables()
+        expected = {
+            name: Entry(
+                variable.shape,
+                np.dtype(variable.dtype),
+                finite=False,
+                negative=name != "adam_step" and not name.endswith("_v"),
+            )
+            for name, variable in variables.items()
+        }
+        found = checked(state, expected)
         with self._environment():
-            for name, variable in self._variables().items():
-                variable.value = bm.as_jax(bm.asarray(state[name], dtype=variable.dtype))
+            for name, variable in variables.items():
+                variable.value = bm.as_jax(bm.asarray(found[name], dtype=variable.dtype))
 
     def _variables(self) -> dict[str, bm.Variable]:
         """All that training changes, under names that no count of instances is part of."""

@@ -12,6 +12,7 @@ from implementations.interface import Learner as Interface
 from implementations.interface import Setting, check_loaded
 from implementations.network import Parameters
 from implementations.numba.engines import compilations, engine, kept
+from implementations.state import checked, entries
 from implementations.types import Activity, Batch, Gradients, Metrics
 
 
@@ -44,7 +45,8 @@ class Learner(Interface):
     def load(self, batch: Batch) -> Any:
         """Spikes as lists of those that spike, or on a card as bit masks."""
         checks.instance("batch", batch, Batch)
-        batch.check_fits(self._setting.network, self._setting.objective)
+        setting = self._setting
+        batch.check_fits(setting.network, setting.objective, setting.dtype)
         return self._engine.load(batch)
 
     def gradients(self, loaded: Any) -> tuple[Gradients, Metrics]:
@@ -85,7 +87,7 @@ class Learner(Interface):
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """See the interface."""
-        self._weights.restore(state)
+        self._weights.restore(checked(state, entries(self._setting)))
 
     @staticmethod
     def compilations() -> int:

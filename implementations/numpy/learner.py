@@ -19,6 +19,7 @@ from implementations.numpy.dynamics import Forward, Loaded
 from implementations.numpy.loss import RateLoss, TaskLoss, metrics
 from implementations.numpy.online import OnlineGradients
 from implementations.numpy.per_neuron import PerNeuron
+from implementations.state import checked, entries
 from implementations.types import Activity, Batch, Gradients, Metrics
 
 _BLOCK = 64  # steps of a block where only the forward pass is wanted
@@ -47,7 +48,7 @@ class Learner(Interface):
         """A time-major copy."""
         checks.instance("batch", batch, Batch)
         network, objective = self._setting.network, self._setting.objective
-        batch.check_fits(network, objective)
+        batch.check_fits(network, objective, self._setting.dtype)
         targets = batch.targets.astype(np.int64)
         if objective.loss == "squared_error":
             window = batch.targets[:, -objective.window :].transpose(1, 0, 2)
@@ -113,7 +114,7 @@ class Learner(Interface):
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """Copies them back."""
-        self._host.restore(state)
+        self._host.restore(checked(state, entries(self._setting)))
 
     @staticmethod
     def compilations() -> int:

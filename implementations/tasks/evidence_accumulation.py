@@ -162,4 +162,4 @@ class EvidenceAccumulation(Task):
         spikes[trial, step + self.n_steps - self.recall_ms, neuron + 2 * group] = True
         trial, step, neuron = poisson(rng, self.noise_rate_hz, (size, self.n_steps, group))
         spikes[trial, step, neuron + 3 * group] = True
-        return Batch(spikes, (2 * right.sum(axis=1) > self.n_cues).astype(np.int64))
+        return Batch.without_copies(spikes, (2 * right.sum(axis=1) > self.n_cues).astype(np.int64))

@@ -144,7 +144,7 @@ class PatternGeneration(Task):
         for number, trial in enumerate(spikes):
             trial[tuple(poisson(_stream(sequence, _INPUT, number), self.input_rate_hz, trial.shape))] = True
         targets = [self._target(_stream(sequence, _TARGET, number)) for number in range(self.n_out)]
-        return Batch(spikes, np.repeat(np.stack(targets, axis=1)[None], size, axis=0))
+        return Batch.without_copies(spikes, np.repeat(np.stack(targets, axis=1)[None], size, axis=0))
 
     def _target(self, rng: np.random.Generator) -> np.ndarray:
         """(n_steps,)"""

@@ -95,6 +95,9 @@ class Task(ABC):
     difficulty: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
     """Fields that make the task harder -> values worth a sweep, the published one among them."""
 
+    dt_ms: ClassVar[float] = 1.0
+    """Duration of a step."""
+
     n_in: int
     """Number of inputs."""
 
@@ -126,6 +129,13 @@ class Task(ABC):
     @abstractmethod
     def raster(self) -> Raster:
         """What is drawn of a trial."""
+
+    def check_fits(self, network: Network) -> None:
+        """Fail unless a step of the network lasts as long as one of the trials."""
+        if network.dt_ms != self.dt_ms:
+            checks.fail(
+                "network.dt_ms", network.dt_ms, f"{self.dt_ms}, the step in ms of {self.name}'s trials"
+            )
 
     def of_length(self, n_steps: int) -> Self:
         """The same task with trials of so many steps.

@@ -10,6 +10,7 @@ from implementations import checks
 from implementations.interface import Learner as Interface
 from implementations.interface import Setting, check_loaded
 from implementations.network import Parameters
+from implementations.state import checked, entries
 from implementations.torch.cpp import extension
 from implementations.torch.engines import engine
 from implementations.torch.triton import engine as triton_engine
@@ -44,7 +45,8 @@ class Learner(Interface):
     def load(self, batch: Batch) -> Any:
         """See the interface."""
         checks.instance("batch", batch, Batch)
-        batch.check_fits(self._setting.network, self._setting.objective)
+        setting = self._setting
+        batch.check_fits(setting.network, setting.objective, setting.dtype)
         with torch.inference_mode():
             return self._engine.load(batch)
 
@@ -93,8 +95,9 @@ class Learner(Interface):
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """See the interface."""
+        found = checked(state, entries(self._setting))
         with torch.inference_mode():
-            self._weights.restore(state)
+            self._weights.restore(found)
 
     @staticmethod
     def compilations() -> int:

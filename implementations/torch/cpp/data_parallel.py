@@ -44,7 +44,7 @@ class DataParallelEngine:
         batch.check_shared_out(self._setting.devices)
         n_own = len(batch.spikes) // self._setting.devices
         own = slice(n_own * dist.get_rank(), n_own * (dist.get_rank() + 1))
-        return self._own.load(Batch(batch.spikes[own], batch.targets[own]))
+        return self._own.load(Batch.without_copies(batch.spikes[own], batch.targets[own]))
 
     def gradients(self, loaded: Events) -> tuple[dict[str, torch.Tensor], Metrics]:
         """Those of the whole batch, on each process."""
