@@ -1,11 +1,13 @@
 """The published comparison of the rules: which runs it is made of."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import implementations as impl
 from benchmarks.define.hyperparameters import turned
 from benchmarks.define.problem import Problem
+from benchmarks.define.reasons import asked, broken, unavailable
 from benchmarks.define.runs import Run
 from implementations import rules
 from implementations.training import Plan
@@ -17,26 +19,41 @@ SEEDS = 10
 FINAL_TRIALS = 512
 
 
-def fastest() -> str:
+def fastest(device: str = "cpu") -> tuple[str, str | None]:
     """The backend that trains the published sizes fastest on a CPU, as results/reference has it.
 
     PyTorch where its operators in C++ can be built, else Numba. A rule and no measurement, as a comparison
     that goes on later must go on with the same backend.
 
+    Returns:
+        The backend, and why it isn't PyTorch: `Broken` where it should be.
+
     Raises:
         RuntimeError: neither can run here; the text says why.
     """
-    reason = impl.unavailable("torch")
+    reason = asked("torch", partial(_operators_missing, device))
     if reason is None:
-        from implementations.torch.cpp import extension  # imports torch
-
-        reason = extension.missing()
-    if reason is None:
-        return "torch"
-    other = impl.unavailable("numba")
+        return "torch", None
+    other = unavailable("numba")
     if other is None:
-        return "numba"
+        return "numba", reason
     raise RuntimeError(f"neither torch nor numba can run here: {reason}; {other}")
+
+
+def _operators_missing(device: str) -> str | None:
+    """Why PyTorch can't run here with its operators in C++."""
+    reason = impl.unavailable("torch")
+    if reason is not None:
+        return reason
+    from implementations.torch.cpp import extension  # imports torch
+
+    reason = extension.missing()
+    if reason is None and device == "cpu":
+        try:
+            extension.usable()  # builds them, which the first learner would do else
+        except Exception as error:
+            return broken("its C++ operators can't be used", error)
+    return reason
 
 
 def of(
