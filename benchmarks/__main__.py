@@ -1,5 +1,6 @@
 """`python -m benchmarks COMMAND`: the table below has them all."""
 
+import os
 from importlib import import_module
 from pathlib import Path
 
@@ -87,4 +88,7 @@ def _use(paths: tuple[Path, ...]) -> None:
 
 
 if __name__ == "__main__":
+    # Commands draw into files. A notebook asks its own commands for a backend that may not even be there, and
+    # then nothing can import Matplotlib, some frameworks included.
+    os.environ["MPLBACKEND"] = "agg"
     main(prog_name="python -m benchmarks")

@@ -27,6 +27,13 @@ def integer(name: str, value: Any, minimum: int) -> int:
     return int(value)
 
 
+def seed(name: str, value: Any) -> int:
+    """`value` as an int that tables of results can hold: not negative, and of 63 bits at most."""
+    if integer(name, value, 0) >= 2**63:
+        fail(name, value, "any integer from 0 to 2**63 - 1")
+    return int(value)
+
+
 def number(name: str, value: Any, *, above: float | None = None, minimum: float | None = None) -> float:
     """`value` as a finite float, greater than `above` or at least `minimum`."""
     bound = f" > {above:g}" if above is not None else f" >= {minimum:g}" if minimum is not None else ""

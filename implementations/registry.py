@@ -21,19 +21,23 @@ DTYPES = ("float32", "float64")
 
 @dataclass(frozen=True)
 class _Backend:
-    """`packages` must be importable; `extra` of eprop-bench installs them, None when always there."""
+    """`packages`, with which it computes, the framework first, and those `beside` them must be importable.
+
+    `extra` of eprop-bench installs them, None when always there.
+    """
 
     packages: tuple[str, ...]
     extra: str | None
+    beside: tuple[str, ...] = ()
 
 
 # A backend is one line here, a folder of the same name beside this file, and an extra in pyproject.toml.
 _BACKENDS = {
     "numpy": _Backend(("numpy", "threadpoolctl"), None),
     "numba": _Backend(("numba",), None),
-    "torch": _Backend(("torch",), "torch"),
+    "torch": _Backend(("torch",), "torch", ("filelock",)),
     "jax": _Backend(("jax", "jaxlib", "optax"), "jax"),
-    "brainpy": _Backend(("brainpy", "jax"), "brainpy"),
+    "brainpy": _Backend(("brainpy", "jax"), "brainpy", ("jaxlib",)),
 }
 
 BACKENDS = tuple(_BACKENDS)
@@ -63,7 +67,7 @@ def unavailable(
             return f"{wanted.name} has no mode {mode}, only {' and '.join(wanted.modes)}"
     if find_spec(f"implementations.{backend}") is None:
         return f"the {backend} backend is not part of this version"
-    absent = [package for package in found.packages if find_spec(package) is None]
+    absent = [package for package in (*found.packages, *found.beside) if find_spec(package) is None]
     if absent:
         install = "eprop-bench" if found.extra is None else f"eprop-bench[{found.extra}]"
         return f"{' and '.join(absent)} can't be imported: pip install '{install}'"

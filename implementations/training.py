@@ -35,7 +35,7 @@ class Plan:
     Attributes:
         steps: training steps in all, a multiple of `evaluate_every`.
         batch: trials per step.
-        seed: of the trials and, by `initial_parameters`, of the weights.
+        seed: of the trials and, by `initial_parameters`, of the weights; less than 2**63.
         evaluate_every: steps from one point to the next; also how often the stopping criterion is looked at.
         test_trials: fresh trials per point; rounded up to whole batches, as another shape would be compiled
             again. The default is 4 forward passes per 10 steps, a sixth of the whole or less. A frozen task
@@ -59,7 +59,7 @@ class Plan:
     def __post_init__(self) -> None:
         for name in ("steps", "batch", "evaluate_every", "test_trials"):
             checks.integer(name, getattr(self, name), 1)
-        checks.integer("seed", self.seed, 0)
+        checks.seed("seed", self.seed)
         checks.integer("final_trials", self.final_trials, 0)
         if self.steps % self.evaluate_every:
             checks.fail("steps", self.steps, f"any multiple of evaluate_every, {self.evaluate_every}")

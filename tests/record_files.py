@@ -167,3 +167,56 @@ def everything(folder: Path, backends: tuple[str, ...] = ("numpy", "numba")) -> 
     write(folder / "parity/p.jsonl", compared)
     write(folder / "curves/notebook.jsonl", notebook_curve())
     return folder
+
+
+HOSTILE = (
+    '"><img src=x onerror=alert(1)>',
+    "</script><script>alert(1)</script>",
+    "a/b\\q $x$ $\\q$ %s {0}",
+    "../../x\0y\x1b[31m\ud800\uffff",
+    "```\n# x\n| y | ![z](w) [v](javascript:alert(1)) &lt;img&gt;",
+    "_" + "w" * 3000,
+    "",
+)
+"""What no name is, in a record that nobody of us wrote."""
+
+
+def hostile(folder: Path) -> Path:
+    """Records of all kinds, in each of whose fields of text stands each of `HOSTILE` once."""
+    told = ("processor", "system", "python", "commit")
+    timings, compared, random, number = [], [], [], 0
+    for text in HOSTILE:
+        there = {**environment(text), **dict.fromkeys(told, text), "versions": {"numpy": text, text: text}}
+        there |= {"accelerators": [text], "cards": [{"name": text}]}
+        for field in ("task", "system", "backend", "rule", "mode", "dtype", "device"):
+            several = field in ("task", "rule")  # what is compared
+            for rule in ("bptt", "eprop_symmetric") if field == "task" else ("bptt",):
+                for seed in range(1 + several):
+                    records = curve(**{"rule": rule, "seed": seed, "final": 0.8 + seed / 10, field: text})
+                    write(folder / f"curves/{number}.jsonl", records)
+                    number += 1
+            if field != "task":
+                timings.append(measurement(**{"run": "newest", "started": "~", field: text}))
+            if field not in ("task", "system"):
+                compared.append(parity(**{"backend": "numba", field: text}))
+        session = {"started": text, "environment": there, "command": text, "sweep": {"timing": text}}
+        session["sweep"] |= dict.fromkeys(("scheduler", "protocol", "dask"), text)
+        run, first, *rest = curve(seed=5)
+        write(
+            folder / f"curves/{number}.jsonl",
+            [run, {**first, **session}, *rest[:-1], {**rest[-1], "reason": text}],
+        )
+        number += 1
+        again = {"command": text, "environment": there, "engine": text}
+        timings.append(measurement(**again, started=text, run="run-1"))
+        timings.append(measurement(rule="eprop_symmetric", status="failed", reason=text, step_s=()))
+        timings.append(measurement(mode=text, roofline={"bound": text, "no_floor": text}, **again))
+        compared.append(parity("numba", reason=text, status="failed", run=text, started=text))
+        seeded = {**parity("numba", device="cuda", engine=text), "kind": "conformance", "seed": 1}
+        random += [seeded, {**seeded, "status": "failed", "reason": text}]
+        write(folder / f"timings/other-{len(timings)}.jsonl", [measurement(run=text)])
+    write(folder / "timings/a.jsonl", timings)
+    write(folder / "parity/a.jsonl", compared)
+    write(folder / "conformance/a.jsonl", random)
+    write(folder / f"curves/{HOSTILE[0]}.jsonl", [{"kind": HOSTILE[1]}])
+    return folder

@@ -21,6 +21,8 @@ import implementations as impl
 from benchmarks.__main__ import main
 from benchmarks.cli.shareable import shareable
 from benchmarks.define.problem import PROBLEMS
+from benchmarks.define.reasons import Broken
+from benchmarks.run import available
 from benchmarks.store import command_line
 from benchmarks.store.append import RunFile
 from benchmarks.store.records import read
@@ -301,6 +303,8 @@ class TestCheckpoint:
         (lambda lines: [*lines[:3], "points\n", *lines[3:]], "line 4 is no record"),
         (lambda lines: [*lines[:4], *lines[2:]], "the point at line 5"),
         (lambda lines: [*lines, lines[0]], "second run, at line 9"),
+        (lambda lines: [*lines[:3], "[" * 100_000 + "\n"], "line 4 is no record"),
+        (lambda lines: [*lines[:3], '{"kind": "final", "step": Infinity}\n'], "the final at line 4"),
     ],
 )
 def test_a_damaged_or_foreign_file_is_named_and_left_alone(spoil: Any, text: str, copy: Path, tmp_path: Path):
@@ -392,6 +396,132 @@ def test_all_leaves_out_what_cannot_run_and_says_why(tmp_path: Path, monkeypatch
     assert len(curves(tmp_path)) == len(impl.RULES) - 1
 
 
+@pytest.fixture
+def broken(monkeypatch: pytest.MonkeyPatch) -> str:
+    """A backend whose import raises; of the others there is numpy alone."""
+    real = impl.unavailable
+
+    def unavailable(backend: str, device: str = "cpu", rule: str | None = None, mode: str | None = None):
+        if backend == "torch":
+            raise OSError("libtorch.so:\n  cannot open shared object file")
+        return real(backend, device, rule, mode) if backend == "numpy" else f"{backend} is away"
+
+    monkeypatch.setattr(impl, "unavailable", unavailable)
+    return "torch can't be imported: OSError: libtorch.so: cannot open shared object file"
+
+
+def test_a_broken_backend_is_said_and_the_others_train(tmp_path: Path, broken: str):
+    result = train(tmp_path, "--backend", "all", steps=10)
+    assert result.exit_code == 1
+    assert f"leaving out torch: {broken}\n" in result.output
+    assert result.stderr == "torch is broken here and left out, see above\n"
+    assert len(curves(tmp_path)) == 1
+    assert records(curves(tmp_path)[0], "end")
+
+
+def test_a_broken_backend_is_said_and_the_others_are_measured(tmp_path: Path, broken: str):
+    tiny = shlex.split("--rule bptt --batch 2 --delay-ms 150 --rounds 1 --no-lengths --system benchmark")
+    result = run("measure", *tiny, "--results", str(tmp_path))
+    assert result.exit_code == 1
+    assert f"leaving out torch: {broken}\n" in result.output
+    assert result.stderr == "torch is broken here and left out, see above\n"
+    assert set(read(tmp_path).measurements["backend"]) == {"numpy"}
+
+
+def test_figure_takes_the_next_backend_where_the_fastest_is_broken(monkeypatch: pytest.MonkeyPatch):
+    def usable() -> bool:
+        raise extension.BuildError("the compiler fails")
+
+    extension = pytest.importorskip("implementations.torch.cpp.extension")
+    monkeypatch.setattr(extension, "missing", lambda: None)
+    monkeypatch.setattr(extension, "usable", usable)
+    backend, reason = available.fastest()
+    assert backend == "numba"
+    assert isinstance(reason, Broken)
+    assert reason == "its C++ operators can't be used: BuildError: the compiler fails"
+    assert available.fastest("cuda") == ("torch", None)
+    monkeypatch.setattr(extension, "missing", lambda: "there is no compiler")
+    assert available.fastest() == ("numba", "there is no compiler")
+    real = impl.unavailable
+    for answer in ("torch is away", OSError("no library")):
+
+        def unavailable(backend: str, *rest: Any, answer: Any = answer) -> str | None:
+            if backend != "torch":
+                return real(backend, *rest)
+            if isinstance(answer, str):
+                return answer
+            raise answer
+
+        monkeypatch.setattr(impl, "unavailable", unavailable)
+        backend, reason = available.fastest()
+        assert backend == "numba"
+        assert isinstance(reason, Broken) is not isinstance(answer, str)
+
+
+def test_a_broken_backend_that_is_asked_for_by_name_is_an_error(tmp_path: Path, broken: str):
+    for command in ("train", "measure"):
+        result = run(command, "--backend", "numpy,torch", "--results", str(tmp_path))
+        assert result.exit_code == 2
+        assert broken in result.output
+    result = run("figure", "--backend", "torch", "--results", str(tmp_path))
+    assert result.exit_code == 2
+    assert broken in " ".join(result.output.split())
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_backend_that_can_make_no_learner_is_said_and_the_others_train(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    real = impl.unavailable
+
+    def unavailable(backend: str, *rest: Any) -> str | None:
+        return real("numpy", *rest) if backend in ("numpy", "numba") else f"{backend} is away"
+
+    monkeypatch.setattr(impl, "unavailable", unavailable)
+    built = impl.learner
+
+    def learner(backend: str, *arguments: Any, **named: Any) -> impl.Learner:
+        if backend == "numba":
+            raise RuntimeError("no home")
+        return built(backend, *arguments, **named)
+
+    monkeypatch.setattr(impl, "learner", learner)
+    result = train(tmp_path, "--backend", "all", steps=10)
+    assert result.exit_code == 1
+    assert "leaving out numba: numba is broken here: RuntimeError: no home\n" in result.output
+    assert len(curves(tmp_path)) == 1
+    result = train(tmp_path, "--backend", "numba", steps=10)
+    assert result.exit_code == 1
+    assert result.stderr == "Error: numba is broken here: RuntimeError: no home\n"
+
+
+def test_a_broken_package_of_one_backend_leaves_the_others(tmp_path: Path):
+    """In a process of its own, where numba, torch and jax are found, and can't be imported."""
+    for package in ("numba", "torch", "jax"):
+        (tmp_path / package).mkdir()
+        (tmp_path / package / "__init__.py").write_text(f"raise OSError('{package} is gone')\n")
+    search = os.pathsep.join(filter(None, (str(tmp_path), str(ROOT), os.environ.get("PYTHONPATH"))))
+    options = [*TINY, "--backend", "all", "--steps", "10", "--results", str(tmp_path / "results")]
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "train", *options],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": search},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    for backend, package in (("numba", "numba"), ("torch", "torch"), ("jax", "jax"), ("brainpy", "jax")):
+        reason = f"{backend} can't be imported: OSError: {package} is gone"
+        assert f"leaving out {backend}: {reason}\n" in done.stdout
+    assert done.stderr.endswith(
+        "numba and torch and jax and brainpy are broken here and left out, see above\n"
+    )
+    assert "Traceback" not in done.stderr
+    trained = {header["backend"] for path in curves(tmp_path / "results") for header in records(path, "run")}
+    assert trained == {"numpy"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "option", "allowed"),
     [
@@ -406,6 +536,7 @@ def test_all_leaves_out_what_cannot_run_and_says_why(tmp_path: Path, monkeypatch
         (["--seeds", "0"], "--seeds", ">= 1"),
         (["--seeds", "2", "--seed", "1"], "--seed", "one of them"),
         (["--seed", "-1"], "--seed", ">= 0"),
+        (["--seed", str(2**63)], "--seed", "2**63 - 1"),
         (["--steps", "0"], "--steps", ">= 1"),
         (["--steps", "15"], "--steps", "multiple of evaluate_every"),
         (["--steps", "ten"], "--steps", "integer"),

@@ -6,6 +6,8 @@ import pytest
 from record_files import curve, environment, measurement, write
 
 from benchmarks.store import records, schema
+from benchmarks.store.readers import runs
+from benchmarks.store.readers.rows import Rows
 
 
 def problems(found: records.Records) -> dict[str, list[str]]:
@@ -125,3 +127,33 @@ def test_a_copy_of_a_run_does_not_count_as_another_seed(tmp_path: Path):
     found = records.read(tmp_path)
     assert len(found.runs) == 1
     assert problems(found) == {"curves/b.jsonl": ["repeats the run in curves/a.jsonl; left out"]}
+
+
+def test_many_runs_are_told_apart_without_looking_at_each_other(monkeypatch: pytest.MonkeyPatch):
+    class Counted(int):
+        compared = 0
+
+        def __eq__(self, other: object) -> bool:
+            Counted.compared += 1
+            return int(self) == other
+
+        __hash__ = int.__hash__
+
+    count = 200
+    kinds = {f"{seed:03}.jsonl": curve(seed=Counted(seed // 2)) for seed in range(count)}
+    monkeypatch.setattr(runs, "files", lambda *_: [Path(name) for name in kinds])
+    monkeypatch.setattr(runs.json_lines, "read", lambda path, *_: iter(kinds[path.name]))
+    rows = Rows()
+    runs.read(Path(), rows)
+    assert len(rows.runs) == count // 2
+    assert [problem.what for problem in rows.unreadable[:2]] == [
+        "repeats the run in curves/000.jsonl; left out",
+        "repeats the run in curves/002.jsonl; left out",
+    ]
+    assert Counted.compared < 10 * count
+
+
+def test_what_cannot_be_printed_is_replaced(tmp_path: Path):
+    write(tmp_path / "curves/a.jsonl", curve(task="a\0\ud800\x1b[31m\u009b\uffff\n\té"))
+    found = records.read(tmp_path)
+    assert found.runs["task"].tolist() == ["a\ufffd\ufffd\ufffd[31m\ufffd\ufffd\n\té"]

@@ -67,6 +67,20 @@ def test_missing_package(monkeypatch: pytest.MonkeyPatch) -> None:
         impl.learner("numba", "bptt", impl.Parameters.draw(impl.Network()))
 
 
+@pytest.mark.parametrize(
+    ("backend", "package"),
+    [("numpy", "threadpoolctl"), ("torch", "filelock"), ("jax", "optax"), ("brainpy", "jaxlib")],
+)
+def test_missing_package_beside_the_framework(
+    monkeypatch: pytest.MonkeyPatch, backend: str, package: str
+) -> None:
+    there = importlib.util.find_spec("implementations")
+    monkeypatch.setattr(registry, "find_spec", lambda name: None if name == package else there)
+    reason = impl.unavailable(backend)
+    assert reason is not None
+    assert reason.startswith(f"{package} can't be imported: pip install 'eprop-bench")
+
+
 def test_broken_backend_is_no_absent_one(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(name: str) -> Any:
         raise RuntimeError("broken")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from record_files import everything
+from record_files import HOSTILE, everything, hostile
 from selenium.webdriver import ActionChains, Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
@@ -244,6 +244,29 @@ def test_five_backends_look_as_two_do(browser: Chrome, tmp_path: Path):
     labels = browser.find_element(By.CSS_SELECTOR, "section[aria-labelledby=speed] figure svg").text
     for name in ("numpy", "numba", "torch", "jax", "newcomer", "BrainPy notebook"):
         assert name in labels
+
+
+@pytest.mark.slow
+def test_texts_of_records_are_shown_and_never_run(browser: Chrome, tmp_path: Path):
+    folder = hostile(tmp_path)
+    look(browser, report.build(folder, tmp_path / "report").as_uri(), width=1200)
+    foreign = "return document.querySelectorAll('img, [onerror], script:not([type])').length"
+    opened = browser.execute_script(
+        "document.querySelectorAll('details').forEach((found) => { found.open = true });"
+        "return document.querySelectorAll('thead th button').length"
+    )
+    assert opened > 10
+    for number in range(opened):  # each lists the values of its column; an alert would end this
+        listed = browser.execute_script(
+            "document.querySelectorAll('thead th button')[arguments[0]].click();"
+            "return document.querySelectorAll('.dtcc-dropdown .dtcc-list button').length",
+            number,
+        )
+        assert listed > 0
+        assert browser.execute_script(foreign) == 0
+        browser.execute_script("document.body.click()")
+    assert HOSTILE[0] in table(browser, "speed").text
+    assert browser.get_log("browser") == []
 
 
 def test_a_missing_browser_fails_in_ci_and_is_reported_elsewhere(monkeypatch: pytest.MonkeyPatch):

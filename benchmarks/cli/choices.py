@@ -1,13 +1,16 @@
 """Backends and rules as options name them: lists, and `all` for what can run here."""
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
 
 import click
 from click.core import ParameterSource
 
 import implementations as impl
+from benchmarks.define import reasons
 from benchmarks.define.names import SYSTEM
+from benchmarks.define.reasons import Broken
+from benchmarks.define.runs import Run
 from benchmarks.define.systems import SYSTEMS
 from implementations.rules import MODES, get
 
@@ -148,24 +151,34 @@ def chosen(groups: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
     return (ALL,) if ALL in names else names
 
 
+class Pairs(NamedTuple):
+    """Backends with rules that can run, and those backends that should and are broken."""
+
+    able: list[tuple[str, str]]
+    broken: tuple[str, ...]
+
+
 def pairs(
     backends: tuple[str, ...],
     rules: tuple[str, ...],
     device: str,
     mode: str | None,
-    unavailable: Callable[..., str | None] | None = None,
+    unavailable: Callable[..., str | None] = reasons.unavailable,
     say: Callable[[str], None] = click.echo,
-) -> list[tuple[str, str]]:
+) -> Pairs:
     """Backends with rules that can run here, in `mode` or, where it is None, in any.
 
     What was asked for by name and can't run is an error. What `all` stands for and can't run is left out,
-    with a line that says why. `unavailable` is asked: by default of this machine.
+    with a line that says why; of what is broken the command says so again at its end, by
+    `exit_if_broken`. `unavailable` is asked: by default of this machine.
     """
-    asked = impl.unavailable if unavailable is None else unavailable
     found = []
     left_out: list[str] = []
+    broken: dict[str, None] = {}
     for backend in impl.BACKENDS if backends == (ALL,) else backends:
-        reason = asked(backend, device)
+        reason = unavailable(backend, device)
+        if isinstance(reason, Broken):
+            broken[backend] = None
         if reason is not None:
             if backends != (ALL,):
                 raise click.BadParameter(
@@ -177,7 +190,9 @@ def pairs(
             if mode is not None and mode not in get(rule).modes:
                 reason = f"it has no mode {mode}, only {' and '.join(get(rule).modes)}"
             else:
-                reason = asked(backend, device, rule)
+                reason = unavailable(backend, device, rule)
+            if isinstance(reason, Broken):
+                broken[backend] = None
             if reason is None:
                 found.append((backend, rule))
             elif rules == (ALL,) or backends == (ALL,):
@@ -190,4 +205,41 @@ def pairs(
         )
     for line in left_out:
         say(line)
-    return found
+    return Pairs(found, tuple(broken))
+
+
+def without_broken(runs: Sequence[Run], first: int, backends: tuple[str, ...]) -> tuple[list[Run], list[str]]:
+    """Those runs whose backend can make a learner, and the backends that can't though they should.
+
+    Args:
+        runs: those of one seed first, with every backend among them.
+        first: how many these are.
+        backends: as the option has them: one that was asked for by name, and is broken, is an error.
+
+    Raises:
+        InvalidArgument: (a ValueError) for an argument that doesn't fit a backend.
+    """
+    broken: dict[str, None] = {}
+    for run in runs[:first]:
+        if run.backend in broken:
+            continue
+        try:
+            run.learner()
+        except impl.InvalidArgument:
+            raise
+        except Exception as error:
+            reason = reasons.broken(f"{run.backend} is broken here", error)
+            if backends != (ALL,):
+                raise click.ClickException(reason) from error
+            click.echo(f"leaving out {run.backend}: {reason}")
+            broken[run.backend] = None
+    return [run for run in runs if run.backend not in broken], list(broken)
+
+
+def exit_if_broken(backends: Iterable[str]) -> None:
+    """Exit status 1 where backends were left out because they are broken; each was said."""
+    names = tuple(dict.fromkeys(backends))
+    if names:
+        verb = "is" if len(names) == 1 else "are"
+        click.echo(f"{' and '.join(names)} {verb} broken here and left out, see above", err=True)
+        raise SystemExit(1)

@@ -6,7 +6,8 @@ from typing import Any
 import click
 
 import implementations as impl
-from benchmarks.cli.choices import ALL, Names, chosen
+from benchmarks.cli import choices
+from benchmarks.cli.choices import ALL, Names, chosen, exit_if_broken
 from benchmarks.cli.options import (
     build_problem,
     naming_options,
@@ -17,6 +18,7 @@ from benchmarks.cli.options import (
 )
 from benchmarks.cli.recording import exit_if_failed, record_all
 from benchmarks.define import comparison
+from benchmarks.define.reasons import Broken, unavailable
 from benchmarks.define.runs import Run
 from benchmarks.judge import learning, tuning
 from benchmarks.judge.hyperparameters import FRESH
@@ -70,15 +72,19 @@ def command(backend: str, rules: Any, seeds: int, tuned: bool, results: Path, **
     values = with_recipe(values)
     if seeds < 1:
         raise click.BadParameter(f"{seeds} is not what it may be, any integer >= 1", param_hint="'--seeds'")
+    broken: list[str] = []
     if backend == _FASTEST:
         try:
-            backend = available.fastest()
+            backend, reason = available.fastest(values["device"])
         except RuntimeError as error:
             raise click.UsageError(str(error)) from error
+        if isinstance(reason, Broken):
+            click.echo(f"leaving out torch: {reason}")
+            broken.append("torch")
     names = chosen(rules)
     names = impl.RULES if names == (ALL,) else names
     for rule in names:
-        reason = impl.unavailable(backend, values["device"], rule)
+        reason = unavailable(backend, values["device"], rule)
         if reason is not None:
             raise click.BadParameter(f"{rule!r} can't run on {backend}: {reason}", param_hint="'--rule'")
     with naming_options():
@@ -96,8 +102,7 @@ def command(backend: str, rules: Any, seeds: int, tuned: bool, results: Path, **
         )
         if tuned:
             planned = _tuned(planned, results)
-        for run in planned[: len(names)]:  # one seed of each: raises where an argument doesn't fit
-            run.learner()
+        choices.without_broken(planned, len(names), (backend,))
     failed = record_all(planned, results, display)
     try:
         page = report.build(results, results / "report")
@@ -105,6 +110,7 @@ def command(backend: str, rules: Any, seeds: int, tuned: bool, results: Path, **
         raise click.ClickException(str(error)) from error
     click.echo(str(page))
     exit_if_failed(failed, planned)
+    exit_if_broken(broken)
 
 
 def _tuned(published: list[Run], results: Path) -> list[Run]:

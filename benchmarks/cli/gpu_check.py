@@ -11,7 +11,7 @@ import numpy as np
 import implementations as impl
 from benchmarks.cli.options import results_option
 from benchmarks.cli.parity import print_deviations
-from benchmarks.define import gpu_plan
+from benchmarks.define import gpu_plan, reasons
 from benchmarks.define.gpu_plan import DEVICE
 from benchmarks.judge.agreement import computes_as_numpy, deviates
 from benchmarks.judge.gpu_check import exit_status
@@ -33,7 +33,9 @@ _PARITY_S = 60.0
     show_default=True,
     help="Time to keep to; what is left over at its end is named.",
 )
-@click.option("--seed", type=click.IntRange(0), help="Of the random problems. [default: a new one each time]")
+@click.option(
+    "--seed", type=click.IntRange(0, 2**62), help="Of the random problems. [default: a new one each time]"
+)
 @click.option("--batch", type=click.IntRange(1), help="Trials per step. [default: the published size]")
 @click.option("--delay-ms", type=click.IntRange(1), help="Time from the last cue to the end of a trial.")
 @click.option("--measure/--no-measure", default=True, show_default=True, help="Measure after the checks.")
@@ -55,11 +57,11 @@ def command(
     Exit status 0: all as it should be. 1: something is wrong, or misses its target. 3: no backend can use a
     card here, and why. What is measured is kept when the command is interrupted.
     """
-    reasons = _reasons()
-    able = [backend for backend, reason in reasons.items() if reason is None]
+    found_out = {backend: reasons.unavailable(backend, DEVICE) for backend in impl.BACKENDS}
+    able = [backend for backend, reason in found_out.items() if reason is None]
     if not able:
         click.echo("no backend can use a card here:", err=True)
-        for backend, reason in reasons.items():
+        for backend, reason in found_out.items():
             click.echo(f"  {backend}: {reason}", err=True)
         raise SystemExit(NO_CARD)
     budget = Budget(60.0 * minutes)
@@ -84,24 +86,13 @@ def command(
         "interrupted": interrupted,
         "cards": environment().get("cards"),
         "environment": environment(),
-        "reasons": {backend: reason for backend, reason in reasons.items() if reason is not None},
+        "reasons": {backend: reason for backend, reason in found_out.items() if reason is not None},
     }
     found = summary.write(results / "gpu-check", compared, measured, facts)
     click.echo((results / "gpu-check" / "summary.md").read_text(encoding="utf-8"))
     if interrupted:
         raise SystemExit(130)
     raise SystemExit(exit_status(found, measured))
-
-
-def _reasons() -> dict[str, str | None]:
-    """Backend -> why it can't use a card; one that breaks is told like one that can't."""
-    found: dict[str, str | None] = {}
-    for backend in impl.BACKENDS:
-        try:
-            found[backend] = impl.unavailable(backend, DEVICE)
-        except Exception as error:
-            found[backend] = f"can't be imported: {type(error).__name__}: {error}"
-    return found
 
 
 def _check(able: list[str], seed: int, budget: Budget, results: Path, compared: list[dict[str, Any]]) -> None:

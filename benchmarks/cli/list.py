@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 import implementations as impl
+from benchmarks.define import reasons
 from benchmarks.define.problem import PROBLEMS
 from implementations.registry import DEVICES
 from implementations.rules import get
@@ -52,10 +53,7 @@ def command(as_json: bool) -> None:
 
 
 def _entry(backend: str, device: str, rule: str, mode: str) -> _Entry:
-    try:
-        reason = impl.unavailable(backend, device, rule, mode)
-    except Exception as error:  # a backend that is broken is listed like one that is missing
-        reason = f"{backend} can't be imported: {type(error).__name__}: {error}"
+    reason = reasons.unavailable(backend, device, rule, mode)
     return _Entry(backend, device, rule, mode, reason is None, reason)
 
 

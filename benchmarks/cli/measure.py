@@ -1,6 +1,7 @@
 """`python -m benchmarks measure`: time and memory of training steps, recorded under results/timings."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,20 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from benchmarks.cli import choices
-from benchmarks.cli.choices import ALL, backend_option, chosen, given, rule_option, systems_option
+from benchmarks.cli.choices import (
+    ALL,
+    backend_option,
+    chosen,
+    exit_if_broken,
+    given,
+    rule_option,
+    systems_option,
+)
 from benchmarks.cli.options import machine_options, naming_options, results_option
+from benchmarks.define import reasons
 from benchmarks.define.cases import BATCH, Case, delayed, length_cases, scaling_cases, step_cases
 from benchmarks.define.names import SYSTEM
+from benchmarks.define.reasons import Broken
 from benchmarks.define.systems import SYSTEMS, System
 from benchmarks.run import timings
 from implementations import EvidenceAccumulation, checks
@@ -69,7 +80,9 @@ def command(systems: tuple[tuple[str, ...], ...], rounds: int, results: Path, **
     wanted = chosen(systems)
     with naming_options():
         checks.integer("rounds", rounds, 1)
-        cases = [case for name in (SYSTEMS if wanted == (ALL,) else wanted) for case in _cases(name, values)]
+        broken: list[str] = []
+        names = tuple(SYSTEMS) if wanted == (ALL,) else wanted
+        cases = [case for name in names for case in _cases(name, values, broken)]
         cases = list(dict.fromkeys(cases))  # a size may belong to more than one of them
     if not cases:
         raise click.UsageError("none of the rules has a mode that --mode asks for")
@@ -77,14 +90,16 @@ def command(systems: tuple[tuple[str, ...], ...], rounds: int, results: Path, **
     if failed:
         click.echo(f"{failed} of {timings.count(cases, rounds)} measurements failed", err=True)
         raise SystemExit(1)
+    exit_if_broken(broken)
 
 
-def _cases(name: str, values: Mapping[str, Any]) -> list[Case]:
-    """Those of a system that the options ask for."""
+def _cases(name: str, values: Mapping[str, Any], broken: list[str]) -> list[Case]:
+    """Those of a system that the options ask for; adds to `broken` what is left out because it is."""
     if name != SYSTEM:
-        return _cases_as_it_is(SYSTEMS[name], values)
+        return _cases_as_it_is(SYSTEMS[name], values, broken)
     pairs = choices.pairs(chosen(values["backends"]), chosen(values["rules"]), values["device"], None)
-    return _of_sizes(pairs, values)
+    broken += pairs.broken
+    return _of_sizes(pairs.able, values)
 
 
 def _of_sizes(pairs: list[tuple[str, str]], values: Mapping[str, Any], **of: Any) -> list[Case]:
@@ -98,7 +113,7 @@ def _of_sizes(pairs: list[tuple[str, str]], values: Mapping[str, Any], **of: Any
     return cases
 
 
-def _cases_as_it_is(system: System, values: Mapping[str, Any]) -> list[Case]:
+def _cases_as_it_is(system: System, values: Mapping[str, Any], broken: list[str]) -> list[Case]:
     """Of a system that is what it is: none, with a line that says why, where something else is asked for."""
     backends, rules = chosen(values["backends"]), chosen(values["rules"])
     pairs = [
@@ -110,20 +125,21 @@ def _cases_as_it_is(system: System, values: Mapping[str, Any]) -> list[Case]:
     sizes = {**values, "lengths": False, "scaling": False} if system.one_size else values
     asked = {**sizes, "modes": system.modes}
     cases = _of_sizes(pairs, asked, system=system.name)
-    reasons = [system.unavailable(case) for case in cases]
+    found = [reasons.asked(f"the {system.title}", partial(system.unavailable, case)) for case in cases]
     if not set(system.modes) & set(values["modes"]):
-        reasons.append(f"the {system.name}'s mode is {' or '.join(system.modes)}")
+        found.append(f"the {system.name}'s mode is {' or '.join(system.modes)}")
     if not pairs:
-        reasons.append(f"the {system.name} has none of the backends and rules that are asked for")
+        found.append(f"the {system.name} has none of the backends and rules that are asked for")
     if system.one_size and not values["steps"]:
-        reasons.append(f"the {system.name} has one size, and --no-steps leaves it out")
-    reason = next((reason for reason in reasons if reason is not None), None)
+        found.append(f"the {system.name} has one size, and --no-steps leaves it out")
+    reason = next((reason for reason in found if reason is not None), None)
     if reason is None:
         return [case for case in cases if case.mode in values["modes"]]
     if given("systems"):
         raise click.UsageError(f"--system {system.name} can't be measured: {reason}")
     if pairs:
         click.echo(f"leaving out the {system.title}: {reason}")
+        broken += [f"the {system.title}"] if isinstance(reason, Broken) else []
     return []
 
 

@@ -10,11 +10,12 @@ import click
 
 import implementations as impl
 from benchmarks.cli import choices
-from benchmarks.cli.choices import backend_option, chosen, mode_option, rule_option
+from benchmarks.cli.choices import backend_option, chosen, exit_if_broken, mode_option, rule_option
 from benchmarks.cli.options import judging_options, machine_options, naming_options, results_option
 from benchmarks.define import hyperparameters
 from benchmarks.define.hyperparameters import HYPERPARAMETERS, PRESETS, Hyperparameter
 from benchmarks.define.problem import PROBLEMS, TASK_NAME
+from benchmarks.define.reasons import unavailable
 from benchmarks.define.runs import Run
 from benchmarks.run.interruption import Interrupted, held
 from implementations import checks
@@ -132,11 +133,13 @@ def command(results: Path, **values: Any) -> None:
         with held() as request, _cluster(values, workers) as cluster:
             if values["scheduler"] is not None:
                 cluster.check()  # what workers say of backends counts only if they run this code
-            runs = _runs(values, impl.unavailable if values["scheduler"] is None else cluster.unavailable)
+            here = values["scheduler"] is None
+            runs, broken = _runs(values, unavailable if here else cluster.unavailable)
             if values["dry_run"]:
                 _show(runs, results, workers if cluster is None else len(cluster.workers()))
-                return
-            _sweep(runs, results, cluster, request, values["patience_s"])
+            else:
+                _sweep(runs, results, cluster, request, values["patience_s"])
+            exit_if_broken(broken)
     except ClusterError as error:
         click.echo(f"Error: {error}", err=True)
         raise SystemExit(_CLUSTER_LOST) from None
@@ -159,7 +162,7 @@ def _cluster(values: Mapping[str, Any], workers: int) -> Iterator[Any]:
     elif values["dry_run"]:
         yield None
     else:
-        _runs(values, impl.unavailable, quiet=True)  # options that can't be: before anything starts
+        _runs(values, unavailable, quiet=True)  # options that can't be: before anything starts
         with local(workers, values["alone"]) as cluster:
             yield cluster
 
@@ -203,7 +206,7 @@ def _show(runs: list[Run], results: Path, workers: int) -> None:
         click.echo(f"{state:9} {run.title}: {_setting(run)}")
     click.echo(f"{len(left)} of {len(runs)} runs to do")
     if left and all(
-        impl.unavailable(run.backend, run.device, run.rule, run.mode) is None for run, _ in left.values()
+        unavailable(run.backend, run.device, run.rule, run.mode) is None for run, _ in left.values()
     ):
         total = seconds([run for run, _ in left.values()]) / workers
         click.echo(
@@ -224,7 +227,8 @@ def _setting(run: Run) -> str:
 
 def _runs(
     values: Mapping[str, Any], unavailable: Callable[..., str | None], quiet: bool = False
-) -> list[Run]:
+) -> tuple[list[Run], tuple[str, ...]]:
+    """Those that the options ask for, and the backends that are left out because they are broken."""
     problem = PROBLEMS[values["task"]]
     recipe = problem.recipe
     with naming_options():
@@ -262,14 +266,14 @@ def _runs(
                 plan,
             )
             for plan in plans
-            for backend, rule in pairs
+            for backend, rule in pairs.able
         ]
         wanted: dict[str, Sequence[Any]] = {}
         for preset in values["presets"]:
             wanted.update(hyperparameters.preset(preset, problem.name))
         wanted.update({name: values[name] for name in HYPERPARAMETERS if values[name] is not None})
         combined = hyperparameters.grid if values["grid"] else hyperparameters.one_at_a_time
-        return combined(base, wanted)
+        return combined(base, wanted), pairs.broken
 
 
 def _workers(values: Mapping[str, Any]) -> int:

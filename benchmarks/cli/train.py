@@ -9,7 +9,14 @@ import click
 
 import implementations as impl
 from benchmarks.cli import choices
-from benchmarks.cli.choices import backend_option, chosen, mode_option, rule_option, system_option
+from benchmarks.cli.choices import (
+    backend_option,
+    chosen,
+    exit_if_broken,
+    mode_option,
+    rule_option,
+    system_option,
+)
 from benchmarks.cli.options import (
     build_problem,
     judging_options,
@@ -54,24 +61,28 @@ def command(system: str, seeds: int | None, seed: int | None, results: Path, **v
     values = with_recipe(values)
     with naming_options():
         wanted = _seeds(seeds, seed)
-        runs = _runs(values, wanted) if system == SYSTEM else _runs_of(system, values, wanted)
+        runs, broken = _runs(values, wanted) if system == SYSTEM else (_runs_of(system, values, wanted), ())
     exit_if_failed(record_all(runs, results, partial(display, line=SYSTEMS[system].log_line)), runs)
+    exit_if_broken(broken)
 
 
-def _runs(values: Mapping[str, Any], seeds: range) -> list[Recordable]:
+def _runs(values: Mapping[str, Any], seeds: range) -> tuple[list[Run], tuple[str, ...]]:
+    """Those of the backends, and the backends that are left out because they are broken."""
     plans = [_plan(values, seed) for seed in seeds]
     problem = build_problem(values)
     optimizer = impl.Adam(learning_rate=values["learning_rate"])
     mode, device = values["mode"], values["device"]
-    pairs = choices.pairs(chosen(values["backends"]), chosen(values["rules"]), device, mode)
+    backends = chosen(values["backends"])
+    pairs, broken = choices.pairs(backends, chosen(values["rules"]), device, mode)
     runs = [
         Run(backend, rule, mode, values["dtype"], device, values["threads"], problem, optimizer, plan)
         for plan in plans
         for backend, rule in pairs
     ]
-    for run in runs[: len(pairs)]:  # one seed of each: raises where an argument doesn't fit a backend
-        run.learner()
-    return list(runs)
+    able, broken_too = choices.without_broken(runs, len(pairs), backends)
+    if not able:
+        raise click.ClickException("no backend can run here: see above")
+    return able, (*broken, *broken_too)
 
 
 def _runs_of(system: str, values: Mapping[str, Any], seeds: range) -> list[Recordable]:

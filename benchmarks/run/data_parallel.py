@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import implementations as impl
+from benchmarks.define import reasons
 from benchmarks.run.environment import environment
 from benchmarks.run.measure import seconds
 from benchmarks.run.process import Process
@@ -142,4 +143,4 @@ def unavailable(case: SharedStep) -> str | None:
         return f"{case.devices} devices need as many cores, and this process may use {available_cores()}"
     if not hasattr(os, "sched_setaffinity"):
         return "a process can't be kept to some of the cores here, as it can on Linux"
-    return impl.unavailable(case.backend, "cpu", case.rule, case.mode)
+    return reasons.unavailable(case.backend, "cpu", case.rule, case.mode)

@@ -13,6 +13,7 @@ from benchmarks.define.metrics import METRICS, Metric
 from benchmarks.define.names import SYSTEM
 from benchmarks.judge import costs, learning, main_run
 from benchmarks.show.figures.style import ordered
+from benchmarks.show.markdown import cell
 from benchmarks.show.names import Names
 from benchmarks.store import records
 from benchmarks.store.records import Records
@@ -64,7 +65,7 @@ def _costs(found: Records) -> str:
         if ((main["rule"] == rule) & (main["mode"] == mode)).any()
     ]
     lines = [
-        _line([f"training step, {METRICS['step_s'].unit}", *labels]),
+        _line([f"training step, {METRICS['step_s'].unit}", *map(cell, labels)]),
         _line(["---", *["---:"] * len(labels)]),
     ]
     for column, metric in (("median_s", METRICS["step_s"]), ("peak_bytes", METRICS["peak_bytes"])):
@@ -82,6 +83,7 @@ def _learning(found: Records) -> str:
     parts = learning.main(learning.judged(found))
     if not parts:
         raise NotFilled("no trained network was judged at its end; `figure` does it")
+    names = Names(found)
     lines: list[str] = []
     for part in parts:
         task = str(part["task"].iloc[0])
@@ -89,7 +91,7 @@ def _learning(found: Records) -> str:
         ends = learning.over_seeds(part, ["rule"], "final")
         ends = {str(row["rule"]): row for row in ends.to_dict("records")}
         columns = [
-            task.replace("_", " "),
+            cell(task.replace("_", " ")),
             f"final {metric.heading}",
             "95 % interval",
             "met the criterion",
@@ -100,7 +102,7 @@ def _learning(found: Records) -> str:
         for rule in ordered(ends, rules.RULES):
             row = ends[rule]
             cells = [
-                rules.get(rule).title,
+                cell(names.look.title(rule)),
                 metric.format(row["mean"]),
                 f"{metric.format(row['low'])} – {metric.format(row['high'])}",
                 f"{row['met']} of {row['seeds']}",

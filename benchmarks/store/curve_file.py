@@ -87,7 +87,7 @@ class CurveFile:
             else:
                 try:
                     self._take(record)
-                except (ValueError, KeyError, TypeError):
+                except (ValueError, KeyError, TypeError, OverflowError):
                     raise UnusableFile(
                         f"{self.path} is damaged: the {record['kind']} at line {number} is not what may "
                         "follow there. Repair it or move it away"
@@ -106,7 +106,7 @@ class CurveFile:
             record = json.loads(line.decode())
             if isinstance(record["kind"], str):
                 return record
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             pass
         raise UnusableFile(f"{self.path} is damaged: line {number} is no record. Repair it or move it away")
 

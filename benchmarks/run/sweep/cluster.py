@@ -15,6 +15,7 @@ from importlib.metadata import version
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.define.reasons import Broken
 from benchmarks.run.sweep import worker
 from benchmarks.run.sweep.code import difference, fingerprint
 
@@ -80,7 +81,7 @@ class Cluster:
         wanted = "bptt" if rule is None else rule
         for address, reason in self.ask(worker.unavailable, backend, device, wanted, mode).items():
             if isinstance(reason, Exception):
-                return f"worker {address} failed to say: {reason}"
+                return Broken(f"worker {address} failed to say: {reason}")
             if reason is not None:
                 return f"on worker {address}, {reason}"
         return None

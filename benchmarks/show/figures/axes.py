@@ -14,6 +14,7 @@ from benchmarks.define.metrics import significant
 from benchmarks.show.figures import style
 from benchmarks.show.figures.drawing import Drawing
 from benchmarks.show.figures.style import Look
+from benchmarks.show.record_texts import in_figure
 
 WIDTH = 7.4
 """Inches; a page's column."""
@@ -83,7 +84,7 @@ def named_lines(ax: Axes, names: Sequence[str]) -> None:
     """A horizontal line for each name, the first on top."""
     for y in range(len(names)):
         ax.axhline(y, color=style.GRID, linewidth=0.7, zorder=0)
-    ax.set_yticks(range(len(names)), names)
+    ax.set_yticks(range(len(names)), [in_figure(name) for name in names])
     ax.set_ylim(len(names) - 0.5, -0.5)
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
@@ -100,7 +101,7 @@ def key(label: str, marker: str, *, filled: bool = True, **looks: Any) -> Line2D
     """A legend's entry for marks without a line."""
     face: dict[str, Any] = {} if filled else {"markerfacecolor": style.PAPER}
     plain: dict[str, Any] = {"color": style.MUTED, "linestyle": "none", "markersize": 4.5}
-    return Line2D([], [], marker=marker, label=label, **plain | face | looks)
+    return Line2D([], [], marker=marker, label=in_figure(label), **plain | face | looks)
 
 
 def legend(fig: Figure, look: Look, rows: pd.DataFrame, *, lines: bool, extra: Sequence[Line2D] = ()) -> None:
@@ -115,14 +116,21 @@ def legend(fig: Figure, look: Look, rows: pd.DataFrame, *, lines: bool, extra: S
             marker="" if lines else look.rule_marker(rule),
             markerfacecolor="none",
             markersize=4.5,
-            label=look.title(rule),
+            label=in_figure(look.title(rule)),
         )
         for rule in look.rules
         if rule in set(rows["rule"])
     ]
     if several:
         handles += [
-            Line2D([], [], color=style.MUTED, linestyle=look.mode_line(mode), label=mode, linewidth=1.3)
+            Line2D(
+                [],
+                [],
+                color=style.MUTED,
+                linestyle=look.mode_line(mode),
+                label=in_figure(mode),
+                linewidth=1.3,
+            )
             for mode in look.modes
             if mode in set(rows["mode"])
         ]

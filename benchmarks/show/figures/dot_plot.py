@@ -10,6 +10,7 @@ from benchmarks.show.figures import style
 from benchmarks.show.figures.axes import WIDTH, key, log_axis, mode_keys, mode_mark, named_lines, present
 from benchmarks.show.figures.drawing import Drawing
 from benchmarks.show.figures.style import Look
+from benchmarks.show.record_texts import in_figure
 
 _LEFT = 1.35  # inches for the labels
 _FIGURE, _SECOND = 0.95, 0.75  # inches for the figures beside a panel, and for a second column of them
@@ -62,7 +63,7 @@ def dots(
         ax = drawing.figure.add_axes(box)
         log_axis(ax, values * metric.scale)
         named_lines(ax, labels[index])
-        ax.set_title(look.title(rule), color=look.colour(rule), pad=4)
+        ax.set_title(in_figure(look.title(rule)), color=look.colour(rule), pad=4)
         if index < len(rules) - 1:
             ax.tick_params(axis="x", which="both", length=0, labelbottom=False)
         else:

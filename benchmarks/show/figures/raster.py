@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -46,7 +45,7 @@ def draw(trials: list[Trial], network: Network, shown: Raster, title: str) -> Fi
         shown: what there is to see in input and readout.
         title: above all panels.
     """
-    with matplotlib.rc_context(style.RC):
+    with style.settings():
         width = 7.4 if len(trials) == 1 else 1.0 + 4.2 * len(trials)
         figure = Figure(figsize=(width, 6.4), layout="constrained")
         axes = figure.subplots(
@@ -77,7 +76,7 @@ def save(figure: Figure, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     # Without a date, the same trial gives the same file.
     metadata = {"Date": None} if path.suffix == ".svg" else None
-    with matplotlib.rc_context(style.RC):
+    with style.settings():
         figure.savefig(path, dpi=160, facecolor=style.PAPER, metadata=metadata)
 
 

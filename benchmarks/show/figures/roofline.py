@@ -11,6 +11,7 @@ from benchmarks.show.figures.dot_plot import dots
 from benchmarks.show.figures.drawing import Drawing, Figure
 from benchmarks.show.figures.style import Look
 from benchmarks.show.material import Material, Part
+from benchmarks.show.record_texts import in_figure
 
 
 def _floors(material: Material, part: Part) -> Drawing | None:
@@ -46,7 +47,7 @@ def _roofline(material: Material, part: Part) -> Drawing | None:
         ax.set_xscale("log")
         ax.set_yscale("log")
         ax.grid(visible=True)
-        ax.set_title(label)
+        ax.set_title(in_figure(label))
         ax.set_xlabel("operations per byte")
         if leftmost(ax):
             ax.set_ylabel(METRICS["rate"].heading)

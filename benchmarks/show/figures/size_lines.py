@@ -7,6 +7,7 @@ from benchmarks.define.metrics import Metric
 from benchmarks.show.figures.axes import leftmost, legend, log_axis, panels, present, ticked_axis
 from benchmarks.show.figures.drawing import Drawing
 from benchmarks.show.figures.style import Look
+from benchmarks.show.record_texts import in_figure
 
 
 def lines(columns: list[tuple[str, Metric, pd.DataFrame]], size: str, heading: str, look: Look) -> Drawing:
@@ -31,7 +32,7 @@ def lines(columns: list[tuple[str, Metric, pd.DataFrame]], size: str, heading: s
             for (rule, mode), part in rows[rows["label"] == label].groupby(["rule", "mode"], sort=False):
                 case = (str(rule), str(mode))
                 _line(drawing, ax, part.sort_values(size), (size, column), metric, look, case)
-        block[0].set_title(label)
+        block[0].set_title(in_figure(label))
         block[-1].set_xlabel(heading)
     legend(drawing.figure, look, pd.concat([rows for *_, rows in columns]), lines=False)
     return drawing

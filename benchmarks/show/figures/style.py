@@ -1,8 +1,11 @@
 """How figures look: one colour per rule, one marker and line per mode, for figures on paper and on a page."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Literal
+
+import matplotlib.style
 
 INK = "#1f2328"
 MUTED = "#6a737d"
@@ -102,4 +105,12 @@ RC: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "eprop-bench",
 }
-"""Matplotlib settings of all figures."""
+"""Matplotlib settings of all figures, beside its defaults."""
+
+
+def settings() -> AbstractContextManager[None]:
+    """Within it a figure is made, laid out and written: Matplotlib's own defaults and `RC`.
+
+    Whatever settings a user has, the same records give the same file. Theirs are back at the end.
+    """
+    return matplotlib.style.context(["default", RC])

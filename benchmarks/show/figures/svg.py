@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 from matplotlib.transforms import Bbox
 
@@ -44,7 +43,7 @@ def picture(figure: Figure, material: Material, part: Part, folder: Path) -> Pic
         folder: exists.
     """
     # Matplotlib asks for some settings when it writes: SVG text as text, and ids that do not change.
-    with matplotlib.rc_context(style.RC):
+    with style.settings():
         drawing = figure.draw(material, part)
         if drawing is None:
             return None

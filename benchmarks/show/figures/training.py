@@ -12,6 +12,7 @@ from benchmarks.show.figures.drawing import Drawing, Figure
 from benchmarks.show.figures.seed_curves import seeds_and_mean
 from benchmarks.show.figures.style import Look
 from benchmarks.show.material import Material, Part
+from benchmarks.show.record_texts import in_figure
 from benchmarks.show.tables import BAND
 
 
@@ -33,7 +34,7 @@ def _learning(material: Material, part: Part) -> Drawing:
             if part.chance is not None:
                 line = {"color": style.MUTED, "linewidth": 0.8, "linestyle": (0, (1, 2))}
                 ax.axhline(part.chance * metric.scale, **line)
-        row[0].set_title(label)
+        row[0].set_title(in_figure(label))
         row[0].set_ylabel(metric.heading)
     if part.chance is not None:
         note(axes[0, 0], "chance", (1.0, part.chance * metric.scale), data="y", ha="right")

@@ -6,7 +6,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup, escape
 
-from benchmarks.show import commands, sections
+from benchmarks.show import commands, markdown, sections
 from benchmarks.show.figures import style
 from benchmarks.show.page import datatables
 from benchmarks.store import records
@@ -50,8 +50,9 @@ def build(results_dir: Path | str, out_dir: Path | str) -> Path:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    templates.filters |= {"cell": _markdown_cell, "unbroken": _unbroken, "script": _script}
-    templates.filters["sentence"] = lambda text: text[0].upper() + text[1:]
+    templates.filters |= {"cell": markdown.cell, "code_block": markdown.code_block}
+    templates.filters |= {"unbroken": _unbroken, "script": _script}
+    templates.filters["sentence"] = lambda text: text[:1].upper() + text[1:]
     for name, template in (("report.md", "template.md.j2"), ("index.html", "template.html.j2")):
         text = templates.get_template(template).render(
             report=composed, palette=style.PALETTE, datatables=datatables.bundle()
@@ -69,10 +70,3 @@ def _unbroken(text: str) -> Markup:
 def _script(json: str) -> Markup:
     """JSON inside of a <script>, which `</script>` in a text would end."""
     return Markup(json.replace("<", "\\u003c"))
-
-
-def _markdown_cell(text: str) -> str:
-    """Text for a cell of a Markdown table: what would end it, or start markup, stands for itself."""
-    for character in "\\|`*_<[":
-        text = text.replace(character, f"\\{character}")
-    return " ".join(text.split())

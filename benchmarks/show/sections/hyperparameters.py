@@ -14,6 +14,7 @@ from benchmarks.judge.hyperparameters import DIFFICULTY, TUNED
 from benchmarks.show.commands import FIGURE, SWEEP
 from benchmarks.show.material import Material, Part
 from benchmarks.show.names import Names
+from benchmarks.show.record_texts import stem
 from benchmarks.show.section import Commands, Note, Pieces, section
 from benchmarks.show.sections import training_provenance
 from benchmarks.show.tables import BAND, Builder, Table
@@ -78,7 +79,7 @@ def _part(material: Material, task: str, rows: pd.DataFrame, names: tuple[str, .
         lead=f"{every['file'].nunique()} runs, {' or '.join(map(str, counts))} seeds for each setting of a"
         " rule; one setting is changed at a time, the others are as published. Where the runs come from is in"
         " a table below.",
-        suffix="" if first else f"-{task.replace('_', '-')}",
+        suffix="" if first else f"-{stem(task)}",
         subtitle="" if first else f": {task.replace('_', ' ')}",
         task=task,
         figure=figure,

@@ -12,6 +12,7 @@ from benchmarks.show import sentences
 from benchmarks.show.commands import FIGURE, TRAIN
 from benchmarks.show.material import Material, Part
 from benchmarks.show.names import Names, threads_text
+from benchmarks.show.record_texts import stem
 from benchmarks.show.section import Commands, Note, Pieces, section
 from benchmarks.show.tables import BAND, Builder
 
@@ -164,7 +165,7 @@ def comparison(material: Material) -> Pieces:
         points = material.records.points.merge(runs[["file", "rule", "mode", "criterion_step"]], on="file")
         part = Part(
             lead=_recipe(runs, names),
-            suffix=f"-{task.replace('_', '-')}",
+            suffix=f"-{stem(task)}",
             subtitle=f": {title}",
             runs=runs,
             points=points.sort_values(["file", "step"]),

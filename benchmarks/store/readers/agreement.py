@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.store.readers import json_lines
-from benchmarks.store.readers.rows import Rows, files
+from benchmarks.store.readers.rows import Rows, files, printable
 from benchmarks.store.schema import CONFORMANCE_KINDS, DEVIATIONS, PARITY_KINDS, number
 
 
@@ -18,7 +18,7 @@ def _read(
     results_dir: Path, folder: str, kinds: json_lines.Kinds, rows: Rows, table: list[dict[str, Any]]
 ) -> None:
     for path in files(results_dir / folder, folder, ".jsonl", rows):
-        file = f"{folder}/{path.name}"
+        file = printable(f"{folder}/{path.name}")
         for record in json_lines.read(path, file, kinds, rows):
             # of what was not compared, `loss` of a random problem names the loss that would have been
             figures = {name: number(record.get(name)) for name in DEVIATIONS}

@@ -15,7 +15,7 @@ from asv.results import Results
 from benchmarks.define.metrics import METRICS
 from benchmarks.define.names import SYSTEM
 from benchmarks.store.asv_files import Benchmark, StoredCase, benchmarks, cases, literal
-from benchmarks.store.readers.rows import Rows
+from benchmarks.store.readers.rows import Rows, printable
 from benchmarks.store.schema import CASE, SAMPLES, TIMED, count, is_duration
 
 # Method of a benchmark -> the column that its figure belongs to.
@@ -42,7 +42,7 @@ def read(results_dir: Path, rows: Rows) -> None:
     for path in sorted(directory.glob("*/*.json")):
         if path.name in _NOT_A_RESULT:
             continue
-        file = f"asv/{path.parent.name}/{path.name}"
+        file = printable(f"asv/{path.parent.name}/{path.name}")
         try:
             measured, unknown = _rows(path, file, known)
         except Exception as error:  # whatever ASV's reader, or what follows from it, stumbles over
@@ -55,6 +55,7 @@ def read(results_dir: Path, rows: Rows) -> None:
                 file, f"holds benchmarks that the report does not know: {', '.join(unknown)}; left out"
             )
         for environment, row, samples in measured:
+            environment, row = printable(environment), printable(row)
             machine, commit = rows.environment(environment, "ASV")
             number = rows.next_measurement
             rows.measurements.append({**row, "measurement": number, "machine": machine, "commit": commit})

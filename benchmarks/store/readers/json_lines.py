@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.define.runs import SCHEMA
-from benchmarks.store.readers.rows import Rows
+from benchmarks.store.readers.rows import Rows, printable
 from benchmarks.store.schema import STATUSES, VERSIONED, holds
 
 Kinds = Mapping[str, Mapping[str, str]]
@@ -47,6 +47,8 @@ def read(path: Path, file: str, kinds: Kinds, rows: Rows) -> Iterator[dict[str, 
 def _record(line: bytes, kinds: Kinds) -> dict[str, Any]:
     try:
         record = json.loads(line.decode("utf-8"))
+        if b"\\" in line or not line.isascii():  # else there is nothing that can't be printed
+            record = printable(record)
     except (ValueError, RecursionError):  # not UTF-8, not JSON, a number of too many digits
         raise _Invalid("is not JSON") from None
     if not isinstance(record, dict) or not isinstance(record.get("kind"), str):

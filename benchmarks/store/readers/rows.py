@@ -1,12 +1,16 @@
 """What the readers of all kinds of files fill: rows as they are read, and what was left out."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from benchmarks.store.schema import ENVIRONMENT_COLUMNS, count
+
+# As XML has it, which is the strictest: a figure is an SVG.
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class Rows:
 
     def leave_out(self, file: str, what: str) -> None:
         """Name a file that is left out in part or whole."""
-        self.unreadable.append(Unreadable(file, what))
+        self.unreadable.append(Unreadable(printable(file), printable(what)))
 
     @property
     def next_measurement(self) -> int:
@@ -73,6 +77,20 @@ def files(directory: Path, label: str, suffix: str, rows: Rows) -> Iterator[Path
             yield path
         else:
             rows.leave_out(f"{label}/{path.name}", f"not a {suffix} file; left out")
+
+
+def printable(value: Any) -> Any:
+    """A value of a record, with U+FFFD for what no page, figure or table file can hold.
+
+    That are halves of characters, and control characters but for tabs and ends of lines.
+    """
+    if isinstance(value, str):
+        return _UNPRINTABLE.sub("\ufffd", value)
+    if isinstance(value, list):
+        return [printable(item) for item in value]
+    if isinstance(value, dict):
+        return {printable(name): printable(item) for name, item in value.items()}
+    return value
 
 
 def threads(record: Mapping[str, Any]) -> str:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.store.readers import json_lines
-from benchmarks.store.readers.rows import Rows, files, threads
+from benchmarks.store.readers.rows import Rows, files, printable, threads
 from benchmarks.store.schema import TIMING_KINDS, number
 
 _FLOORS = ("memory", "arithmetic", "latency")
@@ -15,7 +15,7 @@ def read(results_dir: Path, rows: Rows) -> None:
     """Read all of them."""
     for folder, table in (("timings", rows.measurements), ("fallback", rows.fallbacks)):
         for path in files(results_dir / folder, folder, ".jsonl", rows):
-            _read(path, f"{folder}/{path.name}", rows, table)
+            _read(path, printable(f"{folder}/{path.name}"), rows, table)
 
 
 def _read(path: Path, file: str, rows: Rows, table: list[dict[str, Any]]) -> None:
