@@ -77,7 +77,7 @@ def _times(material: Material, rows: pd.DataFrame, work: str, *, folded: bool = 
     table.figure("step_ratio", "ratio_all", heading="× fastest of all")
     if rows["speedup"].notna().any():
         other = SYSTEMS.get(costs.baseline(rows) or "")
-        table.figure("speedup", "speedup", heading=f"as fast as the {other.name}" if other else None)
+        table.figure("speedup", "speedup", heading=f"as fast as the {other.name}" if other else "")
     for metric in METRICS.values():
         if metric.measure is not None and rows[metric.column].notna().any():
             table.figure(metric.column, metric.column, best_within=["system", "rule"])
