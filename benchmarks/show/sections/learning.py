@@ -73,7 +73,7 @@ def _experiment(material: Material, name: str) -> Part:
     guess = 1.0 / n_out if isinstance(n_out, int) and n_out > 0 else None
     return Part(
         lead=_condition(runs, settings),
-        criterion=sentences.criterion_name(str(rows["task"].iloc[0])),
+        criterion=sentences.criterion_name(str(runs["task"].iloc[0])),
         runs=runs,
         rows=rows.sort_values(["label", "rule"], key=material.names.order),
         labels=", ".join(rows["label"].cat.categories),
@@ -120,8 +120,8 @@ def _ends(part: Part, names: Names) -> Pieces:
     table = _runners(
         rows,
         names,
-        f"Until {sentences.criterion(str(rows['task'].iloc[0]))}: medians and ranges over the seeds that met"
-        " it.",
+        f"Until {sentences.criterion(str(part.runs['task'].iloc[0]))}: medians and ranges over the seeds that"
+        " met it.",
     )
     table.text("seeds that met it", _met)
     table.figure("step", "criterion_step", heading="median training steps", best_within=["label"])
