@@ -294,7 +294,14 @@ def test_commits_that_are_measured_in_turns_keep_what_they_compiled(
         monkeypatch.delenv(name, raising=False)
 
 
-@pytest.mark.parametrize("rule", ["bptt", "eprop_symmetric", "eprop_random"])
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "eprop_symmetric",
+        pytest.param("bptt", marks=pytest.mark.slow),
+        pytest.param("eprop_random", marks=pytest.mark.slow),
+    ],
+)
 def test_the_easy_task_tells_learning_from_not_learning(rule: str, monkeypatch: pytest.MonkeyPatch):
     wanted = quick.quick("evidence_accumulation")
     errors = quick.errors("evidence_accumulation", "numba", rule, "cpu")

@@ -6,7 +6,7 @@ from typing import Any
 import numba
 import numpy as np
 import pytest
-from cases import BASIC_CASES, assert_gradients, problem
+from cases import ALIKE, BASIC_CASES, COMPILED_BY_SHAPE, assert_gradients, problem, slow
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import implementations as impl
@@ -35,7 +35,7 @@ def test_same_call_same_bits(backend: str, rule: str, mode: str) -> None:
     assert float(first_metrics.loss) == float(second_metrics.loss)
 
 
-@pytest.mark.parametrize(("backend", "rule", "mode"), BASIC_CASES)
+@pytest.mark.parametrize(("backend", "rule", "mode"), slow(*COMPILED_BY_SHAPE, *ALIKE))
 def test_learners_do_not_share_anything(backend: str, rule: str, mode: str) -> None:
     alone = PROBLEM.learner(backend, rule, mode)
     loaded = alone.load(PROBLEM.batch)

@@ -71,12 +71,14 @@ def told_otherwise(folder: Path, *arguments: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_the_report(results: Path, tmp_path: Path) -> None:
     report.build(results, tmp_path / "plain")
     told_otherwise(tmp_path, "report", "--results", str(results), "--out", str(tmp_path / "told"))
     assert drawn(tmp_path / "told") == drawn(tmp_path / "plain")
 
 
+@pytest.mark.slow
 def test_the_raster(tmp_path: Path) -> None:
     done = CliRunner().invoke(main, [*RASTER, "--out", str(tmp_path / "plain/raster.svg")])
     assert done.exit_code == 0, done.output

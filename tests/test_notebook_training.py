@@ -272,6 +272,7 @@ def test_a_recorded_run_is_not_measured_again_and_a_longer_one_goes_on(
     assert points(tmp_path) == points(whole[0])
 
 
+@pytest.mark.slow
 def test_ctrl_c_loses_nothing_and_the_same_command_goes_on(
     whole: tuple[Path, str], tmp_path: Path, few: None, monkeypatch: pytest.MonkeyPatch
 ):
@@ -294,6 +295,7 @@ def test_ctrl_c_loses_nothing_and_the_same_command_goes_on(
     assert [line["step"] for line in lines(tmp_path) if line["kind"] == "session"] == [0, 10]
 
 
+@pytest.mark.slow
 def test_without_its_checkpoint_it_trains_again_and_records_no_point_twice(
     whole: tuple[Path, str], tmp_path: Path, few: None
 ):

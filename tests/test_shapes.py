@@ -31,9 +31,20 @@ EXTREMES = {
 }
 
 
-@pytest.mark.parametrize("name", EXTREMES)
+COMPILED_BY_SHAPE_SLOW = slow(*COMPILED_BY_SHAPE, *ALIKE)
+ALWAYS = ("no regular neurons", "one neuron", "one step", "silent", "saturated")
+"""Of all backends by default; the others of those that compile for each are among the slow tests."""
+
+
+@pytest.mark.parametrize("name", ALWAYS)
 @pytest.mark.parametrize(("backend", "rule", "mode"), BASIC_CASES)
 def test_extremes(backend: str, rule: str, mode: str, name: str) -> None:
+    check(EXTREMES[name], backend, rule, mode)
+
+
+@pytest.mark.parametrize("name", [name for name in EXTREMES if name not in ALWAYS])
+@pytest.mark.parametrize(("backend", "rule", "mode"), COMPILED_BY_SHAPE_SLOW)
+def test_other_extremes(backend: str, rule: str, mode: str, name: str) -> None:
     check(EXTREMES[name], backend, rule, mode)
 
 
@@ -45,10 +56,6 @@ def test_extremes_are_extreme() -> None:
         share[name] = spikes.mean(axis=(0, 1))  # of each neuron
     assert not share["silent"].any()
     assert share["saturated"].max() == 1.0
-
-
-# Hypothesis draws a dozen shapes for each; EXTREMES has these backends by default all the same.
-COMPILED_BY_SHAPE_SLOW = slow(*COMPILED_BY_SHAPE, *ALIKE)
 
 
 @st.composite
