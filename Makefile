@@ -66,7 +66,7 @@ bench-quick: .venv/benchmarks
 # As many processes as cores, up to four: each needs 2 GB with all frameworks loaded.
 TESTS = .venv/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
-test: .venv/dev
+test: .venv/dev .venv/numba-cuda
 	$(TESTS) -m "not slow"
 
 # Some of these have deadlines for processes that they start, or compare times: after the others, one at a time.
@@ -91,6 +91,12 @@ lint: .venv/dev
 	test -x .venv/bin/python || $(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$*,all]'
 	touch $@
+
+# The real package, without a card, in a folder of its own that one test puts on its path: among the others it
+# would take the place of Numba's simulator in all of them. There are no wheels but for Linux and Windows.
+.venv/numba-cuda: constraints.txt | .venv/dev
+	test "$$(uname)" != Linux || .venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --upgrade --no-deps --target $@ numba-cuda 'cuda-bindings==13.*' cuda-core cuda-pathfinder
+	mkdir -p $@ && touch $@
 
 # On a machine with a card; takes torch, JAX and the rest from PYTHON where it has them, and installs what is
 # missing. Without a network: `make wheels WHEELS=dir` on a machine that has one, with the same Python and system,
