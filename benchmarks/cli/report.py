@@ -4,18 +4,13 @@ from pathlib import Path
 
 import click
 
+from benchmarks.cli.options import results_option
 from benchmarks.show import page as report
 from benchmarks.show import readme
 
 
 @click.command(short_help="Write the comparison of all records.")
-@click.option(
-    "--results",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("results"),
-    show_default=True,
-    help="Directory that holds the records, curves/ and timings/.",
-)
+@results_option
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
