@@ -9,6 +9,7 @@ from implementations.network import Network, Parameters
 from implementations.objective import Objective
 from implementations.optimizer import Adam
 from implementations.registry import BACKENDS, learner, unavailable
+from implementations.rules import Rule
 from implementations.tasks import Task
 from implementations.tasks.evidence_accumulation import EvidenceAccumulation
 from implementations.tasks.pattern_generation import PatternGeneration
@@ -29,6 +30,7 @@ __all__ = [
     "Objective",
     "Parameters",
     "PatternGeneration",
+    "Rule",
     "Task",
     "learner",
     "unavailable",

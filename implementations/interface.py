@@ -15,7 +15,7 @@ from implementations import checks
 from implementations.network import Network, Parameters
 from implementations.objective import Objective
 from implementations.optimizer import Adam
-from implementations.rules import FEEDBACK, MODES, Rule
+from implementations.rules import ALL, FEEDBACK, FILTERS, MODES, SIGNALS, Rule
 from implementations.types import Activity, Batch, Gradients, Metrics
 
 
@@ -44,36 +44,62 @@ class Parts:
 
     Attributes:
         modes: modes of rules whose gradient keeps to each neuron.
-        recurrent_gradient: modes in which it may flow through the recurrent weights, too.
-        reset_gradient: modes in which it may flow through these and the reset.
-        reset_gradient_alone: modes in which it may flow through the reset, but not the recurrent weights.
-        feedback: kinds of feedback matrix, as in `Rule`.
+        reset_gradient_alone: modes in which it may flow through the reset, too, but no other connection.
+        hops: modes in which it may cross a number of recurrent connections.
+        recurrent_gradient: modes in which it may cross as many as there are steps.
+        reset_gradient: modes in which it may flow through these, few or many, and the reset.
+        feedback, signals, cut: kinds of feedback matrix, signals and filters left out, as in `Rule`.
     """
 
     modes: tuple[str, ...] = MODES
+    reset_gradient_alone: tuple[str, ...] = MODES
+    hops: tuple[str, ...] = ("adjoint",)
     recurrent_gradient: tuple[str, ...] = ("adjoint",)
     reset_gradient: tuple[str, ...] = ("adjoint",)
-    reset_gradient_alone: tuple[str, ...] = ()
     feedback: tuple[str, ...] = FEEDBACK
+    signals: tuple[str, ...] = SIGNALS
+    cut: tuple[str, ...] = FILTERS
 
     def missing(self, rule: Rule, mode: str | None = None) -> str | None:
         """The part of a rule that is not there, in words; None where it can run in `mode`, or in any mode."""
         if rule.feedback not in self.feedback:
             return f"{rule.feedback} feedback"
-        if rule.recurrent_gradient:
-            through, there = "the recurrent gradient", self.recurrent_gradient
-            if rule.reset_gradient:
-                through, there = "the recurrent and the reset gradient", self.reset_gradient
-        elif rule.reset_gradient:
-            through, there = "the reset gradient without the recurrent gradient", self.reset_gradient_alone
-        else:
-            through, there = "gradients that keep to each neuron", self.modes
-        if not there:
-            return through
-        wanted = rule.modes if mode is None else (mode,)
-        if set(wanted).isdisjoint(there):
-            return f"{through} in the mode {' or '.join(wanted)}"
+        if rule.signal not in self.signals:
+            return f"the {rule.signal} as the signal that is sent back"
+        if not set(rule.cut) <= set(self.cut):
+            cut = " and ".join(part for part in rule.cut if part not in self.cut)
+            return f"a way back without the filters {cut}"
+        wanted = set(rule.modes if mode is None else (mode,))
+        for needed, through, there in (
+            (
+                rule.hops > 0 and rule.reset_gradient,
+                "the recurrent and the reset gradient",
+                self.reset_gradient,
+            ),
+            (rule.hops == 0 and not rule.reset_gradient, "gradients that keep to each neuron", self.modes),
+            (
+                rule.hops == 0 and rule.reset_gradient,
+                "the reset gradient without the recurrent gradient",
+                self.reset_gradient_alone,
+            ),
+            (0 < rule.hops < ALL, "the recurrent gradient over some hops", self.hops),
+            (rule.hops == ALL, "the recurrent gradient", self.recurrent_gradient),
+        ):
+            if needed and not there:
+                return through
+            if needed and wanted.isdisjoint(there):
+                return f"{through} in the mode {' or '.join(sorted(wanted))}"
         return None
+
+
+EPROP_AND_BPTT = Parts(
+    reset_gradient_alone=(),
+    hops=(),
+    feedback=("readout", "fixed", "learned"),
+    signals=("error",),
+    cut=(),
+)
+"""What the kernels for cards have: no hop or all of them, and whole filters."""
 
 
 class Learner(ABC):
@@ -89,8 +115,8 @@ class Learner(ABC):
 
     @staticmethod
     def parts(device: str) -> Parts:
-        """What rules may be made of on a device, whichever engine computes there: all that there is today."""
-        return Parts()
+        """What rules may be made of on a device, whichever engine computes there."""
+        return Parts() if device == "cpu" else EPROP_AND_BPTT
 
     @property
     def network(self) -> Network:

@@ -14,6 +14,7 @@ from implementations.interface import Learner, Setting
 from implementations.network import Network, Parameters
 from implementations.objective import Objective
 from implementations.optimizer import Adam
+from implementations.rules import Rule
 
 DEVICES = ("cpu", "cuda")
 DTYPES = ("float32", "float64")
@@ -44,14 +45,14 @@ BACKENDS = tuple(_BACKENDS)
 
 
 def unavailable(
-    backend: str, device: str = "cpu", rule: str | None = None, mode: str | None = None
+    backend: str, device: str = "cpu", rule: str | Rule | None = None, mode: str | None = None
 ) -> str | None:
     """Why a backend can't run here, in one sentence; None where it can.
 
     Args:
         backend: one of `BACKENDS`.
         device: "cpu" or "cuda".
-        rule: also ask for this rule, one of `RULES`.
+        rule: also ask for this rule: one of `RULES`, `hops:K` for K hops, or a `Rule`.
         mode: also ask for this mode of the rule, "adjoint" or "online".
 
     Raises:
@@ -85,7 +86,7 @@ def unavailable(
 
 def learner(
     backend: str,
-    rule: str,
+    rule: str | Rule,
     parameters: Parameters,
     *,
     network: Network | None = None,
@@ -101,7 +102,7 @@ def learner(
 
     Args:
         backend: one of `BACKENDS`.
-        rule: one of `RULES`.
+        rule: one of `RULES`, `hops:K` for a rung of the ladder, or a `Rule` that is in no table.
         parameters: initial weights; copied.
         network, objective, optimizer: the defaults of their classes where not given.
         mode: "adjoint", or "online" (e-prop only): same gradients, memory that does not grow with time.
@@ -126,7 +127,7 @@ def learner(
     checks.instance("objective", objective, Objective)
     checks.instance("optimizer", optimizer, Adam)
     if checks.choice("mode", mode, rules.MODES) not in wanted.modes:
-        checks.fail("mode", mode, f"{' or '.join(map(repr, wanted.modes))} for the rule {rule!r}")
+        checks.fail("mode", mode, f"{' or '.join(map(repr, wanted.modes))} for the rule {wanted.name!r}")
     checked_dtype = _dtype(dtype)
     checks.choice("device", device, DEVICES)
     if threads is not None and checks.integer("threads", threads, 1) > available_cores():
@@ -139,7 +140,7 @@ def learner(
     reason = unavailable(backend, device, rule, mode)
     if reason is not None:
         raise checks.InvalidArgument(
-            f"backend {backend!r} with device {device!r} and rule {rule!r} can't run here: {reason}"
+            f"backend {backend!r} with device {device!r} and rule {wanted.name!r} can't run here: {reason}"
         )
     learner_class: type[Learner] = _module(backend).Learner
     if devices > 1 and not learner_class.data_parallel:

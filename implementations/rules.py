@@ -5,14 +5,19 @@ where it runs (`interface.Parts`), with which rule it shares gradients or cost, 
 timed.
 """
 
-from collections.abc import Iterator
+import math
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from implementations import checks
 
 MODES = ("adjoint", "online")
-FEEDBACK = ("readout", "fixed", "learned")
+FEEDBACK = ("readout", "fixed", "learned", "none")
+SIGNALS = ("error", "target")
+FILTERS = ("membrane", "adaptation", "readout")
+ALL = math.inf
+"""Hops of a rule whose errors cross recurrent connections as often as there are steps: BPTT."""
 
 
 @dataclass(frozen=True)
@@ -22,36 +27,82 @@ class Rule:
     Attributes:
         name: as in `RULES`.
         title: as figures and tables print it.
-        recurrent_gradient: whether the gradient flows through the recurrent weights (BPTT), or each neuron
-            keeps to its own eligibility traces (e-prop).
-        reset_gradient: whether it also flows through the reset, -theta z[t-1]. Without, and with the
-            recurrent gradient, the rule shows what of BPTT's advantage over e-prop is due to the reset.
+        hops: how many recurrent connections an error may cross on its way back, `ALL` for as many as there
+            are steps. 0 is e-prop: each neuron keeps to its own eligibility traces. What lies between is the
+            ladder of README.md.
+        reset_gradient: whether the gradient also flows through the reset, -theta z[t-1]. Without, and with
+            all hops, the rule shows what of BPTT's advantage over e-prop is due to the reset.
         feedback: which matrix F turns the output error into the learning signal, one of `FEEDBACK`: "readout"
-            is W_out, "fixed" the random `Parameters.feedback`, "learned" the same, trained alongside W_out.
+            is W_out, "fixed" the random `Parameters.feedback`, "learned" the same, trained alongside W_out;
+            with "none" W_in and W_rec stay as they are, and only W_out is trained.
         modes: "adjoint" goes backward over a stored trial; "online" carries eligibility traces forward.
+        signal: what F sends back, one of `SIGNALS`: "error" is the derivative of the loss by the readout;
+            "target" is minus the target in its place, whatever the readout is.
+        cut: which of `FILTERS` the way back leaves out: "membrane" forgets potentials at once (alpha = 0),
+            "adaptation" takes the threshold for constant (beta = 0), and "readout" meets a neuron with the
+            signal of the present step alone (kappa = 0). The forward pass has all of them, always, and so
+            has the gradient of W_out.
         learns: whether training by it leads anywhere, so that its error says something.
+        compared: whether it is trained and drawn where rules are compared on a task; others are where they
+            are asked for by name.
+        tracked: whether ASV follows its cost over commits, if it has one of its own.
         costs_like: the rule whose step costs as much; None where it has a cost of its own.
+
+    Raises:
+        InvalidArgument: (a ValueError) for a field that is not what it may be.
     """
 
     name: str
     title: str
-    recurrent_gradient: bool
+    hops: float
     reset_gradient: bool
     feedback: str
     modes: tuple[str, ...]
+    signal: str = "error"
+    cut: tuple[str, ...] = ()
     learns: bool = True
+    compared: bool = True
+    tracked: bool = True
     costs_like: str | None = None
+
+    def __post_init__(self) -> None:
+        for field in ("name", "title"):
+            checks.instance(f"rule.{field}", getattr(self, field), str)
+        if self.hops != ALL:
+            checks.integer("rule.hops", self.hops, 0)
+        for field in ("reset_gradient", "learns", "compared", "tracked"):
+            checks.instance(f"rule.{field}", getattr(self, field), bool)
+        checks.choice("rule.feedback", self.feedback, FEEDBACK)
+        checks.choice("rule.signal", self.signal, SIGNALS)
+        if not self.modes:
+            checks.fail("rule.modes", self.modes, f"one or more of {', '.join(MODES)}")
+        for mode in self.modes:
+            checks.choice("rule.modes", mode, MODES)
+        for part in self.cut:
+            checks.choice("rule.cut", part, FILTERS)
+        if self.feedback == "none" and (self.hops or self.reset_gradient or self.cut or "online" in self.modes):
+            checks.fail(
+                "rule.feedback",
+                self.feedback,
+                "'none' only with 0 hops, without the reset gradient, with nothing cut and in the mode adjoint",
+            )
+
+    @property
+    def recurrent_gradient(self) -> bool:
+        """Whether an error crosses any recurrent connection."""
+        return self.hops > 0
 
     @property
     def feedback_weights(self) -> str:
-        """Which field of `Parameters` is F (n_rec, n_out)."""
-        return "w_out" if self.feedback == "readout" else "feedback"
+        """Which field of `Parameters` is F (n_rec, n_out); W_out where no F is used."""
+        return "feedback" if self.feedback in ("fixed", "learned") else "w_out"
 
     @property
     def trained(self) -> dict[str, str]:
         """Weights that the optimizer changes -> the gradient that each follows."""
+        recurrent = {} if self.feedback == "none" else {"w_in": "w_in", "w_rec": "w_rec"}
         learned = {"feedback": "w_out"} if self.feedback == "learned" else {}
-        return {"w_in": "w_in", "w_rec": "w_rec", "w_out": "w_out", **learned}
+        return {**recurrent, "w_out": "w_out", **learned}
 
     @property
     def decayed(self) -> tuple[str, ...]:
@@ -59,26 +110,55 @@ class Rule:
         return ("w_out", "feedback") if self.feedback == "learned" else ()
 
 
+def _rung(hops: int) -> Rule:
+    """The rule of so many hops, reset kept: a rung between e-prop and BPTT."""
+    if hops == 0:
+        # Menick et al. 2021 (arXiv 2006.07232): the influence of a weight on its own neuron alone
+        return Rule("snap1", "SnAp-1", 0, True, "readout", MODES, compared=False, tracked=False)
+    plural = "s" if hops > 1 else ""
+    return Rule(
+        f"hops{hops}", f"{hops} hop{plural}", hops, True, "readout", ("adjoint",),
+        compared=False, tracked=hops == 2,
+    )  # fmt: skip
+
+
 _RULES = {
     rule.name: rule
     for rule in (
-        Rule("bptt", "BPTT", True, True, "readout", ("adjoint",)),
+        Rule("bptt", "BPTT", ALL, True, "readout", ("adjoint",)),
         # where the gradient flows decides on the cost; another feedback matrix costs nothing
-        Rule("eprop_symmetric", "symmetric e-prop", False, False, "readout", MODES),
-        Rule("eprop_random", "random e-prop", False, False, "fixed", MODES, costs_like="eprop_symmetric"),
+        Rule("eprop_symmetric", "symmetric e-prop", 0, False, "readout", MODES),
+        Rule("eprop_random", "random e-prop", 0, False, "fixed", MODES, costs_like="eprop_symmetric"),
         # the optimizer has one small matrix more
-        Rule(
-            "eprop_adaptive", "adaptive e-prop", False, False, "learned", MODES,
-            costs_like="eprop_symmetric",
-        ),
+        Rule("eprop_adaptive", "adaptive e-prop", 0, False, "learned", MODES, costs_like="eprop_symmetric"),
         # stays at chance, as its gradients explode: that they are right is for the tests to say
         # (it costs what BPTT does, with one constant changed)
         Rule(
-            "bptt_detached", "BPTT, detached reset", True, False, "readout", ("adjoint",),
+            "bptt_detached", "BPTT, detached reset", ALL, False, "readout", ("adjoint",),
             learns=False, costs_like="bptt",
+        ),
+        *map(_rung, (0, 1, 2, 4)),
+        # what a rule has to beat to be worth its cost: the network as it was drawn, and a readout that learns
+        Rule("readout_only", "readout only", 0, False, "none", ("adjoint",), tracked=False),
+        # Xiao et al. 2022 (arXiv 2210.04195): a trace of the input to a synapse, and the error of this step
+        Rule(
+            "ottt", "OTTT", 0, False, "readout", MODES,
+            cut=("adaptation", "readout"), compared=False, costs_like="eprop_symmetric",
+        ),
+        # Meng et al. 2023 (arXiv 2302.14311): nothing from before this step
+        Rule(
+            "sltt", "SLTT", 0, False, "readout", MODES,
+            cut=("membrane", "adaptation", "readout"), compared=False, costs_like="eprop_symmetric",
+        ),
+        # Frenkel et al. 2021 (doi 10.3389/fnins.2021.629892)
+        Rule(
+            "drtp", "DRTP", 0, False, "fixed", MODES,
+            signal="target", compared=False, costs_like="eprop_symmetric",
         ),
     )
 }  # fmt: skip
+
+_RUNG = re.compile(r"hops:?([0-9]{1,9})")
 
 if TYPE_CHECKING:
     RULES: tuple[str, ...]
@@ -91,13 +171,23 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def get(name: str) -> Rule:
-    """The rule of this name.
+def get(name: str | Rule) -> Rule:
+    """The rule of this name: a row of the table, or `hops:K` for a rung of the ladder that has no row.
+
+    A `Rule` is returned as it is, so that callers take either.
 
     Raises:
         InvalidArgument: (a ValueError) for an unknown name.
     """
-    return _RULES[checks.choice("rule", name, _RULES)]
+    if isinstance(name, Rule):
+        return name
+    if isinstance(name, str) and name in _RULES:
+        return _RULES[name]
+    rung = _RUNG.fullmatch(name) if isinstance(name, str) else None
+    if rung is None:
+        checks.fail("rule", name, f"one of {', '.join(_RULES)}, or hops:K for K hops, as hops:3")
+    found = _rung(int(rung[1]))
+    return _RULES.get(found.name, found)
 
 
 def register(rule: Rule) -> None:
@@ -108,24 +198,33 @@ def register(rule: Rule) -> None:
     kept, and lists that modules of benchmarks/ make when they are imported. So call it first.
 
     Raises:
-        InvalidArgument: (a ValueError) for a name that is there already, or another field's value.
+        InvalidArgument: (a ValueError) for a name that is there already, or another rule's cost that is none.
     """
     checks.instance("rule", rule, Rule)
-    if rule.name in _RULES:
+    if rule.name in _RULES or _RUNG.fullmatch(rule.name):
         checks.fail("rule.name", rule.name, f"any but those of the rules there are: {', '.join(_RULES)}")
-    checks.choice("rule.feedback", rule.feedback, FEEDBACK)
-    if not rule.modes:
-        checks.fail("rule.modes", rule.modes, f"one or more of {', '.join(MODES)}")
-    for mode in rule.modes:
-        checks.choice("rule.modes", mode, MODES)
     if rule.costs_like is not None:
         checks.choice("rule.costs_like", rule.costs_like, costly())
     _RULES[rule.name] = rule
 
 
 def learning() -> tuple[str, ...]:
-    """Rules that learn: those to train, and to show where learning is compared."""
-    return tuple(rule.name for rule in _RULES.values() if rule.learns)
+    """Rules to train and to show where learning is compared."""
+    return tuple(rule.name for rule in _RULES.values() if rule.learns and rule.compared)
+
+
+def ladder() -> tuple[str, ...]:
+    """Rules that differ in how far credit travels and in nothing else, from the floor to BPTT.
+
+    First what learns without any way back, then e-prop, and from there on by hops, the reset kept.
+    """
+    rungs = [
+        rule
+        for rule in _RULES.values()
+        if rule.learns and rule.signal == "error" and not rule.cut and rule.feedback in ("readout", "none")
+    ]
+    rungs.sort(key=lambda rule: (rule.feedback != "none", rule.hops, rule.reset_gradient))
+    return tuple(rule.name for rule in rungs)
 
 
 def costly() -> tuple[str, ...]:
@@ -133,9 +232,20 @@ def costly() -> tuple[str, ...]:
     return tuple(rule.name for rule in _RULES.values() if rule.costs_like is None)
 
 
+def tracked() -> tuple[str, ...]:
+    """Those of `costly` that ASV follows over commits."""
+    return tuple(name for name in costly() if _RULES[name].tracked)
+
+
 def timed() -> tuple[str, ...]:
-    """Rules of a cost or a feedback matrix of their own: `costly`, and the first with another matrix each."""
-    return tuple(_first((rule.costs_like or rule.name, rule.feedback_weights) for rule in _RULES.values()))
+    """Rules whose step ASV times: `tracked`, and the first of the same cost with another feedback matrix."""
+    seen, found = set(), []
+    for rule in _RULES.values():
+        key = rule.costs_like or rule.name, rule.feedback_weights
+        if key not in seen and key[0] in tracked():
+            found.append(rule.name)
+        seen.add(key)
+    return tuple(found)
 
 
 def same_gradients(name: str) -> str:
@@ -146,18 +256,11 @@ def same_gradients(name: str) -> str:
     Raises:
         InvalidArgument: (a ValueError) for an unknown name.
     """
-    return next(other.name for other in _RULES.values() if _gradient(other) == _gradient(get(name)))
+    rule = get(name)
+    return next((other.name for other in _RULES.values() if _gradient(other) == _gradient(rule)), rule.name)
 
 
-def _gradient(rule: Rule) -> tuple[bool, bool, str]:
+def _gradient(rule: Rule) -> tuple[Any, ...]:
     """What decides on the gradients."""
-    return rule.recurrent_gradient, rule.reset_gradient, rule.feedback_weights
-
-
-def _first(keys: Iterator[Any]) -> Iterator[str]:
-    """Names of the rules whose key, of one for each rule in turn, none has before them."""
-    seen = set()
-    for name, key in zip(_RULES, keys, strict=True):
-        if key not in seen:
-            seen.add(key)
-            yield name
+    back = "none" if rule.feedback == "none" else rule.feedback_weights
+    return rule.hops, rule.reset_gradient, back, rule.signal, frozenset(rule.cut)

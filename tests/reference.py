@@ -41,6 +41,7 @@ def forward(
     spike: Callable[[Any], Any] | None = None,
     slope: Callable[[Any], Any] | None = None,
     reset_by: np.ndarray | None = None,
+    sent_by: np.ndarray | None = None,
 ) -> Trace:
     """All trials, one neuron at a time.
 
@@ -49,6 +50,7 @@ def forward(
             left out then, as it has no derivative.
         reset_by: (batch, time, n_rec) spikes that reset neurons instead of their own, so that a derivative
             takes the reset for constant.
+        sent_by: (batch, time, n_rec) spikes that cross the recurrent connections instead of their own.
     """
     n_batch, n_steps, _ = x.shape
     n_rec, n_out = network.n_rec, network.n_out
@@ -64,13 +66,14 @@ def forward(
         r = np.zeros(n_rec, int)
         for t in range(n_steps):
             z_reset = z_before if reset_by is None or t == 0 else reset_by[b, t - 1]
+            z_sent = z_before if sent_by is None or t == 0 else sent_by[b, t - 1]
             for j in range(n_rec):
                 a[j] = network.rho * a[j] + z_before[j]
                 v[j] = network.alpha * v[j] - theta * z_reset[j]
                 for i in range(network.n_in):
                     v[j] += x[b, t, i] * weights.w_in[i, j]
                 for i in range(n_rec):
-                    v[j] += z_before[i] * weights.w_rec[i, j]
+                    v[j] += z_sent[i] * weights.w_rec[i, j]
                 u = (v[j] - theta - network.beta[j] * a[j]) / theta
                 u_all[b, t, j] = u
                 if spike is not None and slope is not None:
@@ -132,6 +135,48 @@ def rate_error(network: impl.Network, objective: impl.Objective, trace: Trace) -
     return 2.0 * objective.rate_cost * error / (n_batch * n_steps * network.dt_ms)
 
 
+def sent_back(objective: impl.Objective, trace: Trace, targets: np.ndarray, signal: str) -> np.ndarray:
+    """(batch, time, n_out), what the feedback matrix gets: ell, or minus the target in its place."""
+    if signal == "error":
+        return output_error(objective, trace, targets)
+    n_batch, n_steps, n_out = trace.y.shape
+    sent = np.zeros((n_batch, n_steps, n_out))
+    for b in range(n_batch):
+        for t in range(n_steps - objective.window, n_steps):
+            sent[b, t] = -np.eye(n_out)[targets[b]] if objective.loss == "cross_entropy" else -targets[b, t]
+    return sent / (n_batch * objective.window)
+
+
+@dataclass
+class Constants:
+    """Those of the way back: of the network, or 0 where a rule cuts a filter."""
+
+    alpha: float
+    kappa: float
+    beta: np.ndarray
+
+    @classmethod
+    def of(cls, network: impl.Network, cut: tuple[str, ...]) -> "Constants":
+        return cls(
+            0.0 if "membrane" in cut else network.alpha,
+            0.0 if "readout" in cut else network.kappa,
+            0.0 * network.beta if "adaptation" in cut else network.beta,
+        )
+
+
+def readout_gradient(network: impl.Network, objective: impl.Objective, trace: Trace, targets: Any) -> Any:
+    """(n_rec, n_out), dW_out of every rule."""
+    ell = output_error(objective, trace, targets)
+    n_batch, n_steps, n_rec = trace.z.shape
+    d_out = np.zeros((n_rec, network.n_out))
+    for b in range(n_batch):
+        zbar = np.zeros(n_rec)
+        for t in range(n_steps):
+            zbar = network.kappa * zbar + (1.0 - network.kappa) * trace.z[b, t]
+            d_out += np.outer(zbar, ell[b, t])
+    return d_out
+
+
 def bptt(
     network: impl.Network,
     objective: impl.Objective,
@@ -142,34 +187,82 @@ def bptt(
     *,
     reset: bool = True,
     feedback: Any = None,
+    signal: str = "error",
+    cut: tuple[str, ...] = (),
 ) -> impl.Gradients:
     """Gradients by the backward recursion with the recurrent term, and with or without that of the reset.
 
     Args:
         feedback: F (n_rec, n_out), W_out where not given.
+        signal, cut: as in `rules.Rule`.
     """
     feedback = weights.w_out if feedback is None else feedback
     n_batch, n_steps, _ = x.shape
-    ell = output_error(objective, trace, targets)
+    sent = sent_back(objective, trace, targets, signal)
     c = rate_error(network, objective, trace)
-    d_in, d_rec, d_out = (np.zeros(np.shape(w)) for w in (weights.w_in, weights.w_rec, weights.w_out))
+    back = Constants.of(network, cut)
+    d_in, d_rec = (np.zeros(np.shape(w)) for w in (weights.w_in, weights.w_rec))
     for b in range(n_batch):
         lbar = np.zeros(network.n_out)
         lam_v, lam_a = np.zeros(network.n_rec), np.zeros(network.n_rec)
         for t in reversed(range(n_steps)):
-            lbar = network.kappa * lbar + (1.0 - network.kappa) * ell[b, t]
+            lbar = back.kappa * lbar + (1.0 - network.kappa) * sent[b, t]
             dz = feedback @ lbar + c + lam_a + weights.w_rec @ lam_v
             if reset:
                 dz = dz - network.threshold * lam_v
             g = trace.psi[b, t] * dz
-            lam_a = network.rho * lam_a - network.beta * g
-            lam_v = network.alpha * lam_v + g
+            lam_a = network.rho * lam_a - back.beta * g
+            lam_v = back.alpha * lam_v + g
             d_in += np.outer(x[b, t], lam_v)
-            d_out += np.outer(trace.z[b, t], lbar)
             if t > 0:
                 d_rec += np.outer(trace.z[b, t - 1], lam_v)
     np.fill_diagonal(d_rec, 0.0)
-    return impl.Gradients(d_in, d_rec, d_out)
+    return impl.Gradients(d_in, d_rec, readout_gradient(network, objective, trace, targets))
+
+
+def ladder(
+    network: impl.Network,
+    objective: impl.Objective,
+    weights: Any,
+    feedback: Any,
+    x: np.ndarray,
+    targets: np.ndarray,
+    trace: Trace,
+    *,
+    hops: int,
+    reset: bool = True,
+    signal: str = "error",
+    cut: tuple[str, ...] = (),
+) -> impl.Gradients:
+    """Gradients in which an error crosses up to `hops` recurrent connections: all levels, one step at a time.
+
+    Level k has its own lam_v and lam_a; what crosses a connection to it comes from level k - 1.
+    """
+    n_batch, n_steps, _ = x.shape
+    sent = sent_back(objective, trace, targets, signal)
+    c = rate_error(network, objective, trace)
+    back = Constants.of(network, cut)
+    d_in, d_rec = (np.zeros(np.shape(w)) for w in (weights.w_in, weights.w_rec))
+    for b in range(n_batch):
+        lbar = np.zeros(network.n_out)
+        lam_v, lam_a = np.zeros((hops + 1, network.n_rec)), np.zeros((hops + 1, network.n_rec))
+        for t in reversed(range(n_steps)):
+            lbar = back.kappa * lbar + (1.0 - network.kappa) * sent[b, t]
+            following = lam_v.copy()  # lam_v[t+1] of each level
+            for k in range(hops + 1):
+                dz = feedback @ lbar + c + lam_a[k]
+                if k > 0:
+                    dz = dz + weights.w_rec @ following[k - 1]
+                if reset:
+                    dz = dz - network.threshold * following[k]
+                g = trace.psi[b, t] * dz
+                lam_a[k] = network.rho * lam_a[k] - back.beta * g
+                lam_v[k] = back.alpha * following[k] + g
+            d_in += np.outer(x[b, t], lam_v[hops])
+            if t > 0:
+                d_rec += np.outer(trace.z[b, t - 1], lam_v[hops])
+    np.fill_diagonal(d_rec, 0.0)
+    return impl.Gradients(d_in, d_rec, readout_gradient(network, objective, trace, targets))
 
 
 def eprop(
@@ -180,37 +273,42 @@ def eprop(
     x: np.ndarray,
     targets: np.ndarray,
     trace: Trace,
+    *,
+    reset: bool = False,
+    signal: str = "error",
+    cut: tuple[str, ...] = (),
 ) -> impl.Gradients:
-    """Gradients by an eligibility trace per synapse, carried forward."""
+    """Gradients by eligibility traces, carried forward; with the reset all of them are one per synapse."""
     n_batch, n_steps, n_in = x.shape
     n_rec = network.n_rec
-    ell = output_error(objective, trace, targets)
+    sent = sent_back(objective, trace, targets, signal)
     c = rate_error(network, objective, trace)
-    d_pre, d_out = np.zeros((n_in + n_rec, n_rec)), np.zeros(np.shape(weights.w_out))
+    back = Constants.of(network, cut)
+    d_pre = np.zeros((n_in + n_rec, n_rec))
     for b in range(n_batch):
-        eps_v = np.zeros(n_in + n_rec)
+        eps_v, e = np.zeros((n_in + n_rec, n_rec)), np.zeros((n_in + n_rec, n_rec))
         eps_a, ebar = np.zeros((n_in + n_rec, n_rec)), np.zeros((n_in + n_rec, n_rec))
-        zbar = np.zeros(n_rec)
         for t in range(n_steps):
             z_before = trace.z[b, t - 1] if t > 0 else np.zeros(n_rec)
-            eps_v = network.alpha * eps_v + np.concatenate([x[b, t], z_before])
-            signal = feedback @ ell[b, t]
+            pre = np.concatenate([x[b, t], z_before])
+            learning_signal = feedback @ sent[b, t]
             for i in range(n_in + n_rec):
                 for j in range(n_rec):
-                    psi, beta = trace.psi[b, t, j], network.beta[j]
-                    e = psi * (eps_v[i] - beta * eps_a[i, j])
-                    eps_a[i, j] = psi * eps_v[i] + (network.rho - psi * beta) * eps_a[i, j]
-                    ebar[i, j] = network.kappa * ebar[i, j] + (1.0 - network.kappa) * e
-                    d_pre[i, j] += signal[j] * ebar[i, j] + c[j] * e
-            zbar = network.kappa * zbar + (1.0 - network.kappa) * trace.z[b, t]
-            d_out += np.outer(zbar, ell[b, t])
+                    psi, beta = trace.psi[b, t, j], back.beta[j]
+                    eps_v[i, j] = back.alpha * eps_v[i, j] + pre[i]
+                    if reset:
+                        eps_v[i, j] -= network.threshold * e[i, j]  # e[t-1]
+                    e[i, j] = psi * (eps_v[i, j] - beta * eps_a[i, j])
+                    eps_a[i, j] = psi * eps_v[i, j] + (network.rho - psi * beta) * eps_a[i, j]
+                    ebar[i, j] = back.kappa * ebar[i, j] + (1.0 - network.kappa) * e[i, j]
+                    d_pre[i, j] += learning_signal[j] * ebar[i, j] + c[j] * e[i, j]
     d_rec = d_pre[n_in:]
     np.fill_diagonal(d_rec, 0.0)
-    return impl.Gradients(d_pre[:n_in], d_rec, d_out)
+    return impl.Gradients(d_pre[:n_in], d_rec, readout_gradient(network, objective, trace, targets))
 
 
 def gradients(
-    rule: str,
+    rule: str | impl.Rule,
     network: impl.Network,
     objective: impl.Objective,
     weights: Any,
@@ -219,8 +317,15 @@ def gradients(
 ) -> tuple[impl.Gradients, Trace]:
     """Gradients of one of the rules, by its parts, and the trace that they are of."""
     trace, parts = forward(network, weights, x), rules.get(rule)
+    if parts.feedback == "none":
+        still = (np.zeros(np.shape(w)) for w in (weights.w_in, weights.w_rec))
+        return impl.Gradients(*still, readout_gradient(network, objective, trace, targets)), trace
+    given = network, objective, weights
+    batch = x, targets, trace
     sent = getattr(weights, parts.feedback_weights)
-    if parts.recurrent_gradient:
-        reset = parts.reset_gradient
-        return bptt(network, objective, weights, x, targets, trace, reset=reset, feedback=sent), trace
-    return eprop(network, objective, weights, sent, x, targets, trace), trace
+    cuts: Any = {"reset": parts.reset_gradient, "signal": parts.signal, "cut": parts.cut}
+    if parts.hops == rules.ALL:
+        return bptt(*given, *batch, feedback=sent, **cuts), trace
+    if parts.hops > 0:
+        return ladder(*given, sent, *batch, hops=int(parts.hops), **cuts), trace
+    return eprop(*given, sent, *batch, **cuts), trace

@@ -15,11 +15,11 @@ ROOT = Path(__file__).resolve().parents[1]
 LEARNING = "How well each rule learns"
 
 RULE = """
-    from implementations.rules import Rule
+    from implementations.rules import ALL, Rule
 
     # parts that there are, in a combination that there is not
     RANDOM_BPTT = Rule(
-        "bptt_of_mine", "BPTT, random feedback", True, True, "fixed", ("adjoint",), costs_like="bptt"
+        "bptt_of_mine", "BPTT, random feedback", ALL, True, "fixed", ("adjoint",), costs_like="bptt"
     )
 """
 
@@ -250,7 +250,7 @@ def test_a_figure_is_a_file(tmp_path: Path):
     [
         ("raise RuntimeError('broken')", "plugin.py can't be imported: RuntimeError: broken"),
         (
-            "from implementations.rules import Rule\nR = Rule('bptt', '', True, True, 'fixed', ('adjoint',))",
+            "from implementations.rules import ALL, Rule\nR = Rule('bptt', '', True, True, 'fixed', ('adjoint',))",
             "rule.name is 'bptt'; it may be any but those of the rules there are",
         ),
         (

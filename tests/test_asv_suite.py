@@ -82,7 +82,7 @@ for module in pkgutil.walk_packages(benchmarks.__path__, "benchmarks."):
 def test_parameters_are_those_of_the_registry(benchmarks: dict[str, Any]):
     assert tuple(suite.BACKENDS) == impl.BACKENDS
     assert tuple(suite.LEARNING_RULES) == rules.learning()
-    assert tuple(suite.COSTLY_RULES) == rules.costly()
+    assert tuple(suite.COSTLY_RULES) == rules.tracked()
     assert tuple(suite.MODES) == MODES
     assert tuple(suite.DEVICES) == DEVICES
     step = benchmarks["step_time.StepTime.time_step"]

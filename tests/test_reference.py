@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import reference
 from cases import (
-    ALIKE,
     BACKENDS,
     CASES,
     COMPILED_BY_SHAPE,
@@ -88,13 +87,13 @@ def check(found: Problem, backend: str, rule: str, mode: str) -> None:
 def naive_cases() -> list[Any]:
     """Each case with each problem.
 
-    Where each takes a second to compile, two problems are tested by default for rules that take the way of
-    another one; the others are among the slow tests.
+    Where each takes a second to compile, two problems are tested by default for all rules but the two whose
+    ways the others vary; the rest is among the slow tests.
     """
     found = []
     for case, name in product(GRADIENT_CASES, PROBLEMS):
         backend, rule, _ = case.values
-        slow = backend in COMPILED_BY_SHAPE and rule in ALIKE and name not in ("defaults", "squared error")
+        slow = backend in COMPILED_BY_SHAPE and rule not in ("bptt", "eprop_symmetric") and name not in ("defaults", "squared error")
         marks = case.marks or ([pytest.mark.slow] if slow else [])
         found.append(pytest.param(*case.values, name, marks=marks))
     return found

@@ -22,16 +22,22 @@ HEAVY = ("numba", "torch", "jax", "brainpy", "threadpoolctl")
 
 def test_names() -> None:
     assert impl.BACKENDS == ("numpy", "numba", "torch", "jax", "brainpy")
-    assert impl.RULES == ("bptt", "eprop_symmetric", "eprop_random", "eprop_adaptive", "bptt_detached")
+    assert impl.RULES == (
+        "bptt", "eprop_symmetric", "eprop_random", "eprop_adaptive", "bptt_detached",
+        "snap1", "hops1", "hops2", "hops4", "readout_only", "ottt", "sltt", "drtp",
+    )  # fmt: skip
 
 
 def test_what_is_tested() -> None:
     """Nothing drops out of the suite unseen: what is installed for the tests is there."""
     assert set(BACKENDS) == {"numpy", "numba", "torch", "jax", "brainpy"}
     for backend in ("numpy", "numba", "torch", "jax", "brainpy"):
-        for rule in ("bptt", "eprop_symmetric", "eprop_random", "eprop_adaptive", "bptt_detached"):
+        for rule in (
+            "bptt", "eprop_symmetric", "eprop_random", "eprop_adaptive", "bptt_detached",
+            "snap1", "hops1", "hops2", "hops4", "readout_only", "ottt", "sltt", "drtp",
+        ):  # fmt: skip
             assert (backend, rule, "adjoint") in CASES
-        for rule in ("eprop_symmetric", "eprop_random", "eprop_adaptive"):
+        for rule in ("eprop_symmetric", "eprop_random", "eprop_adaptive", "snap1", "ottt", "sltt", "drtp"):
             assert (backend, rule, "online") in CASES
     every = {(b, rule, mode) for b in BACKENDS for rule in impl.RULES for mode in rules.get(rule).modes}
     assert set(CASES) | set(LEFT_OUT) == every
@@ -125,7 +131,7 @@ def test_every_backend_has_the_same_files(backend: str) -> None:
     assert (inside is None) != (folder / "engines.py").exists()
     engine = folder if inside is None else folder / inside
     names = {path.stem for path in engine.glob("*.py")}
-    assert {"__init__", "dynamics", "loss", "bptt", "per_neuron", "online"} <= names
+    assert {"__init__", "dynamics", "loss", "bptt", "hops", "per_neuron", "online"} <= names
     assert inside is None or "engine" in names
 
 

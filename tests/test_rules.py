@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from cases import NEW_RULE as NEW
 
 import implementations as impl
 from implementations import rules
-from implementations.interface import Parts
+from implementations.interface import EPROP_AND_BPTT, Parts
 from implementations.rules import Rule
 
 
@@ -23,9 +24,15 @@ def table(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_follows_from_the_table() -> None:
-    assert rules.learning() == ("bptt", "eprop_symmetric", "eprop_random", "eprop_adaptive")
-    assert rules.timed() == ("bptt", "eprop_symmetric", "eprop_random")
-    assert rules.costly() == ("bptt", "eprop_symmetric")
+    assert rules.learning() == (
+        "bptt", "eprop_symmetric", "eprop_random", "eprop_adaptive", "readout_only"
+    )  # fmt: skip
+    assert rules.timed() == ("bptt", "eprop_symmetric", "eprop_random", "hops2")
+    assert rules.costly() == ("bptt", "eprop_symmetric", "snap1", "hops1", "hops2", "hops4", "readout_only")
+    assert rules.tracked() == ("bptt", "eprop_symmetric", "hops2")
+    assert rules.ladder() == (
+        "readout_only", "eprop_symmetric", "snap1", "hops1", "hops2", "hops4", "bptt"
+    )  # fmt: skip
     others = {name: rules.same_gradients(name) for name in impl.RULES}
     assert others.pop("eprop_adaptive") == "eprop_random"
     assert all(name == other for name, other in others.items())
@@ -47,9 +54,7 @@ def test_a_row_is_all_there_is_to_add() -> None:
     ("rule", "named"),
     [
         (replace(NEW, name="bptt"), "rule.name"),
-        (replace(NEW, feedback="none"), "rule.feedback"),
-        (replace(NEW, modes=()), "rule.modes"),
-        (replace(NEW, modes=("forward",)), "rule.modes"),
+        (replace(NEW, name="hops3"), "rule.name"),
         (replace(NEW, costs_like="eprop_random"), "rule.costs_like"),
     ],
 )
@@ -58,6 +63,31 @@ def test_bad_rows(rule: Rule, named: str) -> None:
     with pytest.raises(impl.InvalidArgument, match=named):
         rules.register(rule)
     assert "new_rule" not in impl.RULES
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"name": 3},
+        {"title": None},
+        {"hops": -1},
+        {"hops": 1.5},
+        {"hops": True},
+        {"hops": float("nan")},
+        {"reset_gradient": 1},
+        {"feedback": "random"},
+        {"feedback": "none"},  # with hops
+        {"modes": ()},
+        {"modes": ("forward",)},
+        {"signal": "targets"},
+        {"cut": ("kappa",)},
+        {"learns": "yes"},
+    ],
+)
+def test_bad_fields(values: dict[str, Any]) -> None:
+    """Also of a rule that is in no table."""
+    with pytest.raises(impl.InvalidArgument, match=f"rule.{next(iter(values))} is"):
+        replace(NEW, **values)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -106,7 +136,6 @@ def test_feedback_that_learns_with_the_recurrent_gradient(backend: str) -> None:
 @pytest.mark.parametrize(
     ("rule", "lacks"),
     [
-        (replace(NEW, recurrent_gradient=False), "the reset gradient without the recurrent gradient"),
         (replace(NEW, modes=("online",)), "the recurrent and the reset gradient in the mode online"),
         (
             replace(NEW, modes=("online",), reset_gradient=False),
@@ -134,10 +163,27 @@ def test_one_mode_of_two() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "lacks"),
+    [
+        ("bptt", None),
+        ("bptt_detached", None),
+        ("eprop_adaptive", None),
+        ("snap1", "the reset gradient without the recurrent gradient"),
+        ("hops2", "the recurrent gradient over some hops"),
+        ("readout_only", "none feedback"),
+        ("drtp", "the target as the signal that is sent back"),
+        ("ottt", "a way back without the filters adaptation and readout"),
+    ],
+)
+def test_what_kernels_for_cards_lack(name: str, lacks: str | None) -> None:
+    assert EPROP_AND_BPTT.missing(rules.get(name)) == lacks
+
+
 def test_names_are_there_for_whoever_looks() -> None:
     code = (
         "import implementations as impl; from implementations.rules import Rule, register;"
-        " register(Rule('new', 'new', True, True, 'fixed', ('adjoint',)));"
+        " register(Rule('new', 'new', 2, True, 'fixed', ('adjoint',)));"
         " from implementations import RULES;"
         " print(RULES[-1], impl.RULES[-1], impl.unavailable('numpy', rule='new'))"
     )

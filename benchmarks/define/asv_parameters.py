@@ -36,7 +36,7 @@ def _rules_of_this_checkout() -> ModuleType:
 _RULES = _rules_of_this_checkout()
 LEARNING_RULES = list(_RULES.learning())
 TIMED_RULES = list(_RULES.timed())
-COSTLY_RULES = list(_RULES.costly())
+COSTLY_RULES = list(_RULES.tracked())
 
 N_STEPS = 2250
 """Steps of the published trial."""

@@ -29,8 +29,8 @@ from implementations import rules
 CONFIG = ROOT / "asv.conf.json"
 
 # Each way that a gradient takes, in each of its modes
-_PATH = "|".join(f"'{rule}', '(?:{'|'.join(rules.get(rule).modes)})'" for rule in rules.costly())
-_PATH, _COSTLY = f"(?:{_PATH})", "|".join(rules.costly())
+_PATH = "|".join(f"'{rule}', '(?:{'|'.join(rules.get(rule).modes)})'" for rule in rules.tracked())
+_PATH, _COSTLY = f"(?:{_PATH})", "|".join(rules.tracked())
 QUICK = (
     rf"^step_time\.StepTime\..*\('\w+', {_PATH}, 'cpu'",
     r"^forward_time\.ForwardTime\..*'cpu'",

@@ -1,4 +1,4 @@
-"""What BPTT and adjoint e-prop share: a forward pass that is stored, and the way back over it."""
+"""What BPTT, the ladder and adjoint e-prop share: a forward pass that is stored, and the way back over it."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -6,11 +6,14 @@ from typing import Protocol
 import numpy as np
 
 from implementations.blocks import blocks
-from implementations.network import Network
+from implementations.interface import Setting
+from implementations.numpy.bptt import ThroughTime
 from implementations.numpy.dynamics import Forward, Loaded, Threads, flush, tile
+from implementations.numpy.hops import Ladder
 from implementations.numpy.loss import RateLoss, TaskLoss, metrics
-from implementations.objective import Objective
+from implementations.numpy.per_neuron import PerNeuron
 from implementations.types import Gradients, Metrics
+from implementations.way_back import WayBack
 
 BLOCK = 32  # steps; the buffers of a block stay in the cache
 
@@ -31,30 +34,41 @@ class Recursion(Protocol):
         ...
 
 
+def recursion(setting: Setting, n_steps: int, n_batch: int) -> Recursion:
+    """What the errors of a rule do on their way back over a trial."""
+    hops, back, dtype = setting.rule.hops, WayBack.of(setting.rule, setting.network), setting.dtype
+    if hops == 0:
+        return PerNeuron(back, dtype, n_batch)
+    # a connection takes a step: more hops than steps are all that there are
+    return Ladder(back, dtype, n_batch, int(hops)) if hops < n_steps else ThroughTime(back, dtype, n_batch)
+
+
 class Adjoint:
     """Buffers for batches of one shape, and the gradient by going backward over the stored trial."""
 
-    def __init__(
-        self,
-        network: Network,
-        objective: Objective,
-        dtype: np.dtype,
-        shape: tuple[int, int],
-        recursion: Recursion,
-        one_thread: Threads,
-    ) -> None:
-        n_steps, n_batch = shape
-        self._network, self._objective = network, objective
-        self._recursion = recursion
+    def __init__(self, setting: Setting, shape: tuple[int, int], one_thread: Threads) -> None:
+        (n_steps, n_batch), network, dtype = shape, setting.network, setting.dtype
+        back = WayBack.of(setting.rule, network)
+        self._network, self._objective, self._rule = network, setting.objective, setting.rule
         self._one_thread = one_thread
+        self._kappa = dtype.type(back.kappa)
         self._forward = Forward(network, dtype, n_batch, BLOCK, one_thread)
-        self._blocks = blocks(n_steps, objective.window, BLOCK)
+        self._blocks = blocks(n_steps, self._objective.window, BLOCK)
         self._z = np.empty((n_steps, n_batch, network.n_rec), np.bool_)
-        self._psi = np.empty((n_steps, n_batch, network.n_rec), dtype)  # on the way back, lam_v
-        self._ell = np.empty((objective.window, n_batch, network.n_out), dtype)
-        self._lbar = np.zeros((BLOCK, n_batch, network.n_out), dtype)
-        self._drive = np.zeros((n_batch, network.n_rec), dtype)
-        self._zeros = np.zeros((n_batch, network.n_rec), dtype)
+        self._ell = np.empty((self._objective.window, n_batch, network.n_out), dtype)
+        self._lbar_out = np.zeros((BLOCK, n_batch, network.n_out), dtype)
+        # what goes to the neurons: most often what goes to W_out
+        own_signal = setting.rule.signal != "error"
+        self._sent = np.empty_like(self._ell) if own_signal else self._ell
+        self._lbar = (
+            np.zeros_like(self._lbar_out) if own_signal or back.kappa != network.kappa else self._lbar_out
+        )
+        self._psi = None
+        if setting.rule.feedback != "none":
+            self._recursion = recursion(setting, n_steps, n_batch)
+            self._psi = np.empty((n_steps, n_batch, network.n_rec), dtype)  # on the way back, lam_v
+            self._drive = np.zeros((n_batch, network.n_rec), dtype)
+            self._zeros = np.zeros((n_batch, network.n_rec), dtype)
 
     def gradients(
         self, loaded: Loaded, weights: Mapping[str, np.ndarray], feedback: np.ndarray
@@ -64,64 +78,92 @@ class Adjoint:
         self._forward.restart(weights["w_in"], weights["w_rec"], weights["w_out"])
         window_start = len(loaded.x) - self._objective.window
         for start, stop in self._blocks:
-            y = self._forward.advance(loaded.x[start:stop], self._z[start:stop], self._psi[start:stop])
+            psi = None if self._psi is None else self._psi[start:stop]
+            y = self._forward.advance(loaded.x[start:stop], self._z[start:stop], psi)
             if start >= window_start:
-                ell = task.error(y, start, slice(None))
-                self._ell[start - window_start : stop - window_start] = ell
+                inside = slice(start - window_start, stop - window_start)
+                self._ell[inside] = task.error(y, start, slice(None))
+                if self._sent is not self._ell:
+                    self._sent[inside] = task.target(start, stop, slice(None))
         shape = (len(loaded.x), loaded.x.shape[1])
         rate = RateLoss.of(self._forward.counts, shape, self._network, self._objective)
-        self._recursion.restart(weights["w_rec"])
+        if self._psi is not None:
+            self._recursion.restart(weights["w_rec"])
         return self._backward(loaded.x, feedback, rate.c), metrics(task, rate)
 
     def _backward(self, x: np.ndarray, feedback: np.ndarray, c: np.ndarray) -> Gradients:
         """From the last block to the first."""
-        network, dtype = self._network, self._psi.dtype
+        network, dtype, floor = self._network, self._ell.dtype, self._forward.constants.floor
         n_in, n_rec, n_out = network.n_in, network.n_rec, network.n_out
         window_start = len(x) - self._objective.window
         c = tile(c, x.shape[1], dtype)
-        lbar = np.zeros((x.shape[1], n_out), dtype)  # lbar[t+1]
+        lbar = np.zeros((x.shape[1], n_out), dtype)  # lbar[t+1], to the neurons and to W_out
+        lbar_out = np.zeros_like(lbar)
         gradient = np.zeros((n_in + n_rec, n_rec), dtype)
         gradient_out = np.zeros((n_rec, n_out), dtype)
         product, product_out = np.empty_like(gradient), np.empty_like(gradient_out)
         for start, stop in reversed(self._blocks):
             n = stop - start
-            flush(lbar, self._forward.constants.floor)
-            error = start >= window_start or bool(lbar.any())
-            if error:
-                lbar = self._filter(lbar, start, stop)
-            with self._one_thread():
-                self._steps(start, stop, self._lbar[:n] if error else None, feedback, c)
-            self._recursion.flush()
-            flush(self._psi[start], self._forward.constants.floor)
+            inside = slice(start - window_start, stop - window_start) if start >= window_start else None
+            flush(lbar_out, floor)
+            if error := inside is not None or bool(lbar_out.any()):
+                ell = None if inside is None else self._ell[inside]
+                lbar_out = self._filter(lbar_out, ell, self._forward.constants.kappa, self._lbar_out[:n])
+            if self._psi is not None:
+                back, signal = lbar_out, error
+                if self._lbar is not self._lbar_out:
+                    flush(lbar, floor)
+                    if signal := inside is not None or bool(lbar.any()):
+                        sent = None if inside is None else self._sent[inside]
+                        back = self._filter(lbar, sent, self._kappa, self._lbar[:n])
+                lbar = back
+                with self._one_thread():
+                    self._steps(self._psi, start, stop, self._lbar[:n] if signal else None, feedback, c)
+                self._recursion.flush()
+                flush(self._psi[start], floor)
+            elif not error:
+                break  # nothing is left of the errors, and there is nothing else to find
             # dW = sum_t [x[t], z[t-1]]^T lam_v[t], one product for W_in and W_rec
             pre = self._forward.pre_of(x, self._z, start, stop)
-            lam_v = self._psi[start:stop].reshape(-1, n_rec)
-            np.matmul(pre[1:-1].reshape(-1, n_in + n_rec).T, lam_v, out=product)
-            gradient += product
+            if self._psi is not None:
+                lam_v = self._psi[start:stop].reshape(-1, n_rec)
+                np.matmul(pre[1:-1].reshape(-1, n_in + n_rec).T, lam_v, out=product)
+                gradient += product
             if error:
                 # dW_out = sum_t z[t]^T lbar[t] = sum_t zbar[t]^T ell[t]
                 z = pre[2:, :, n_in:].reshape(-1, n_rec)
-                np.matmul(z.T, self._lbar[:n].reshape(-1, n_out), out=product_out)
+                np.matmul(z.T, self._lbar_out[:n].reshape(-1, n_out), out=product_out)
                 gradient_out += product_out
         np.fill_diagonal(gradient[n_in:], 0)
         return Gradients(gradient[:n_in], gradient[n_in:], gradient_out)
 
-    def _filter(self, lbar_next: np.ndarray, start: int, stop: int) -> np.ndarray:
-        """lbar[t] = kappa lbar[t+1] + (1-kappa) ell[t] of a block; returns that of its first step."""
-        kappa = self._forward.constants.kappa
-        ell = self._ell[max(start - len(self._z) + len(self._ell), 0) :]
-        for k in reversed(range(stop - start)):
-            np.multiply(lbar_next, kappa, out=self._lbar[k])
-            if start >= len(self._z) - len(self._ell):
-                self._lbar[k] += (1 - kappa) * ell[k]
-            lbar_next = self._lbar[k]
+    def _filter(
+        self, lbar_next: np.ndarray, ell: np.ndarray | None, kappa: np.floating, lbar: np.ndarray
+    ) -> np.ndarray:
+        """lbar[t] = kappa lbar[t+1] + (1-kappa) ell[t] of a block; returns that of its first step.
+
+        Args:
+            ell: (steps, batch, n_out), None where it is 0.
+            lbar: (steps, batch, n_out), out.
+        """
+        gain = 1 - self._forward.constants.kappa
+        for k in reversed(range(len(lbar))):
+            np.multiply(lbar_next, kappa, out=lbar[k])
+            if ell is not None:
+                lbar[k] += gain * ell[k]
+            lbar_next = lbar[k]
         return lbar_next.copy()
 
     def _steps(
-        self, start: int, stop: int, lbar: np.ndarray | None, feedback: np.ndarray, c: np.ndarray
+        self,
+        lam_v: np.ndarray,
+        start: int,
+        stop: int,
+        lbar: np.ndarray | None,
+        feedback: np.ndarray,
+        c: np.ndarray,
     ) -> None:
         """lam_v of a block, in place of psi."""
-        lam_v = self._psi
         drive = c if lbar is None else self._drive
         step = self._recursion.step
         lam_v_next = lam_v[stop] if stop < len(lam_v) else self._zeros

@@ -1,18 +1,20 @@
 """Backward through time: the gradient through the recurrent weights and, unless detached, the reset."""
 
+from dataclasses import replace
+
 import numpy as np
 
-from implementations.network import Network
 from implementations.numpy.per_neuron import PerNeuron
+from implementations.way_back import WayBack
 
 
 class ThroughTime:
     """The recursion of each neuron by itself, and what neurons send one another on top of it."""
 
-    def __init__(self, network: Network, dtype: np.dtype, n_batch: int, *, reset: bool) -> None:
-        self._neurons = PerNeuron(network, dtype, n_batch)
-        self._reset = network.threshold if reset else 0.0
-        self._drive = np.zeros((n_batch, network.n_rec), dtype)
+    def __init__(self, back: WayBack, dtype: np.dtype, n_batch: int) -> None:
+        self._reset = back.theta
+        self._neurons = PerNeuron(replace(back, theta=0.0), dtype, n_batch)
+        self._drive = np.zeros((n_batch, back.beta.size), dtype)
 
     def restart(self, w_rec: np.ndarray) -> None:
         """All to 0."""

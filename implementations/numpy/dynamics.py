@@ -34,21 +34,19 @@ class Constants(NamedTuple):
     kappa: np.floating
     theta: np.floating
     height: np.floating  # dampening/theta^2, as the slope is found from theta u instead of u
-    floor: np.floating  # what decays is set to 0 below this: denormal numbers are slow
+    floor: np.floating
 
     @classmethod
     def of(cls, network: Network, dtype: np.dtype) -> "Constants":
         """Those of a network."""
-        info = np.finfo(dtype)
         values = (
             network.alpha,
             network.rho,
             network.kappa,
             network.threshold,
             network.dampening / network.threshold**2,
-            float(info.tiny) / float(info.eps),
         )
-        return cls(*map(dtype.type, values))
+        return cls(*map(dtype.type, values), floor(dtype))
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +62,12 @@ class Loaded:
     x: np.ndarray
     targets: np.ndarray
     setting: Setting
+
+
+def floor(dtype: np.dtype) -> np.floating:
+    """What decays is set to 0 below this: denormal numbers are slow."""
+    info = np.finfo(dtype)
+    return dtype.type(float(info.tiny) / float(info.eps))
 
 
 def flush(state: np.ndarray, floor: np.floating) -> None:

@@ -14,11 +14,9 @@ from implementations.interface import Learner as Interface
 from implementations.interface import Setting, check_loaded
 from implementations.network import Parameters
 from implementations.numpy.adjoint import Adjoint
-from implementations.numpy.bptt import ThroughTime
 from implementations.numpy.dynamics import Forward, Loaded
 from implementations.numpy.loss import RateLoss, TaskLoss, metrics
 from implementations.numpy.online import OnlineGradients
-from implementations.numpy.per_neuron import PerNeuron
 from implementations.state import checked, entries
 from implementations.types import Activity, Batch, Gradients, Metrics
 
@@ -40,7 +38,7 @@ class Learner(Interface):
         self._host = HostWeights(setting, parameters)
         self._weights = self._host.arrays
         self._blas = ThreadpoolController()  # takes milliseconds to find the libraries: once
-        self._online = OnlineGradients(setting.network, setting.objective, setting.dtype, self._one_thread)
+        self._online = OnlineGradients(setting, self._one_thread)
         self._adjoint: tuple[tuple[int, int], Adjoint] | None = None
         self._forward: tuple[int, Forward] | None = None
 
@@ -125,18 +123,7 @@ class Learner(Interface):
         """Buffers for batches of this shape (time, batch); only the latest are kept."""
         if self._adjoint is None or self._adjoint[0] != shape:
             self._adjoint = None  # first give back the old ones
-            setting = self._setting
-            size = (setting.network, setting.dtype, shape[1])
-            rule = setting.rule
-            recursion = (
-                ThroughTime(*size, reset=rule.reset_gradient) if rule.recurrent_gradient else PerNeuron(*size)
-            )
-            self._adjoint = (
-                shape,
-                Adjoint(
-                    setting.network, setting.objective, setting.dtype, shape, recursion, self._one_thread
-                ),
-            )
+            self._adjoint = (shape, Adjoint(self._setting, shape, self._one_thread))
         return self._adjoint[1]
 
     def _forward_of(self, n_batch: int) -> Forward:

@@ -43,6 +43,15 @@ class TaskLoss:
         ell *= self._scale
         return ell
 
+    def target(self, start: int, stop: int, trials: slice) -> np.ndarray:
+        """(steps, trials, n_out), minus the target, scaled as the error is: what the rule DRTP sends back."""
+        if not self._classes:
+            first = self._window_start
+            return -self._scale * self._targets[start - first : stop - first, trials]
+        onehot = np.zeros(self._y_sum[trials].shape)
+        onehot[np.arange(len(onehot)), self._targets[trials]] = -self._scale
+        return np.broadcast_to(onehot, (stop - start, *onehot.shape))
+
     def result(self) -> tuple[float, float]:
         """Loss and accuracy; all blocks and trials are in."""
         if not self._classes:

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from implementations.network import Network
-from implementations.numpy.dynamics import Constants, flush, tile
+from implementations.numpy.dynamics import flush, floor, tile
+from implementations.way_back import WayBack
 
 
 class PerNeuron:
@@ -13,10 +13,11 @@ class PerNeuron:
         lam_a: (batch, n) state, lam_a[t+1] before a step and lam_a[t] after it.
     """
 
-    def __init__(self, network: Network, dtype: np.dtype, n_batch: int, first: int = 0) -> None:
-        self._constants = Constants.of(network, dtype)
+    def __init__(self, back: WayBack, dtype: np.dtype, n_batch: int, first: int = 0) -> None:
+        self._alpha, self._rho, self._theta = map(dtype.type, (back.alpha, back.rho, back.theta))
+        self._floor = floor(dtype)
         # of all neurons, as whole rows take less time than every second half of one
-        self._beta = tile(network.beta[first:], n_batch, dtype)
+        self._beta = tile(back.beta[first:], n_batch, dtype)
         self.lam_a = np.zeros_like(self._beta)
         self._g = np.zeros_like(self._beta)
         self._beta_g = np.zeros_like(self._beta)
@@ -29,10 +30,13 @@ class PerNeuron:
         self, psi: np.ndarray, drive: np.ndarray | np.floating, lam_v_next: np.ndarray, out: np.ndarray
     ) -> None:
         """lam_v[t] into `out`, which may be `psi`; all (batch, n)."""
-        alpha, rho = self._constants.alpha, self._constants.rho
+        alpha, rho, theta = self._alpha, self._rho, self._theta
         lam_a, g, beta_g = self.lam_a, self._g, self._beta_g
-        # g[t] = psi[t] dz[t],  dz[t] = drive + lam_a[t+1]
+        # g[t] = psi[t] dz[t],  dz[t] = drive + lam_a[t+1] - theta lam_v[t+1]
         np.add(lam_a, drive, out=g)
+        if theta:
+            np.multiply(lam_v_next, theta, out=beta_g)
+            np.subtract(g, beta_g, out=g)
         np.multiply(psi, g, out=g)
         # lam_a[t] = rho lam_a[t+1] - beta g[t]
         np.multiply(lam_a, rho, out=lam_a)
@@ -44,4 +48,4 @@ class PerNeuron:
 
     def flush(self) -> None:
         """Set to 0 what has decayed to nothing."""
-        flush(self.lam_a, self._constants.floor)
+        flush(self.lam_a, self._floor)

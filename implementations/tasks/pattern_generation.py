@@ -125,7 +125,7 @@ class PatternGeneration(Task):
             recipe=replace(cls.recipe, steps=100, evaluate_every=20),
             counted_from=80,
             seeds=(0, 1),
-            rules=rules.costly(),
+            rules=rules.tracked(),
         )
 
     def batch(self, size: int, seed: int | np.random.SeedSequence) -> Batch:
