@@ -12,6 +12,8 @@ import jax
 import jax.monitoring
 import numpy as np
 
+from implementations.rules import Rule
+
 _COMPILED = "/jax/core/compile/backend_compile_duration"
 _MAPPINGS = Path("/proc/self/maps")
 _MOST_MAPPINGS = Path("/proc/sys/vm/max_map_count")
@@ -32,6 +34,16 @@ def make_room() -> None:
         return  # not Linux, which has no such limit
     if held > most // 2:
         jax.clear_caches()
+
+
+def compiled_as(rule: Rule) -> Rule:
+    """What stands for a rule where programs are looked up: the same for all rules that share theirs.
+
+    A program knows no names, and F is an argument of it.
+    """
+    feedback = "none" if rule.feedback == "none" else "readout"
+    cut = tuple(sorted({*rule.cut}))
+    return Rule("", "", rule.hops, rule.reset_gradient, feedback, ("adjoint",), rule.signal, cut)
 
 
 class Calls:

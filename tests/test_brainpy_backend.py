@@ -21,10 +21,10 @@ import jax  # noqa: E402
 import jax.numpy as jnp  # noqa: E402
 from brainpy.math.defaults import defaults as brainpy_defaults  # noqa: E402
 
-from implementations.brainpy.bptt import ThroughTime  # noqa: E402
-from implementations.brainpy.dynamics import SpikingNetwork, Weights, send  # noqa: E402
+from implementations.brainpy.dynamics import SpikingNetwork, Weights  # noqa: E402
 from implementations.brainpy.optimizer import Adam  # noqa: E402
-from implementations.brainpy.per_neuron import Eprop  # noqa: E402
+from implementations.brainpy.programs import replayed  # noqa: E402
+from implementations.brainpy.replay import Replay, send  # noqa: E402
 from implementations.optimizer import TRAINED, HostAdam  # noqa: E402
 
 NETWORK = impl.Network(n_in=7, n_regular=5, n_adaptive=6, n_out=3)
@@ -37,6 +37,7 @@ CASES = [
     ("eprop_random", "adjoint"),
     ("eprop_symmetric", "online"),
     ("eprop_random", "online"),
+    ("drtp", "adjoint"),  # its way back needs the targets of a group
 ]
 NAMES = ("w_in", "w_rec", "w_out", "feedback")
 
@@ -133,26 +134,23 @@ assert bm.get_dt() == 0.1 and bm.get_float() is jnp.float32 and jnp.zeros(1).dty
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 
 
-NETWORKS = pytest.mark.parametrize(
-    ("kind", "feedback"), [(ThroughTime, "w_out"), (Eprop, "w_out"), (Eprop, "feedback")]
-)
+def weights(found: Problem) -> Weights:
+    return Weights(*(jnp.asarray(getattr(found.parameters, name)) for name in NAMES))
 
 
-def build(
-    kind: type[SpikingNetwork], found: Problem, n_batch: int, feedback: str = "w_out"
-) -> SpikingNetwork:
-    weights = Weights(*(jnp.asarray(getattr(found.parameters, name)) for name in NAMES))
-    return kind(found.network, weights, n_batch, feedback)
+def replay(rule: str, n_batch: int) -> Replay:
+    """The network that a rule differentiates."""
+    kind = replayed(rules.get(rule), n_steps=100)
+    return kind(NETWORK, weights(PROBLEM), n_batch, rules.get(rule))
 
 
-@NETWORKS
-def test_stepped_by_hand_equals_the_learner(kind: type[SpikingNetwork], feedback: str) -> None:
+def test_stepped_by_hand_equals_the_learner() -> None:
     """BrainPy's way to run a model: call it at each step, here without any compiled program."""
     found = problem(NETWORK, n_steps=25)
     learner = found.learner("brainpy", "bptt")
     activity = learner.simulate(learner.load(found.batch))
     with jax.enable_x64(True):
-        network = build(kind, found, 3, feedback)
+        network = SpikingNetwork(NETWORK, weights(found), 3)
         synapses = network.synapses()
         steps = [network(jnp.asarray(found.batch.spikes[:, t]), synapses) for t in range(25)]
     assert activity.spikes.any()
@@ -160,14 +158,14 @@ def test_stepped_by_hand_equals_the_learner(kind: type[SpikingNetwork], feedback
     assert deviation(activity.readout, np.stack([np.asarray(y) for _, y in steps], 1)) <= 1e-13
 
 
-@NETWORKS
-def test_what_a_step_sends_back(kind: type[SpikingNetwork], feedback: str) -> None:
+@pytest.mark.parametrize("rule", ["bptt", "bptt_detached", "eprop_random", "snap1"])
+def test_what_a_step_sends_back(rule: str) -> None:
     """dz of one step, from the potential, the adaptation and the readout of the next."""
     rng = np.random.default_rng(0)
     shape = (2, NETWORK.n_rec)
     by_v, by_a, by_y = rng.standard_normal(shape), rng.standard_normal(shape), rng.standard_normal((2, 3))
     with jax.enable_x64(True):
-        network = build(kind, PROBLEM, 2, feedback)
+        network = replay(rule, 2)
         synapses = network.synapses()
         current, output = jnp.zeros(shape), jnp.zeros((2, 3))
         known = jnp.asarray(rng.random(shape) < 0.3)
@@ -185,16 +183,38 @@ def test_what_a_step_sends_back(kind: type[SpikingNetwork], feedback: str) -> No
     p = PROBLEM.parameters
     # a is the neuron's own, its derivative goes back in e-prop too; v after the step is not yet a spike
     expected = by_a
-    if kind is ThroughTime:
-        expected = by_a + by_v @ p.w_rec.T - NETWORK.threshold * by_v
+    if rules.get(rule).recurrent_gradient:
+        expected = expected + by_v @ p.w_rec.T
+    if rules.get(rule).reset_gradient:
+        expected = expected - NETWORK.threshold * by_v
     assert deviation(dz, expected) <= 1e-13
-    expected = (1 - NETWORK.kappa) * by_y @ getattr(p, feedback).T
-    assert deviation(from_readout, expected) <= 1e-13
+    kept = 1.0 - NETWORK.kappa
+    assert deviation(from_readout, kept * by_y @ p.feedback.T) <= 1e-13
+
+
+def test_what_a_chain_sends_back() -> None:
+    """dz of one step in each of three networks: each resets itself, and the one before hears it."""
+    by_v = np.random.default_rng(0).standard_normal((3, 2, NETWORK.n_rec))
+    with jax.enable_x64(True):
+        network: Any = replay("hops2", 2)
+        synapses = network.synapses()
+        current, output = jnp.zeros((2, NETWORK.n_rec)), jnp.zeros((2, 3))
+
+        def after(z: jax.Array) -> jax.Array:
+            network.neurons.z.value, network.others.z.value = z[0], z[1:]
+            network.replay(current, output, current > 0, synapses)
+            v = network.neurons.v.value[None], network.others.v.value
+            return (by_v * jnp.concatenate(v)).sum()
+
+        dz = bm.grad(after, argnums=0)(jnp.zeros(by_v.shape))
+    expected = -NETWORK.threshold * by_v
+    expected[1:] += by_v[:-1] @ PROBLEM.parameters.w_rec.T
+    assert deviation(dz, expected) <= 1e-13
 
 
 def test_derivative_of_a_spike_is_psi() -> None:
     with jax.enable_x64(True):
-        network = build(ThroughTime, PROBLEM, 2)
+        network = SpikingNetwork(NETWORK, weights(PROBLEM), 2)
         current = jnp.asarray(np.random.default_rng(1).uniform(0.2, 1.6, (2, NETWORK.n_rec)))
 
         def fired(current: jax.Array) -> jax.Array:
@@ -209,7 +229,8 @@ def test_derivative_of_a_spike_is_psi() -> None:
 
 
 def gradients(rule: str, found: Problem, **options: Any) -> impl.Gradients:
-    learner = found.learner("brainpy", rule, threads=1, **options)  # of two, each compiles its own group
+    # of two threads, each compiles its own group
+    learner = found.learner("brainpy", rule, **{"threads": 1, **options})
     return learner.gradients(learner.load(found.batch))[0]
 
 
@@ -277,6 +298,12 @@ def test_programs_are_shared_and_hold_no_state() -> None:
     assert_gradients(found, expected.gradients(expected.load(PROBLEM.batch))[0], 1e-10)
     second.step(second.load(PROBLEM.batch))
     assert second.compilations() == before + 1
+    # F is an argument, and the forward pass is that of all rules
+    before = second.compilations()
+    gradients("eprop_random", PROBLEM, threads=None)
+    assert second.compilations() == before
+    gradients("bptt", PROBLEM, threads=None)
+    assert second.compilations() <= before + 2  # the way back, of groups of two sizes
 
 
 def test_compilations_count_compiling() -> None:

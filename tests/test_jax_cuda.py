@@ -21,13 +21,27 @@ from implementations.jax import engines
 from implementations.jax.triton.engine import SWITCH
 from implementations.triton import use
 
-SETUP = """
+RULES = """
+import implementations as impl
+from implementations import rules
+from implementations.jax.learner import Learner
+
+def kernels():
+    "Rules and modes that the kernels have."
+    for rule in map(rules.get, impl.RULES):
+        for mode in rule.modes:
+            if Learner.parts("cuda").missing(rule, mode) is None:
+                yield rule.name, mode
+"""
+SETUP = (
+    """
 import numpy as np
 import jax_without_a_card
 jax_without_a_card.interpret()
-import implementations as impl
 import cases, reference
-from implementations import rules
+"""
+    + RULES
+    + """
 from implementations.jax.triton import launches, programs
 
 def problem(loss="cross_entropy", refractory_steps=5, sizes=(5, 3, 4), n_out=3,
@@ -58,10 +72,10 @@ def check(p, rule, mode="adjoint", dtype="float64", bound=1e-12):
         assert float(metrics.accuracy) == right.mean()
     return learner, loaded, metrics, trace
 """
+)
 ALL = """
-for rule in impl.RULES:
-    for mode in rules.get(rule).modes:
-        check(problem({}), rule, mode)
+for rule, mode in kernels():
+    check(problem({}), rule, mode)
 """
 
 
@@ -150,7 +164,8 @@ for group, loss in ((2, "cross_entropy"), (3, "squared_error")):
 """)
 
 
-LOWER = """
+LOWER = (
+    """
 import os, subprocess
 from pathlib import Path
 import numpy as np, jax
@@ -159,8 +174,9 @@ recorded = jax_without_a_card.Recorded()
 recorded.install(CAPABILITY)
 import triton
 from jax import ShapeDtypeStruct as Shape
-import implementations as impl
-from implementations import rules
+"""
+    + RULES
+    + """
 from implementations.interface import Setting
 from implementations.jax.arrays import Weights
 cache = os.environ.get("TRITON_CACHE_DIR")
@@ -208,6 +224,7 @@ def assemble(where):
             subprocess.run([PTXAS, "-arch", arch, file, "-o", file.with_suffix(".cubin")], check=True)
     return len(done)
 """
+)
 
 
 @pytest.mark.slow
@@ -215,9 +232,8 @@ def assemble(where):
 def test_programs_are_lowered_and_assembled_for_a_card(dtype: str, tmp_path) -> None:
     jax_without_a_card.run(f"""CAPABILITY = 90
 {LOWER}
-for rule in impl.RULES:
-    for mode in rules.get(rule).modes:
-        lower(100, {dtype!r}, rule, mode)
+for rule, mode in kernels():
+    lower(100, {dtype!r}, rule, mode)
 for run in (programs.evaluate, programs.simulate):
     lower(100, {dtype!r}, "bptt", run=run, loss="squared_error")
 lower(256, {dtype!r}, "bptt")
@@ -267,3 +283,18 @@ def test_a_network_too_large_for_the_kernels(monkeypatch: pytest.MonkeyPatch) ->
     p = problem(impl.Network(n_in=3, n_regular=600, n_adaptive=425), n_batch=1, n_steps=2, window=1)
     with pytest.warns(RuntimeWarning, match="n_rec is 1025"):
         assert p.learner("jax", "eprop_symmetric", device="cuda").engine == engines.SCAN
+
+
+@pytest.mark.parametrize(
+    ("rule", "lacks"),
+    [("hops2", "the recurrent gradient over some hops"), ("drtp", "the target as the signal")],
+)
+def test_rules_that_the_kernels_lack_are_refused(
+    rule: str, lacks: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where loops could take their place: what a card has does not depend on what is installed."""
+    monkeypatch.setattr(jax, "devices", jax_without_a_card.devices)
+    assert impl.unavailable("jax", "cuda") is None
+    assert lacks in (impl.unavailable("jax", "cuda", rule) or "")
+    with pytest.raises(impl.InvalidArgument, match=lacks):
+        problem(impl.Network(n_in=3, n_regular=2, n_adaptive=2)).learner("jax", rule, device="cuda")

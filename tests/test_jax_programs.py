@@ -56,6 +56,23 @@ def test_second_step_compiles_nothing_by_jax_s_own_account(
     assert learner.compilations() - before <= 2
 
 
+def test_rules_share_the_programs_that_they_do_not_decide_on() -> None:
+    """F is an argument, and the forward pass is that of all rules."""
+    found = problem(impl.Network(n_in=4, n_regular=2, n_adaptive=3), n_steps=37)
+
+    def compiled(rule: str) -> int:
+        learner = found.learner("jax", rule)
+        before = learner.compilations()
+        loaded = learner.load(found.batch)
+        for call in calls(learner)[1:]:
+            call(loaded)
+        return learner.compilations() - before
+
+    assert compiled("eprop_symmetric") > 1
+    assert compiled("eprop_random") == 0
+    assert compiled("hops1") == 1  # the way back
+
+
 def test_what_others_compile_is_not_counted() -> None:
     learner = PROBLEM.learner("jax", "bptt")
     before = learner.compilations()

@@ -21,7 +21,7 @@ from implementations.network import Parameters
 from implementations.optimizer import TRAINED
 from implementations.state import checked, entries
 from implementations.types import Activity, Batch, Gradients, Metrics
-from implementations.xla import Calls, make_room
+from implementations.xla import Calls, compiled_as, make_room
 
 WEIGHTS = (*TRAINED, "feedback")
 _BLOCK = 50  # steps of a block, at most; a block of 64 trials fits into the cache of a core
@@ -82,7 +82,7 @@ class Learner(Interface):
             )
             self.restore(self.state())  # the optimizer's variables to the device
         self._programs = programs(
-            setting.rule,
+            compiled_as(setting.rule),
             setting.mode,
             setting.network,
             setting.objective,
@@ -185,11 +185,11 @@ class Learner(Interface):
 
     def _gradients(self, loaded: Loaded) -> tuple[list[dict[str, jax.Array]], Metrics]:
         """The gradients of each group, which add up, and the metrics of the batch."""
-        found = self._each("forward", self._inputs(loaded))
+        inputs = self._inputs(loaded)
+        found = self._each("forward", inputs)
         metrics, c = self._figures(loaded, found)
-        kept = [kept for _, kept in found]
-        inputs = [(x, of_group, c) for (x, _), of_group in zip(loaded.groups, kept, strict=True)]
-        return self._each("gradient", inputs), metrics
+        kept = [(kept, c) for _, kept in found]
+        return self._each("gradient", [a + b for a, b in zip(inputs, kept, strict=True)]), metrics
 
     def _inputs(self, loaded: Loaded) -> list[tuple[Any, ...]]:
         scale = 1.0 / (loaded.shape[0] * self._setting.objective.window)
@@ -213,7 +213,8 @@ class Learner(Interface):
     def _each(self, name: str, inputs: list[tuple[Any, ...]]) -> list[Any]:
         """A program's results for each group; in threads, once it is compiled for groups of this size."""
         program: Callable[..., Any] = getattr(self._programs, name)
-        weights: Arrays = {name: getattr(self._weights, name).value for name in WEIGHTS}
+        weights: Arrays = {name: getattr(self._weights, name).value for name in TRAINED}
+        weights["feedback"] = getattr(self._weights, self._setting.rule.feedback_weights).value
         key = (name, *(group[0].shape for group in inputs))
         if len(inputs) == 1 or key not in self._programs.compiled:
             found = [program(weights, *group) for group in inputs]

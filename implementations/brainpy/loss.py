@@ -32,6 +32,21 @@ def task_loss(objective: Objective, y: jax.Array, targets: jax.Array) -> jax.Arr
     return jax.nn.logsumexp(y, axis=-1) - at_target
 
 
+def minus_target(objective: Objective, targets: jax.Array, like: jax.Array) -> jax.Array:
+    """What stands for the error y - target under the signal "target", for all steps or for each.
+
+    Args:
+        objective, targets: as `task_loss` takes them.
+        like: (.., n_out), of the dtype wanted.
+
+    Returns:
+        (batch, n_out), or (steps, batch, n_out) where the loss is "squared_error".
+    """
+    if objective.loss == "squared_error":
+        return -targets
+    return -jax.nn.one_hot(targets, like.shape[-1], dtype=like.dtype)
+
+
 def correct(objective: Objective, y_sum: jax.Array, targets: jax.Array) -> jax.Array:
     """How many trials have their sum of readouts, (batch, n_out), largest at the target; NaN for curves."""
     if objective.loss == "squared_error":

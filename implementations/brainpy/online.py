@@ -11,6 +11,12 @@ is found by each neuron's recursion backward over the block, from lam_a[t1] = q 
 
 of which the first two terms are a matrix product, with eps_v[t0-1] as one more row of `pre`. Choices of w and
 q give the next eps_a and ebar of each trial, and the sums over trials that make up the gradient.
+
+Through the reset, potentials have a trace per synapse. What a block gets of it is then
+
+    left[t0]_ij = alpha eps_v[t0-1]_ij - theta e[t0-1]_ij
+
+in place of alpha eps_v[t0-1]_i; left[t1] is Phi from lam_v[t1] = 1, with nothing else.
 """
 
 from collections.abc import Callable
@@ -21,11 +27,13 @@ import brainpy.math as bm
 import jax
 import jax.numpy as jnp
 
-from implementations.brainpy.adjoint import Build
-from implementations.brainpy.loss import TaskSums, correct, task_loss
+from implementations.brainpy.dynamics import SpikingNetwork
+from implementations.brainpy.loss import TaskSums, correct, minus_target, task_loss
 from implementations.brainpy.per_neuron import PerNeuron
 from implementations.network import Network
 from implementations.objective import Objective
+from implementations.rules import Rule
+from implementations.way_back import WayBack
 
 
 class Sums(NamedTuple):
@@ -39,14 +47,15 @@ class Sums(NamedTuple):
 class Traces(bp.DynamicalSystem):
     """Eligibility traces of a group of trials before a block t0..t1-1, and their sums so far."""
 
-    def __init__(self, network: Network, n_batch: int, like: jax.Array) -> None:
+    def __init__(self, network: Network, n_batch: int, like: jax.Array, *, reset: bool) -> None:
         super().__init__(mode=bm.TrainingMode(n_batch))
         n_pre, n_rec = network.n_in + network.n_rec, network.n_rec
 
         def zeros(*shape: int) -> bm.Variable:
             return bm.Variable(jnp.zeros(shape, like.dtype))
 
-        self.eps_v = zeros(n_batch, n_pre)  # [t0-1]
+        self.eps_v = None if reset else zeros(n_batch, n_pre)  # [t0-1]
+        self.left = zeros(n_batch, n_pre, n_rec) if reset else None  # [t0]
         self.eps_a = zeros(n_batch, n_pre, network.n_adaptive)  # [t0], adaptive neurons only
         self.ebar = zeros(n_batch, n_pre, n_rec)  # [t0-1]
         self.zbar = zeros(n_batch, n_rec)  # [t0-1]
@@ -56,7 +65,8 @@ class Traces(bp.DynamicalSystem):
 
 
 def run_online(
-    build: Build,
+    spiking: SpikingNetwork,
+    rule: Rule,
     network: Network,
     objective: Objective,
     x: jax.Array,
@@ -66,7 +76,8 @@ def run_online(
     """Run a group of trials and learn on the way.
 
     Args:
-        build: makes the network.
+        spiking: the network, with its states at 0.
+        rule: whose gradients keep to each neuron.
         network: its sizes and constants.
         objective: gives loss and window.
         x: (blocks, steps, batch, n_in) bool.
@@ -75,18 +86,18 @@ def run_online(
     """
     n_blocks, n_steps, n_batch, _ = x.shape
     n_regular = network.n_regular
-    kappa = network.kappa
-    spiking = build(n_batch)
+    way, kappa = WayBack.of(rule, network), network.kappa
     synapses = spiking.synapses()
     feedback = synapses.feedback
-    traces = Traces(network, n_batch, synapses.readout)
+    traces = Traces(network, n_batch, synapses.readout, reset=rule.reset_gradient)
     dtype = synapses.readout.dtype
     loss = bm.Variable(jnp.zeros((), dtype))
     y_sum = bm.Variable(jnp.zeros((n_batch, network.n_out), dtype))
     counts = bm.Variable(jnp.zeros((n_batch, network.n_rec), dtype))
     ages = jnp.arange(n_steps - 1, -1, -1)  # steps from t to the last of the block
-    decay_kappa = jnp.asarray(kappa, dtype) ** ages  # (steps,)
-    decay_alpha = jnp.asarray(network.alpha, dtype) ** ages
+    decay_zbar = jnp.asarray(kappa, dtype) ** ages  # (steps,)
+    decay_ebar = jnp.asarray(way.kappa, dtype) ** ages
+    decay_alpha = jnp.asarray(way.alpha, dtype) ** ages
 
     def forward(x: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
         """pre[t], z[t], psi[t], y[t] of a step."""
@@ -98,19 +109,26 @@ def run_online(
 
     def add(pre: jax.Array, lam_v: jax.Array, neurons: PerNeuron) -> jax.Array:
         """Phi, summed over trials."""
-        head = network.alpha * lam_v[0]
-        phi = jnp.einsum("tbi,tbj->ij", pre, lam_v) + traces.eps_v.value.T @ head
+        phi = jnp.einsum("tbi,tbj->ij", pre, lam_v)
+        if traces.eps_v is not None:
+            phi += traces.eps_v.value.T @ (way.alpha * lam_v[0])
+        if traces.left is not None:
+            phi += jnp.einsum("bij,bj->ij", traces.left.value, lam_v[0])
         lam_a = neurons.lam_a.value[:, n_regular:]
         return phi.at[:, n_regular:].add(jnp.einsum("bij,bj->ij", traces.eps_a.value, lam_a))
 
     def each(pre: jax.Array, lam_v: jax.Array) -> jax.Array:
-        """The first two terms of Phi, for each trial."""
-        head = network.alpha * lam_v[0]
-        return jnp.einsum("tbi,tbj->bij", pre, lam_v) + traces.eps_v.value[:, :, None] * head[:, None]
+        """The first two terms of Phi, for each trial; of the last n neurons."""
+        phi = jnp.einsum("tbi,tbj->bij", pre, lam_v)
+        if traces.eps_v is not None:
+            phi += traces.eps_v.value[:, :, None] * (way.alpha * lam_v[0])[:, None]
+        if traces.left is not None:
+            phi += traces.left.value[:, :, network.n_rec - lam_v.shape[-1] :] * lam_v[0][:, None]
+        return phi
 
     def block(x: jax.Array, inside: jax.Array | None, wanted: jax.Array | None) -> None:
         pre, z, psi, y = bm.for_loop(forward, x)
-        ell = jnp.zeros_like(y)
+        ell = sent = jnp.zeros_like(y)
         if inside is not None and wanted is not None:
 
             def of_block(y: jax.Array) -> jax.Array:
@@ -118,46 +136,59 @@ def run_online(
 
             loss_of: Callable[..., Any] = bm.grad(of_block, argnums=0, return_value=True)
             ell, part = loss_of(y)
+            sent = ell
+            if rule.signal == "target":
+                sent = scale * inside[:, None, None] * minus_target(objective, wanted, y)
             loss.value = loss.value + part
             y_sum.value = y_sum.value + (inside[:, None, None] * y).sum(axis=0)
-        # w = 1;  w[t] = (1-kappa) kappa^(t1-1-t);  w = 0 and q = 1;  and below, what ell sends back
-        to_total, to_ebar = PerNeuron(network, psi), PerNeuron(network, psi)
-        to_eps_a = PerNeuron(network, psi, first=n_regular, lam_a=1.0)
-        to_gradient = PerNeuron(network, psi)
+        # w = 1;  w[t] = (1-kappa) kappa^(t1-1-t);  w = 0 and q = 1;  lam_v[t1] = 1;  what is sent back
+        to_total, to_ebar = PerNeuron(way, psi), PerNeuron(way, psi)
+        to_eps_a = PerNeuron(way, psi, first=n_regular, lam_a=1.0)
+        to_left = PerNeuron(way, psi, lam_v=1.0)
+        to_gradient = PerNeuron(way, psi)
         ellbar = bm.Variable(jnp.zeros_like(ell[0]))  # sum_{s>=t} kappa^(s-t) ell[s]
+        sentbar = bm.Variable(jnp.zeros_like(ell[0]))
 
-        def back(psi: jax.Array, decay: jax.Array, ell: jax.Array) -> list[jax.Array]:
-            lam_v = [to_total(psi, 1.0), to_ebar(psi, (1 - kappa) * decay), to_eps_a(psi, 0.0)]
-            if inside is None:
-                return lam_v
-            ellbar.value = kappa * ellbar.value + ell
-            drive = ((1 - kappa) * ellbar.value) @ feedback.T
-            return [*lam_v, to_gradient(psi, drive), ellbar.value]
+        def back(psi: jax.Array, decay: jax.Array, ell: jax.Array, sent: jax.Array) -> dict[str, jax.Array]:
+            found = {
+                "total": to_total(psi, 1.0),
+                "ebar": to_ebar(psi, way.gain * decay),
+                "eps_a": to_eps_a(psi, 0.0),
+            }
+            if traces.left is not None:
+                found["left"] = to_left(psi, 0.0)
+            if inside is not None:
+                found["ellbar"] = ellbar.value = kappa * ellbar.value + ell
+                found["sentbar"] = sentbar.value = way.kappa * sentbar.value + sent
+                found["gradient"] = to_gradient(psi, (way.gain * sentbar.value) @ feedback.T)
+            return found
 
-        lam_total, lam_ebar, lam_eps_a, *learning = bm.for_loop(back, (psi, decay_kappa, ell), reverse=True)
-        traces.total.value = traces.total.value + add(pre, lam_total, to_total)
-        if learning:
-            lam_gradient, filtered = learning
-            before = kappa * filtered[0]
+        lam = bm.for_loop(back, (psi, decay_ebar, ell, sent), reverse=True)
+        traces.total.value = traces.total.value + add(pre, lam["total"], to_total)
+        if inside is not None:
+            ellbar_before, sentbar_before = kappa * lam["ellbar"][0], way.kappa * lam["sentbar"][0]
             traces.gradient.value = (
                 traces.gradient.value
-                + add(pre, lam_gradient, to_gradient)
-                + jnp.einsum("bij,bj->ij", traces.ebar.value, before @ feedback.T)
+                + add(pre, lam["gradient"], to_gradient)
+                + jnp.einsum("bij,bj->ij", traces.ebar.value, sentbar_before @ feedback.T)
             )
             traces.gradient_out.value = (
                 traces.gradient_out.value
-                + jnp.einsum("tbj,tbk->jk", z, (1 - kappa) * filtered)
-                + traces.zbar.value.T @ before
+                + jnp.einsum("tbj,tbk->jk", z, way.gain * lam["ellbar"])
+                + traces.zbar.value.T @ ellbar_before
             )
-        # all traces to the end of the block; eps_v and eps_a last, as the others need them as they were
+        # all traces to the end of the block; those that others need as they were last
+        eps_a = traces.eps_a.value
+        ebar = way.kappa**n_steps * traces.ebar.value + each(pre, lam["ebar"])
         lam_a = to_ebar.lam_a.value[:, None, n_regular:]
-        ebar = kappa**n_steps * traces.ebar.value + each(pre, lam_ebar)
-        traces.ebar.value = ebar.at[:, :, n_regular:].add(lam_a * traces.eps_a.value)
-        traces.zbar.value = kappa**n_steps * traces.zbar.value + jnp.tensordot(
-            (1 - kappa) * decay_kappa, z, 1
-        )
-        traces.eps_a.value = each(pre, lam_eps_a) + to_eps_a.lam_a.value[:, None] * traces.eps_a.value
-        traces.eps_v.value = network.alpha**n_steps * traces.eps_v.value + jnp.tensordot(decay_alpha, pre, 1)
+        traces.ebar.value = ebar.at[:, :, n_regular:].add(lam_a * eps_a)
+        traces.zbar.value = kappa**n_steps * traces.zbar.value + jnp.tensordot(way.gain * decay_zbar, z, 1)
+        traces.eps_a.value = each(pre, lam["eps_a"]) + to_eps_a.lam_a.value[:, None] * eps_a
+        if traces.left is not None:
+            lam_a = to_left.lam_a.value[:, None, n_regular:]
+            traces.left.value = each(pre, lam["left"]).at[:, :, n_regular:].add(lam_a * eps_a)
+        if traces.eps_v is not None:
+            traces.eps_v.value = way.alpha**n_steps * traces.eps_v.value + jnp.tensordot(decay_alpha, pre, 1)
 
     # blocks before the window learn nothing from the task
     n_window = -(-objective.window // n_steps)

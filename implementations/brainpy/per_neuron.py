@@ -8,18 +8,18 @@ import brainpy.math as bm
 import jax
 import jax.numpy as jnp
 from brainpy.dyn import NeuDyn
-from jax.lax import stop_gradient
 
-from implementations.brainpy.dynamics import SpikingNetwork
-from implementations.network import Network
+from implementations.brainpy.dynamics import Synapses
+from implementations.brainpy.replay import Replay
+from implementations.way_back import WayBack
 
 
-class Eprop(SpikingNetwork):
-    """The network whose neurons keep their gradients to themselves."""
+class Eprop(Replay):
+    """The network whose neurons keep their gradients to themselves, those through the reset or none at it."""
 
-    def heard(self, z: jax.Array) -> jax.Array:
+    def fire(self, current: jax.Array, known: jax.Array, synapses: Synapses) -> jax.Array:
         """Spikes arrive, no gradient leaves. In a[t], which is the neuron's own, it does."""
-        return stop_gradient(z)
+        return self.neurons(self.by_itself(self.neurons, current), known)
 
 
 class PerNeuron(NeuDyn):
@@ -29,17 +29,23 @@ class PerNeuron(NeuDyn):
         lam_v, lam_a: (batch, n) of the step after.
     """
 
-    def __init__(self, network: Network, psi: jax.Array, first: int = 0, lam_a: float = 0.0) -> None:
-        super().__init__(network.n_rec - first, mode=bm.TrainingMode(psi.shape[1]))
-        self._alpha, self._rho = network.alpha, network.rho
+    def __init__(
+        self, way: WayBack, psi: jax.Array, first: int = 0, lam_v: float = 0.0, lam_a: float = 0.0
+    ) -> None:
+        super().__init__(way.beta.size - first, mode=bm.TrainingMode(psi.shape[1]))
+        self._way = way
         self._first = first
-        self._beta = jnp.asarray(network.beta[first:], psi.dtype)
-        self.lam_v = bm.Variable(jnp.zeros_like(psi[0, :, first:]))
+        self._beta = jnp.asarray(way.beta[first:], psi.dtype)
+        self.lam_v = bm.Variable(jnp.full_like(psi[0, :, first:], lam_v))
         self.lam_a = bm.Variable(jnp.full_like(psi[0, :, first:], lam_a))
 
     def update(self, psi: jax.Array, drive: jax.Array | float) -> jax.Array:
         """lam_v[t] from psi[t] (batch, n_rec) and what dz[t] gets from outside the neuron."""
-        g = psi[:, self._first :] * (drive + self.lam_a.value)
-        self.lam_a.value = self._rho * self.lam_a.value - self._beta * g
-        self.lam_v.value = self._alpha * self.lam_v.value + g
+        way, lam_v, lam_a = self._way, self.lam_v.value, self.lam_a.value
+        dz = drive + lam_a
+        if way.theta:
+            dz -= way.theta * lam_v
+        g = psi[:, self._first :] * dz
+        self.lam_a.value = way.rho * lam_a - self._beta * g
+        self.lam_v.value = way.alpha * lam_v + g
         return self.lam_v.value

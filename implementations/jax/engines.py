@@ -9,6 +9,7 @@ from implementations.jax.triton import engine as triton_engine
 from implementations.jax.triton.engine import TritonEngine
 from implementations.optimizer import Adam
 from implementations.triton import use
+from implementations.xla import compiled_as
 
 SCAN = "lax.scan"
 TRITON = "Triton kernels"
@@ -25,7 +26,8 @@ def engine(setting: Setting) -> tuple[str, Any]:
         setting: of the learner.
     """
     # what the programs depend on: learners that differ in the rest share them
-    static = replace(setting, optimizer=Adam(), device="", threads=None)
+    rule = compiled_as(setting.rule)
+    static = replace(setting, rule=rule, optimizer=Adam(), device="", threads=None)
     if setting.device == "cpu" or setting.devices > 1:
         return SCAN, ScanEngine(setting, static)
     reason = triton_engine.unusable(setting)

@@ -191,4 +191,4 @@ def _update(settings: Adam, rule: Rule, train: Train, parts: list[Weights]) -> T
     for name in rule.decayed:
         trained[name] *= 1.0 - settings.readout_decay
     feedback = trained.pop("feedback", train.feedback)
-    return Train(Weights(**trained), feedback, optimizer)
+    return Train(train.weights._replace(**trained), feedback, optimizer)

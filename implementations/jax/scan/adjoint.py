@@ -1,14 +1,17 @@
-"""What BPTT and adjoint e-prop share: a forward pass that keeps its spikes, and the way back over them.
+"""What BPTT, the ladder and adjoint e-prop share: a forward pass that keeps its spikes, and the way back.
 
 Of the forward pass only the spikes and the state before each block are kept, an eighth of what psi would
 take; psi is computed once more on the way back (`dynamics.slopes`).
 """
 
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from implementations.interface import Setting
 from implementations.jax.arrays import Weights
@@ -25,8 +28,16 @@ from implementations.jax.scan.dynamics import (
     with_reset,
     without_diagonal,
 )
-from implementations.jax.scan.loss import Sums, add_block, steps_inside
+from implementations.jax.scan.hops import back_over_hops
+from implementations.jax.scan.loss import Sums, add_block, sent_back, steps_inside
 from implementations.jax.scan.per_neuron import Adjoints, back
+from implementations.network import Network
+from implementations.objective import Objective
+from implementations.rules import Rule
+from implementations.way_back import WayBack
+
+Step = Callable[[Adjoints, jax.Array, jax.Array], Adjoints]
+"""(lam[t+1], psi[t], drive) -> lam[t]; drive (batch, n_rec) is what dz[t] gets from outside the neurons."""
 
 
 class Trace(NamedTuple):
@@ -40,10 +51,12 @@ class Trace(NamedTuple):
     )  # (blocks, steps, trials, n_out) derivative by y of the task loss, summed and not yet a mean
 
 
-def forward(static: Setting, weights: Weights, chunk: Chunk, *, keep: bool) -> tuple[Trace | None, Sums]:
-    """The forward pass of a chunk of trials, of which a trace is kept or none."""
-    network, objective = static.network, static.objective
+def forward(
+    network: Network, objective: Objective, weights: Weights, chunk: Chunk, *, keep: bool
+) -> tuple[Trace | None, Sums]:
+    """The forward pass of a chunk of trials, the same for all rules, of which a trace is kept or none."""
     n_blocks, n, n_trials, _ = chunk.x.shape
+    dtype = np.dtype(weights.w_out.dtype)
 
     def block(
         carry: tuple[State, Sums], inputs: tuple[jax.Array, ...]
@@ -55,7 +68,7 @@ def forward(static: Setting, weights: Weights, chunk: Chunk, *, keep: bool) -> t
         sums, ell = add_block(objective, sums, z, y, targets, inside)
         return (state, sums), Trace(before, z, y, ell) if keep else None
 
-    start = State.zeros(network, n_trials, static.dtype), Sums.zeros(network, n_trials, static.dtype)
+    start = State.zeros(network, n_trials, dtype), Sums.zeros(network, n_trials, dtype)
     inside = jnp.asarray(steps_inside(n_blocks, n, objective.window))
     curves = () if objective.loss == "cross_entropy" else (chunk.targets,)
     (_, sums), trace = jax.lax.scan(block, start, (chunk.x, inside, *curves))
@@ -85,45 +98,73 @@ def backward(
     Returns:
         What these trials contribute to the gradients.
     """
-    network = static.network
-    n_in, n_rec, kappa = network.n_in, network.n_rec, network.kappa
-    dtype = static.dtype
-    _, n, n_trials, _ = chunk.x.shape
-    beta = jnp.asarray(network.beta, dtype)
-    if static.rule.recurrent_gradient:
-        w_back = with_reset(network, weights.w_rec) if static.rule.reset_gradient else weights.w_rec
-        step = partial(back_through_time, network, beta, w_back.T)
-    else:
-        step = partial(back, network, beta)
-    # lbar[t] = (1-kappa) sum_{s >= t} kappa^(s-t) ell[s] + kappa^(t1-t) lbar[t1] of a block t0 .. t1-1
-    scale = (1 - kappa) / (n_batch * static.objective.window)
+    rule, network, objective, dtype = static.rule, static.network, static.objective, static.dtype
+    n_blocks, n, n_trials, n_in = chunk.x.shape
+    way = WayBack.of(rule, network)
+    scale = way.gain / (n_batch * objective.window)
+    lbar = _filtered(network.kappa, scale, trace.ell)
+    # dW_out = sum_t z[t]^T lbar[t]
+    gradient_out = _readout_gradient(trace.z, lbar)
+    if rule.feedback == "none":
+        return Weights(jnp.zeros_like(weights.w_in), jnp.zeros_like(weights.w_rec), gradient_out)
+    if rule.signal != "error" or way.kappa != network.kappa:  # else the neurons get what W_out does
+        inside = jnp.asarray(steps_inside(n_blocks, n, objective.window))
+        lbar = _filtered(way.kappa, scale, sent_back(static, trace.ell, chunk.targets, inside))
+    levels, step = _recursion(rule, way, weights.w_rec, n_blocks * n)
+
+    def step_back(lam: Adjoints, inputs: tuple[jax.Array, jax.Array]) -> tuple[Adjoints, jax.Array]:
+        lam = step(lam, *inputs)
+        return lam, lam.v[-1]
+
+    def block(
+        carry: tuple[Adjoints, jax.Array], inputs: tuple[jax.Array, State, jax.Array, jax.Array]
+    ) -> tuple[tuple[Adjoints, jax.Array], None]:
+        lam, gradient = carry
+        x, before, z, lbar = inputs
+        pre, psi = slopes(network, weights, before, x, z)
+        # dz[t] = lbar[t] F^T + c + ..
+        lam, lam_v = jax.lax.scan(step_back, lam, (psi, product(lbar, feedback.T) + c), reverse=True)
+        # dW = sum_t [x[t], z[t-1]]^T lam_v[t]
+        return (lam, gradient + outer(pre, lam_v)), None
+
+    start = (
+        Adjoints.zeros((levels, n_trials, network.n_rec), dtype),
+        jnp.zeros((n_in + network.n_rec, network.n_rec), dtype),
+    )
+    (_, gradient), _ = jax.lax.scan(block, start, (chunk.x, trace.before, trace.z, lbar), reverse=True)
+    return Weights(gradient[:n_in], without_diagonal(gradient[n_in:]), gradient_out)
+
+
+def _recursion(rule: Rule, way: WayBack, w_rec: jax.Array, n_steps: int) -> tuple[int, Step]:
+    """What the errors of a rule do in a step back, and at how many levels, of which the last is its own."""
+    if rule.hops == 0:
+        return 1, partial(back, way)
+    # a connection takes a step: more hops than steps are all that there are
+    if rule.hops < n_steps:
+        return int(rule.hops) + 1, partial(back_over_hops, way, w_rec.T)
+    return 1, partial(back_through_time, replace(way, theta=0.0), with_reset(way.theta, w_rec).T)
+
+
+def _filtered(kappa: float, scale: float, ell: jax.Array) -> jax.Array:
+    """lbar[t] = kappa lbar[t+1] + scale ell[t] of a trial, (blocks, steps, trials, n_out)."""
+    n, dtype = ell.shape[1], ell.dtype
+    # lbar[t] = scale sum_{s >= t} kappa^(s-t) ell[s] + kappa^(t1-t) lbar[t1] of a block t0 .. t1-1
     backward_filter = (scale * filtering(kappa, n).T).astype(dtype)
     decay = decays(kappa, n)[:0:-1, None, None].astype(dtype)
 
-    def block(
-        carry: tuple[Adjoints, jax.Array, jax.Array, jax.Array], inputs: tuple[jax.Array, Trace]
-    ) -> tuple[tuple[Adjoints, jax.Array, jax.Array, jax.Array], None]:
-        lam, lbar_next, gradient, gradient_out = carry
-        x, (before, z, _, ell) = inputs
+    def block(lbar_next: jax.Array, ell: jax.Array) -> tuple[jax.Array, jax.Array]:
         lbar = jnp.einsum("ts,sbo->tbo", backward_filter, ell) + decay * lbar_next
-        pre, psi = slopes(network, weights, before, x, z)
+        return lbar[0], lbar
 
-        def step_back(lam: Adjoints, inputs: tuple[jax.Array, jax.Array]) -> tuple[Adjoints, jax.Array]:
-            lam = step(lam, *inputs)
-            return lam, lam.v
+    return jax.lax.scan(block, jnp.zeros_like(ell[0, 0]), ell, reverse=True)[1]
 
-        # dz[t] = lbar[t] F^T + c + ..
-        lam, lam_v = jax.lax.scan(step_back, lam, (psi, product(lbar, feedback.T) + c), reverse=True)
-        # dW = sum_t [x[t], z[t-1]]^T lam_v[t];  dW_out = sum_t z[t]^T lbar[t]
-        gradient += outer(pre, lam_v)
-        gradient_out += outer(z.astype(dtype), lbar)
-        return (lam, lbar[0], gradient, gradient_out), None
 
-    start = (
-        Adjoints.zeros((n_trials, n_rec), dtype),
-        jnp.zeros((n_trials, network.n_out), dtype),
-        jnp.zeros((n_in + n_rec, n_rec), dtype),
-        jnp.zeros((n_rec, network.n_out), dtype),
-    )
-    (_, _, gradient, gradient_out), _ = jax.lax.scan(block, start, (chunk.x, trace), reverse=True)
-    return Weights(gradient[:n_in], without_diagonal(gradient[n_in:]), gradient_out)
+def _readout_gradient(z: jax.Array, lbar: jax.Array) -> jax.Array:
+    """sum_t z[t]^T lbar[t], block by block, (n_rec, n_out)."""
+
+    def block(total: jax.Array, inputs: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, None]:
+        z, lbar = inputs
+        return total + outer(z.astype(lbar.dtype), lbar), None
+
+    total = jnp.zeros((z.shape[-1], lbar.shape[-1]), lbar.dtype)
+    return jax.lax.scan(block, total, (z, lbar), reverse=True)[0]

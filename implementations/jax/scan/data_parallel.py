@@ -65,7 +65,7 @@ def gradients(
             found, c = _figures(static, shape, weights, sums, chunk)
             own = online.gradients(static, totals, c)
         else:
-            trace, sums = adjoint.forward(static, weights, chunk, keep=True)
+            trace, sums = adjoint.forward(static.network, static.objective, weights, chunk, keep=True)
             assert trace is not None
             found, c = _figures(static, shape, weights, sums, chunk)
             own = adjoint.backward(static, n_batch, weights, feedback, chunk, trace, c)
@@ -85,4 +85,4 @@ def _figures(
     together = Sums(jax.lax.psum(sums.loss, _TRIALS), gathered(sums.y), jax.lax.psum(sums.counts, _TRIALS))
     classes = static.objective.loss == "cross_entropy"
     targets = gathered(chunk.targets) if classes else chunk.targets
-    return figures(static, shape, weights, [together], [targets])
+    return figures(static.network, static.objective, shape, weights, [together], [targets])

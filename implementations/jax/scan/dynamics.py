@@ -64,9 +64,9 @@ def block_length(n_steps: int) -> int:
     return -(-n_steps // n_blocks)
 
 
-def with_reset(network: Network, w_rec: jax.Array) -> jax.Array:
+def with_reset(theta: float, w_rec: jax.Array) -> jax.Array:
     """W_rec - theta I: the reset is a weight."""
-    return w_rec - network.threshold * jnp.eye(network.n_rec, dtype=w_rec.dtype)
+    return w_rec - theta * jnp.eye(len(w_rec), dtype=w_rec.dtype)
 
 
 def without_diagonal(w_rec: jax.Array) -> jax.Array:
@@ -134,7 +134,7 @@ def advance(
         State after the block; z (steps, batch, n_rec) bool; psi, as z, or None; y (steps, batch, n_out).
     """
     dtype = state.v.dtype
-    w_rec = with_reset(network, weights.w_rec)
+    w_rec = with_reset(network.threshold, weights.w_rec)
 
     def step(state: State, current: jax.Array) -> tuple[State, tuple[jax.Array, jax.Array | None]]:
         current = current + state.z @ w_rec
@@ -174,7 +174,7 @@ def slopes(
     """
     z_before = jnp.concatenate([state.z[None] > 0, z[:-1]])
     pre = jnp.concatenate([x, z_before], axis=-1).astype(state.v.dtype)
-    w = jnp.concatenate([weights.w_in, with_reset(network, weights.w_rec)])
+    w = jnp.concatenate([weights.w_in, with_reset(network.threshold, weights.w_rec)])
 
     def step(state: State, inputs: tuple[jax.Array, jax.Array]) -> tuple[State, jax.Array]:
         current, z_before = inputs

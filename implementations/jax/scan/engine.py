@@ -18,6 +18,8 @@ from implementations.jax.scan.adjoint import Trace
 from implementations.jax.scan.dynamics import Chunk, block_length
 from implementations.jax.scan.loss import Sums, figures
 from implementations.jax.scan.workers import concurrently
+from implementations.network import Network
+from implementations.objective import Objective
 from implementations.types import Activity, Batch, Metrics
 
 _LEAST_TRIALS = 4  # of a chunk
@@ -45,7 +47,7 @@ class ScanEngine:
 
     Args:
         setting: of the learner.
-        static: what programs depend on.
+        static: what the programs of the gradients depend on.
 
     Attributes:
         pending: what the latest call returns when it is done.
@@ -55,6 +57,7 @@ class ScanEngine:
 
     def __init__(self, setting: Setting, static: Setting) -> None:
         self._setting, self._static = setting, static
+        self._constants = setting.network, setting.objective  # no rule decides on a forward pass
         self._mesh = data_parallel.mesh(setting)
         threads = (setting.threads or registry.available_cores()) if setting.device == "cpu" else 1
         self._threads = 1 if setting.devices > 1 else threads
@@ -123,12 +126,13 @@ class ScanEngine:
         return Activity(z, y)
 
     def _forward(self, weights: Weights, loaded: Loaded, *, keep: bool) -> list[tuple[Trace | None, Sums]]:
-        return self._each([partial(_forward, self._static, keep, weights, chunk) for chunk in loaded.chunks])
+        calls = [partial(_forward, *self._constants, keep, weights, chunk) for chunk in loaded.chunks]
+        return self._each(calls)
 
     def _figures(self, weights: Weights, loaded: Loaded, sums: list[Sums]) -> tuple[Metrics, jax.Array]:
         targets = [chunk.targets for chunk in loaded.chunks]
         with self._scope():
-            found, c = _figures(self._static, loaded.shape, weights, sums, targets)
+            found, c = _figures(*self._constants, loaded.shape, weights, sums, targets)
         self.pending = found
         return Metrics(*found), c
 
@@ -160,12 +164,14 @@ def _by_trial(parts: list[jax.Array], n_steps: int) -> np.ndarray:
     return np.concatenate([part.swapaxes(0, 1) for part in flat])
 
 
-@partial(jax.jit, static_argnums=(0, 1))
-def _forward(static: Setting, keep: bool, weights: Weights, chunk: Chunk) -> tuple[Trace | None, Sums]:
-    return adjoint.forward(static, weights, chunk, keep=keep)
+@partial(jax.jit, static_argnums=(0, 1, 2))
+def _forward(
+    network: Network, objective: Objective, keep: bool, weights: Weights, chunk: Chunk
+) -> tuple[Trace | None, Sums]:
+    return adjoint.forward(network, objective, weights, chunk, keep=keep)
 
 
 _backward = jax.jit(adjoint.backward, static_argnums=(0, 1))
 _online = jax.jit(online.forward, static_argnums=(0, 1))
 _online_gradients = jax.jit(online.gradients, static_argnums=0)
-_figures = jax.jit(figures, static_argnums=(0, 1))
+_figures = jax.jit(figures, static_argnums=(0, 1, 2))

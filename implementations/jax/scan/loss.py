@@ -55,6 +55,21 @@ def error(
     return total, jnp.where(inside[:, None, None], derivative, 0)
 
 
+def sent_back(static: Setting, ell: jax.Array, targets: jax.Array, inside: jax.Array) -> jax.Array:
+    """What F sends to the neurons of a block, (steps, batch, n_out): the error, or minus the target.
+
+    Args:
+        static: says which signal of which loss.
+        ell: (steps, batch, n_out), what `error` found.
+        targets, inside: as `error` takes them.
+    """
+    if static.rule.signal == "error":
+        return ell
+    if static.objective.loss == "cross_entropy":
+        targets = jax.nn.one_hot(targets, ell.shape[-1], dtype=ell.dtype)
+    return jnp.where(inside[..., None, None], -targets, 0)
+
+
 def add_block(
     objective: Objective, sums: Sums, z: jax.Array, y: jax.Array, targets: jax.Array, inside: jax.Array
 ) -> tuple[Sums, jax.Array]:
@@ -76,18 +91,23 @@ def steps_inside(n_blocks: int, n_steps: int, window: int) -> np.ndarray:
 
 
 def figures(
-    static: Setting, shape: tuple[int, int], weights: Weights, sums: list[Sums], targets: list[jax.Array]
+    network: Network,
+    objective: Objective,
+    shape: tuple[int, int],
+    weights: Weights,
+    sums: list[Sums],
+    targets: list[jax.Array],
 ) -> tuple[Figures, jax.Array]:
     """All figures of a batch, and c (n_rec,), the derivative of its rate loss by a spike of each neuron.
 
     Args:
-        static: constants.
+        network, objective: constants.
         shape: (batch, time) of the batch.
         weights: of the network.
         sums: of each chunk of trials.
         targets: of each chunk of trials.
     """
-    network, objective, dtype = static.network, static.objective, static.dtype
+    dtype = weights.w_out.dtype
     n_batch, n_steps = shape
     total = jax.tree.map(
         lambda *parts: sum(parts[1:], parts[0]), *[(part.loss, part.counts) for part in sums]

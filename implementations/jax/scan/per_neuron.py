@@ -6,27 +6,31 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from implementations.network import Network
+from implementations.way_back import WayBack
 
 
 class Adjoints(NamedTuple):
-    """lam_v[t] and lam_a[t], each (batch, n_rec)."""
+    """lam_v[t] and lam_a[t], each (batch, n_rec), or (levels, batch, n_rec) on the ladder."""
 
     v: jax.Array
     a: jax.Array
 
     @classmethod
-    def zeros(cls, shape: tuple[int, int], dtype: np.dtype) -> "Adjoints":
+    def zeros(cls, shape: tuple[int, ...], dtype: np.dtype) -> "Adjoints":
         """After the last step."""
         return cls(jnp.zeros(shape, dtype), jnp.zeros(shape, dtype))
 
 
-def back(network: Network, beta: jax.Array, lam: Adjoints, psi: jax.Array, drive: jax.Array) -> Adjoints:
+def back(way: WayBack, lam: Adjoints, psi: jax.Array, drive: jax.Array) -> Adjoints:
     """One step back, from lam[t+1] to lam[t]; `drive` is what dz[t] gets from outside the neuron.
 
-    `beta` (n_rec,) belongs to the neurons of `psi`, which may be some of the network's only.
+    `way.beta` (n_rec,) belongs to the neurons of `psi`, which may be some of the network's only.
     """
-    # g[t] = psi[t] dz[t],  dz[t] = drive + lam_a[t+1]
-    g = psi * (drive + lam.a)
+    # g[t] = psi[t] dz[t],  dz[t] = drive + lam_a[t+1] - theta lam_v[t+1]
+    dz = drive + lam.a
+    if way.theta:
+        dz -= way.theta * lam.v
+    g = psi * dz
     # lam_v[t] = alpha lam_v[t+1] + g[t];  lam_a[t] = rho lam_a[t+1] - beta g[t]
-    return Adjoints(network.alpha * lam.v + g, network.rho * lam.a - beta * g)
+    beta = jnp.asarray(way.beta, psi.dtype)
+    return Adjoints(way.alpha * lam.v + g, way.rho * lam.a - beta * g)
