@@ -7,7 +7,7 @@ import click
 
 import implementations as impl
 from benchmarks.cli import choices
-from benchmarks.cli.choices import ALL, Names, chosen, exit_if_broken
+from benchmarks.cli.choices import ALL, Rules, chosen, exit_if_broken
 from benchmarks.cli.options import (
     build_problem,
     naming_options,
@@ -42,7 +42,7 @@ _FASTEST = "fastest"
 @click.option(
     "--rule",
     "rules",
-    type=Names("rule", impl.RULES),
+    type=Rules(),
     multiple=True,
     default=(",".join(comparison.RULES),),
     show_default=True,

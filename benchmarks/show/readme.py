@@ -12,7 +12,6 @@ import pandas as pd
 from benchmarks.define.metrics import METRICS, Metric
 from benchmarks.define.names import SYSTEM
 from benchmarks.judge import costs, learning, main_run
-from benchmarks.show.figures.style import ordered
 from benchmarks.show.markdown import cell
 from benchmarks.show.names import Names
 from benchmarks.store import records
@@ -88,7 +87,7 @@ def _learning(found: Records) -> str:
     for part in parts:
         task = str(part["task"].iloc[0])
         metric = METRICS[learning.measure(task)]
-        ends = learning.over_seeds(part, ["rule"], "final")
+        ends = learning.over_seeds(learning.drawn(part), ["rule"], "final")
         ends = {str(row["rule"]): row for row in ends.to_dict("records")}
         columns = [
             cell(task.replace("_", " ")),
@@ -99,7 +98,7 @@ def _learning(found: Records) -> str:
             "median seconds",
         ]
         lines += ["", _line(columns), _line(["---", "---:", "---:", "---:", "---:", "---:"])]
-        for rule in ordered(ends, rules.RULES):
+        for rule in rules.ordered(ends):
             row = ends[rule]
             cells = [
                 cell(names.look.title(rule)),

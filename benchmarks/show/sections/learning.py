@@ -1,6 +1,7 @@
 """The sections on training: what the runs of each experiment came to, and how sure rules differ."""
 
 from collections.abc import Mapping
+from itertools import combinations
 from typing import Any
 
 import pandas as pd
@@ -15,6 +16,7 @@ from benchmarks.show.names import Names, threads_text
 from benchmarks.show.record_texts import stem
 from benchmarks.show.section import Commands, Note, Pieces, section
 from benchmarks.show.tables import BAND, Builder
+from implementations import rules
 
 
 def _in_comparisons(material: Material) -> set[str]:
@@ -159,7 +161,8 @@ def _met(row: Mapping[Any, Any]) -> str:
 def comparison(material: Material) -> Pieces:
     """A part for each task: `runs` that compare, `points`, and `trials`, what they were judged on."""
     names = material.names
-    for runs in material.comparisons:
+    for every in material.comparisons:
+        runs = learning.drawn(every)
         task = str(runs["task"].iloc[0])
         title, figure = task.replace("_", " "), learning.measure(task)
         points = material.records.points.merge(runs[["file", "rule", "mode", "criterion_step"]], on="file")
@@ -176,11 +179,12 @@ def comparison(material: Material) -> Pieces:
         )
         yield part
         ends = learning.over_seeds(runs, ["rule"], "final").sort_values("rule", key=names.order)
-        yield from _rules(part, ends, names)
+        yield _rules(part, ends, names).build()
+        yield from _others(part, every, names)
         lost = learning.diverged(material.records, runs)
         lost = lost[lost["experiment"].isin(runs["experiment"])]
         yield from sentences.cautions(int((runs["timing"] == "shared").sum()), len(lost))
-        tests = learning.pairs(runs, names.look.rules)
+        tests = learning.pairs(runs, combinations(names.look.rules, 2))
         yield from sentences.compared(ends, tests, part.metric, names.look, title, part.lead)
         if len(tests):
             yield from _tests(part, tests, names)
@@ -211,7 +215,15 @@ def _recipe(runs: pd.DataFrame, names: Names) -> str:
     return text + "."
 
 
-def _rules(part: Part, ends: pd.DataFrame, names: Names) -> Pieces:
+def _others(part: Part, every: pd.DataFrame, names: Names) -> Pieces:
+    """Rules that were trained along, and are shown neither here nor in the section on the ladder."""
+    rows = every[~every["rule"].isin({*part.runs["rule"], *rules.ladder(every["rule"])})]
+    if len(rows):
+        ends = learning.over_seeds(rows, ["rule"], "final").sort_values("rule", key=names.order)
+        yield _rules(part, ends, names).build(folded="Other rules, trained on the same seeds")
+
+
+def _rules(part: Part, ends: pd.DataFrame, names: Names) -> Builder:
     table = Builder(
         ends,
         f"Final {part.metric.name} on {part.trials}, mean over seeds with its {BAND} bootstrapped interval;"
@@ -223,7 +235,7 @@ def _rules(part: Part, ends: pd.DataFrame, names: Names) -> Pieces:
     table.span(f"{BAND} interval", part.figure, "low", "high").span("range", part.figure, "least", "most")
     table.text("met the criterion", _met)
     table.figure("step", "half_step", heading="median steps", best_within=[])
-    yield table.figure("train_s", "half_s", heading="median seconds", best_within=[]).build()
+    return table.figure("train_s", "half_s", heading="median seconds", best_within=[])
 
 
 def _tests(part: Part, tests: pd.DataFrame, names: Names) -> Pieces:
