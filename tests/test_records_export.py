@@ -19,6 +19,7 @@ TABLES = {
         "points",
         "criteria",
         "finals",
+        "alignments",
         "measurements",
         "conformance",
         "fallbacks",

@@ -36,6 +36,7 @@ def tables(records: Records) -> dict[str, pd.DataFrame]:
         "points": records.points,
         "criteria": records.criteria,
         "finals": records.finals,
+        "alignments": records.alignments,
         "measurements": records.measurements,
         "samples": records.samples,
         "parity": records.parity,

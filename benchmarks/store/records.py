@@ -27,6 +27,7 @@ class Records:
     points: pd.DataFrame
     criteria: pd.DataFrame
     finals: pd.DataFrame
+    alignments: pd.DataFrame
     measurements: pd.DataFrame
     samples: pd.DataFrame
     parity: pd.DataFrame
@@ -57,6 +58,7 @@ def read(results_dir: Path | str) -> Records:
         points=_frame(rows.points, schema.POINT_COLUMNS),
         criteria=_frame(rows.criteria, schema.CRITERION_COLUMNS),
         finals=_frame(rows.finals, schema.FINAL_COLUMNS),
+        alignments=_frame(rows.alignments, schema.ALIGNMENT_COLUMNS),
         measurements=_frame(rows.measurements, schema.MEASUREMENT_COLUMNS),
         samples=_frame(rows.samples, schema.SAMPLE_COLUMNS),
         parity=_frame(rows.parity, schema.PARITY_COLUMNS),

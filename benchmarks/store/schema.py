@@ -36,6 +36,9 @@ POINT_COLUMNS = ["file", "step", "train_s", *POINT_FIGURES, *LOGGED]
 FINAL_FIGURES = columns("final")
 FINAL_COLUMNS = ["file", "step", "trials", *FINAL_FIGURES]
 """One row per training run whose network was judged at its end, on fresh trials of a stream of their own."""
+ALIGNMENT_FIGURES = columns("alignment")
+ALIGNMENT_COLUMNS = ["file", "step", "trials", *ALIGNMENT_FIGURES]
+"""One row per step of a training run after which its gradient was compared with BPTT's."""
 CRITERION_COLUMNS = ["file", "step", "train_s", "validation_error", "test_error"]
 
 COSTS = columns("cost")
@@ -111,6 +114,7 @@ NUMBERS = frozenset(
         "train_s",
         *POINT_FIGURES,
         *LOGGED,
+        *ALIGNMENT_FIGURES,
         *FLOORS,
         *CLOCKS,
         "validation_error",
@@ -141,6 +145,7 @@ _SESSION = {
 _POINT = {"step": "count", "train_s": "number", **dict.fromkeys((*POINT_FIGURES, *LOGGED), "number?")}
 _CRITERION = {"step": "count", "train_s": "number", "validation_error": "number?", "test_error": "number?"}
 _FINAL = {"step": "count", "trials": "count", **dict.fromkeys(FINAL_FIGURES, "number?")}
+_ALIGNMENT = {"step": "count", "trials": "count", **dict.fromkeys(ALIGNMENT_FIGURES, "number?")}
 _END = {"step": "count", "reason": "text"}
 _MEASUREMENT = {
     **dict.fromkeys(("run", "started", "system", "backend", "rule", "mode", "dtype", "device"), "text"),
@@ -164,7 +169,7 @@ _CONFORMANCE = {
 }
 CURVE_KINDS = {
     **{"run": _RUN, "session": _SESSION, "point": _POINT, "criterion": _CRITERION, "final": _FINAL},
-    "end": _END,
+    **{"alignment": _ALIGNMENT, "end": _END},
 }
 TIMING_KINDS = {"measurement": _MEASUREMENT}
 PARITY_KINDS = {"parity": _PARITY}
