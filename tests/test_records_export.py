@@ -23,6 +23,7 @@ TABLES = {
         "measurements",
         "conformance",
         "fallbacks",
+        "ladder",
         "samples",
         "parity",
         "environments",

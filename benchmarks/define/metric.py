@@ -32,6 +32,16 @@ def two(value: float) -> str:
     return significant(value, 2)
 
 
+def three(value: float) -> str:
+    """Three decimals, of a number that is 1 at most."""
+    return f"{value:.3f}".replace("-", "−")
+
+
+def wide(value: float) -> str:
+    """Three significant digits; beyond thousands a power of ten, where a number may be of any size."""
+    return significant(value) if value < 1e4 else exponent(value)
+
+
 def one_decimal(value: float) -> str:
     """One decimal."""
     return f"{value:.1f}"

@@ -16,9 +16,11 @@ from benchmarks.define.metric import (
     p,
     signed,
     significant,
+    three,
     times,
     two,
     whole,
+    wide,
 )
 
 __all__ = ["METRICS", "Metric", "columns", "judged", "significant"]
@@ -103,8 +105,10 @@ _ROWS = (
         metric
         for suffix, of in (("", ""), ("_w_in", ", W in"), ("_w_rec", ", W rec"), ("_w_out", ", W out"))
         for metric in (
-            Metric(f"cosine{suffix}", f"cosine to BPTT{of}", "", "higher", places=("alignment",)),
-            Metric(f"norm_ratio{suffix}", f"length over BPTT's{of}", "", "", places=("alignment",)),
+            Metric(f"cosine{suffix}", f"cosine to BPTT{of}", "", "higher", text=three, places=("alignment",)),
+            Metric(
+                f"norm_ratio{suffix}", f"length over BPTT's{of}", "", "", text=wide, places=("alignment",)
+            ),
         )
     ),
     Metric("log_s", "time between lines of the log", "s", "lower", places=("logged",)),

@@ -42,6 +42,7 @@ def tables(records: Records) -> dict[str, pd.DataFrame]:
         "parity": records.parity,
         "conformance": records.conformance,
         "fallbacks": records.fallbacks,
+        "ladder": records.ladder,
         "environments": records.environments,
         "problems": pd.DataFrame([vars(file) for file in records.unreadable], columns=["file", "what"]),
     }

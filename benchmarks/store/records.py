@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.store import schema
-from benchmarks.store.readers import agreement, asv, runs, timings
+from benchmarks.store.readers import agreement, asv, ladder, runs, timings
 from benchmarks.store.readers.rows import Rows, Unreadable
 
 
@@ -33,13 +33,14 @@ class Records:
     parity: pd.DataFrame
     conformance: pd.DataFrame
     fallbacks: pd.DataFrame
+    ladder: pd.DataFrame
     environments: pd.DataFrame
     unreadable: list[Unreadable]
 
     @property
     def empty(self) -> bool:
         """Whether there is nothing to report."""
-        tables = (self.points, self.measurements, self.parity, self.conformance)
+        tables = (self.points, self.measurements, self.parity, self.conformance, self.ladder)
         return all(table.empty for table in tables)
 
 
@@ -47,11 +48,12 @@ def read(results_dir: Path | str) -> Records:
     """Read all records under a results folder.
 
     Args:
-        results_dir: holds curves/, timings/, parity/, conformance/, fallback/ and asv/; each may be missing.
+        results_dir: holds curves/, timings/, parity/, conformance/, fallback/, ladder/ and asv/; each may be
+            missing.
     """
     results_dir = Path(results_dir)
     rows = Rows()
-    for reader in (runs, timings, agreement, asv):
+    for reader in (runs, timings, agreement, ladder, asv):
         reader.read(results_dir, rows)
     return Records(
         runs=_frame(rows.runs, schema.RUN_COLUMNS),
@@ -64,6 +66,7 @@ def read(results_dir: Path | str) -> Records:
         parity=_frame(rows.parity, schema.PARITY_COLUMNS),
         conformance=_frame(rows.conformance, schema.CONFORMANCE_COLUMNS),
         fallbacks=_frame(rows.fallbacks, schema.MEASUREMENT_COLUMNS),
+        ladder=_frame(rows.ladder, schema.LADDER_COLUMNS),
         environments=_frame(list(rows.environments.values()), schema.ENVIRONMENT_COLUMNS),
         unreadable=rows.unreadable,
     )

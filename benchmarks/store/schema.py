@@ -83,6 +83,14 @@ CONFORMANCE_COLUMNS = [
 ]
 """One row per fresh random problem that a device solved, held against NumPy in float64; as for parity."""
 
+LADDER_COLUMNS = [
+    *("file", "run", "started", "machine", "commit", "backend", "dtype", "device", "task", "batch"),
+    *("n_steps", "n_rec", "seed", "trial_seed", "train_steps", "hops", "reset"),
+    *(*ALIGNMENT_FIGURES, "command"),
+]
+"""One row per gradient over `hops` recurrent connections, "all" for as many as there are steps, with that of
+the reset "kept" or "cut": held against BPTT's after `train_steps` steps of BPTT."""
+
 ENVIRONMENT_COLUMNS = [
     *("machine", "processor", "cores", "memory_bytes", "accelerators", "system", "python", "versions"),
     *("commit", "dirty", "cards", "source"),
@@ -103,6 +111,8 @@ COUNTS = frozenset(
         "n_rec",
         "input_sets",
         "trials",
+        "trial_seed",
+        "train_steps",
         "cores",
         "memory_bytes",
     )
@@ -167,6 +177,12 @@ _CONFORMANCE = {
     **dict.fromkeys(("run", "started", "backend", "rule", "mode", "dtype", "device", "status"), "text"),
     **{"seed": "count", "reason": "text?", "engine": "text?", "environment": "object"},
 }
+_HOPS = {
+    **dict.fromkeys(("run", "started", "backend", "dtype", "device", "task", "hops", "reset"), "text"),
+    **dict.fromkeys(("batch", "n_steps", "n_rec", "seed", "trial_seed", "train_steps"), "count"),
+    **{"environment": "object", "command": "text?"},
+    **dict.fromkeys(ALIGNMENT_FIGURES, "number?"),
+}
 CURVE_KINDS = {
     **{"run": _RUN, "session": _SESSION, "point": _POINT, "criterion": _CRITERION, "final": _FINAL},
     **{"alignment": _ALIGNMENT, "end": _END},
@@ -174,9 +190,10 @@ CURVE_KINDS = {
 TIMING_KINDS = {"measurement": _MEASUREMENT}
 PARITY_KINDS = {"parity": _PARITY}
 CONFORMANCE_KINDS = {"conformance": _CONFORMANCE}
+HOPS_KINDS = {"hops": _HOPS}
 
 # Kinds that say which version of this format they are written in.
-VERSIONED = ("run", "measurement", "parity", "conformance")
+VERSIONED = ("run", "measurement", "parity", "conformance", "hops")
 
 
 def holds(value: Any, kind: str) -> bool:
