@@ -11,13 +11,14 @@ INTO = $(call quoted,$(RESULTS))
 # Of a hook: git in pip, in benchmarks or in tests would work on the repository and index that they name
 unexport $(shell git rev-parse --local-env-vars 2>/dev/null)
 RUN = .venv/bin/python -m benchmarks
-SWEPT = --backend torch --rule bptt,eprop_symmetric,eprop_random,eprop_adaptive --seeds 3 --steps 300 --threads 1
+SWEPT = --backend torch --rule bptt,eprop_symmetric,eprop_random,eprop_adaptive,readout_only --seeds 3 --steps 300 --threads 1
 .DEFAULT_GOAL := help
-.PHONY: gpu-check wheels help report figure test test-slow test-all test-timing lint reference bench bench-quick clean
+.PHONY: gpu-check wheels help report figure ladder test test-slow test-all test-timing lint reference bench bench-quick clean
 
 help:
 	@echo "make report     train and measure for some minutes, then write "$(INTO)/report/index.html
 	@echo "make figure     train every rule with 10 seeds on both tasks, and compare how well they learn"
+	@echo "make ladder     train what lies between e-prop and BPTT with 10 seeds on both tasks, and time it"
 	@echo "make test       run the tests that prove the numbers"
 	@echo "make test-slow  run those that take minutes each"
 	@echo "make test-all   run both"
@@ -25,7 +26,7 @@ help:
 	@echo "make lint       formatting, lint and types"
 	@echo "make bench      run the whole ASV suite on the last commit, and make its site, .asv/html"
 	@echo "make bench-quick  its most important part, with what is installed in .venv"
-	@echo "make reference  repeat the committed reference run, about an hour and a half"
+	@echo "make reference  repeat the committed reference run, about two hours and a half"
 	@echo "make gpu-check  on a machine with a card: check and measure every backend there, within 10 minutes"
 	@echo "make clean      delete .venv and what runs here wrote; results/reference stays"
 
@@ -42,12 +43,23 @@ figure: .venv/benchmarks
 	$(RUN) figure --steps 600 --results $(INTO)
 	$(RUN) figure --task pattern_generation --results $(INTO)
 
+# How far credit must travel: the rungs between e-prop and BPTT, their gradients beside BPTT's, the time of a step.
+# As many steps as in `figure`, whose runs of e-prop and BPTT it goes on with.
+LADDER = readout_only,eprop_symmetric,snap1,hops1,hops2,hops4,bptt
+ladder: .venv/benchmarks
+	$(RUN) figure --ladder --steps 600 --results $(INTO)
+	$(RUN) figure --ladder --task pattern_generation --results $(INTO)
+	$(RUN) measure --backend numba,torch --rule $(LADDER) --mode adjoint --no-lengths --results $(INTO)
+	$(RUN) report --results $(INTO)
+
 reference: .venv/benchmarks
 	$(RUN) parity --results results/reference
-	$(RUN) measure --rounds 4 --rule bptt,eprop_symmetric,eprop_random --results results/reference
-	$(RUN) measure --no-steps --no-lengths --scaling --rounds 1 --rule bptt,eprop_symmetric --results results/reference
+	$(RUN) measure --rounds 4 --no-lengths --rule $(LADDER),eprop_random --results results/reference
+	$(RUN) measure --no-steps --scaling --rounds 1 --rule bptt,eprop_symmetric --results results/reference
 	$(RUN) figure --steps 600 --results results/reference
 	$(RUN) figure --task pattern_generation --results results/reference
+	$(RUN) figure --ladder --steps 600 --results results/reference
+	$(RUN) figure --ladder --task pattern_generation --results results/reference
 	$(RUN) sweep --preset knobs $(SWEPT) --results results/reference
 	$(RUN) sweep --preset difficulty $(SWEPT) --results results/reference
 	$(RUN) figure --steps 600 --tuned --seeds 5 --results results/reference
@@ -119,7 +131,7 @@ wheels:
 	$(PYTHON) -m pip download --disable-pip-version-check --dest $(call quoted,$(WHEELS)) $(GPU_PACKAGES) 'hatchling>=1.25' editables
 
 # Refused while make reads the recipe, before any of it runs. -ef: the same folder, by whatever name.
-WRITTEN = asv checks conformance curves data_parallel fallback gpu-check parity report tables timings
+WRITTEN = asv checks conformance curves data_parallel fallback gpu-check ladder parity report tables timings
 KEPT = $(shell for kept in / results/reference; do test $(INTO) -ef $$kept && echo $$kept; done)
 clean:
 	$(if $(KEPT),$(error RESULTS is $(KEPT), which stays: name another folder, or leave it out for results))

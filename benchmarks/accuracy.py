@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from benchmarks.define.asv_parameters import BACKENDS, COSTLY_RULES, DEVICES, LEARNING_RULES
+from benchmarks.define.asv_parameters import BACKENDS, COSTLY_RULES, DEVICES, LADDER_RULES, LEARNING_RULES
 from benchmarks.define.problem import PROBLEMS
 from benchmarks.run import quick
 from benchmarks.run.asv_classes import Metered
@@ -35,6 +35,20 @@ class PatternError(
     def track_nmse(self, backend: str, rule: str, _mode: str, device: str) -> dict[str, Any]:
         """Mean squared error over the variance of the target, a sample per seed; 1 is a constant readout."""
         return {"samples": quick.errors(PatternGeneration.name, backend, rule, device), "number": 1}
+
+
+class Alignment(
+    Metered, parameters={"backend": BACKENDS, "rule": LADDER_RULES, "mode": ["adjoint"], "device": DEVICES}
+):
+    """The same network with its initial weights: the same figure each time, unless a gradient changes."""
+
+    memory = False
+    unit = "1-cosine"
+
+    def track_misalignment(self, backend: str, rule: str, _mode: str, device: str) -> dict[str, Any]:
+        """How far a rule's gradient of W_in and W_rec points from BPTT's: 0 along it, 1 at a right angle."""
+        found = quick.misalignment(EvidenceAccumulation.name, backend, rule, device)
+        return {"samples": [found], "number": 1}
 
 
 _HERE = (EvidenceAccumulation.name, PatternGeneration.name)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from implementations import checks, rules
-from implementations.interface import Learner, Setting
+from implementations.interface import Learner, Parts, Setting
 from implementations.network import Network, Parameters
 from implementations.objective import Objective
 from implementations.optimizer import Adam
@@ -72,11 +72,10 @@ def unavailable(
     if absent:
         install = "eprop-bench" if found.extra is None else f"eprop-bench[{found.extra}]"
         return f"{' and '.join(absent)} can't be imported: pip install '{install}'"
-    module = _module(backend)
-    reason = module.unavailable(device)
+    reason = _module(backend).unavailable(device)
     if reason is not None or wanted is None:
         return reason
-    missing = module.Learner.parts(device).missing(wanted, mode)
+    missing = parts(backend, device).missing(wanted, mode)
     if missing is not None:
         return (
             f"the {backend} backend does not have the rule {wanted.name} in this version: it lacks " + missing
@@ -147,6 +146,17 @@ def learner(
         checks.fail("devices", devices, f"1, as the {backend} backend trains on one device")
     setting = Setting(wanted, mode, network, objective, optimizer, checked_dtype, device, threads, devices)
     return learner_class(setting, parameters)
+
+
+def parts(backend: str, device: str) -> Parts:
+    """What the rules of a backend may be made of on a device, whether or not there is one here.
+
+    Raises:
+        InvalidArgument: (a ValueError) for an unknown name.
+        ImportError: a package of the backend is missing.
+    """
+    checks.choice("backend", backend, BACKENDS)
+    return _module(backend).Learner.parts(checks.choice("device", device, DEVICES))
 
 
 def packages(backend: str) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ timed.
 
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -80,7 +81,9 @@ class Rule:
             checks.choice("rule.modes", mode, MODES)
         for part in self.cut:
             checks.choice("rule.cut", part, FILTERS)
-        if self.feedback == "none" and (self.hops or self.reset_gradient or self.cut or "online" in self.modes):
+        if self.feedback == "none" and (
+            self.hops or self.reset_gradient or self.cut or "online" in self.modes
+        ):
             checks.fail(
                 "rule.feedback",
                 self.feedback,
@@ -160,6 +163,9 @@ _RULES = {
 
 _RUNG = re.compile(r"hops:?([0-9]{1,9})")
 
+ANY_RUNG = "hops:K for K hops, as hops:3"
+"""How the rungs that have no row are named, for people."""
+
 if TYPE_CHECKING:
     RULES: tuple[str, ...]
 
@@ -181,13 +187,39 @@ def get(name: str | Rule) -> Rule:
     """
     if isinstance(name, Rule):
         return name
-    if isinstance(name, str) and name in _RULES:
+    found = find(name) if isinstance(name, str) else None
+    if found is None:
+        checks.fail("rule", name, f"one of {', '.join(_RULES)}, or {ANY_RUNG}")
+    return found
+
+
+def find(name: str) -> Rule | None:
+    """The rule that `get` has of a name; None where there is none, as of what others' records name."""
+    if name in _RULES:
         return _RULES[name]
-    rung = _RUNG.fullmatch(name) if isinstance(name, str) else None
-    if rung is None:
-        checks.fail("rule", name, f"one of {', '.join(_RULES)}, or hops:K for K hops, as hops:3")
-    found = _rung(int(rung[1]))
-    return _RULES.get(found.name, found)
+    rung = _RUNG.fullmatch(name)
+    found = None if rung is None else _rung(int(rung[1]))
+    return None if found is None else _RULES.get(found.name, found)
+
+
+def ordered(names: Iterable[str]) -> tuple[str, ...]:
+    """Names without repeats: rules in the order of the table, rungs among its rungs, what is no rule last."""
+    return tuple(sorted(set(names), key=_place))
+
+
+def _place(name: str) -> tuple[float, float, str]:
+    """Where a name comes: by its row, or that of the rung below it, and then by hops."""
+    rule = find(name)
+    if rule is None:
+        return math.inf, 0.0, name
+    if rule.name in _RULES:
+        return list(_RULES).index(rule.name), 0.0, name
+    below = (row for row, other in enumerate(_RULES.values()) if other.hops < rule.hops and _is_rung(other))
+    return max(below), rule.hops, name
+
+
+def _is_rung(rule: Rule) -> bool:
+    return rule.hops < ALL and rule.name == _rung(int(rule.hops)).name
 
 
 def register(rule: Rule) -> None:
@@ -213,15 +245,22 @@ def learning() -> tuple[str, ...]:
     return tuple(rule.name for rule in _RULES.values() if rule.learns and rule.compared)
 
 
-def ladder() -> tuple[str, ...]:
+def ladder(names: Iterable[str] | None = None) -> tuple[str, ...]:
     """Rules that differ in how far credit travels and in nothing else, from the floor to BPTT.
 
     First what learns without any way back, then e-prop, and from there on by hops, the reset kept.
+
+    Args:
+        names: to choose from, whatever they are; those of the table by default.
     """
     rungs = [
         rule
-        for rule in _RULES.values()
-        if rule.learns and rule.signal == "error" and not rule.cut and rule.feedback in ("readout", "none")
+        for rule in dict.fromkeys(map(find, _RULES if names is None else names))
+        if rule is not None
+        and rule.learns
+        and rule.signal == "error"
+        and not rule.cut
+        and rule.feedback in ("readout", "none")
     ]
     rungs.sort(key=lambda rule: (rule.feedback != "none", rule.hops, rule.reset_gradient))
     return tuple(rule.name for rule in rungs)

@@ -5,7 +5,7 @@ keep. Every batch has a seed of its own, so that a run that was interrupted and 
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, SupportsFloat
@@ -13,6 +13,7 @@ from typing import Any, SupportsFloat
 import numpy as np
 
 from implementations import checks
+from implementations.alignment import Alignment
 from implementations.interface import Learner
 from implementations.network import Network, Parameters
 from implementations.tasks import Task
@@ -23,7 +24,7 @@ CRITERION_BATCHES = 8
 less than the task's `Measure` says. A frozen task is looked at on the one batch that it has."""
 
 # First number of a spawn key: what the random numbers of a seed are for. All streams are independent.
-_WEIGHTS, _TRAINING, _TEST, _VALIDATION, _CONFIRMATION, _FINAL, _FROZEN = range(7)
+_WEIGHTS, _TRAINING, _TEST, _VALIDATION, _CONFIRMATION, _FINAL, _FROZEN, _ALIGNMENT = range(8)
 
 _MAX_WARM_UPS = 5
 
@@ -43,6 +44,9 @@ class Plan:
         stop_early: whether the run ends where the stopping criterion of the task is met.
         final_trials: fresh trials that the trained network is judged on at the end, rounded up as well; 0 for
             none.
+        alignment_every: steps from one comparison of the rule's gradient with that of BPTT to the next; the
+            first is of the initial weights, the last of those at the end. 0 for none. Training is the same
+            with and without.
 
     Raises:
         InvalidArgument: (a ValueError) for a number out of range.
@@ -55,12 +59,14 @@ class Plan:
     test_trials: int = 256
     stop_early: bool = False
     final_trials: int = 512
+    alignment_every: int = 0
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch", "evaluate_every", "test_trials"):
             checks.integer(name, getattr(self, name), 1)
         checks.seed("seed", self.seed)
-        checks.integer("final_trials", self.final_trials, 0)
+        for name in ("final_trials", "alignment_every"):
+            checks.integer(name, getattr(self, name), 0)
         if self.steps % self.evaluate_every:
             checks.fail("steps", self.steps, f"any multiple of evaluate_every, {self.evaluate_every}")
         checks.instance("stop_early", self.stop_early, bool)
@@ -74,6 +80,11 @@ class Plan:
     def final_batches(self) -> int:
         """Batches at the end."""
         return math.ceil(self.final_trials / self.batch)
+
+    def aligned(self, last: int) -> set[int]:
+        """Steps after which gradients are compared, of a run that ends after `last`."""
+        every = self.alignment_every
+        return {*range(0, last + 1, every), last} if every else set()
 
 
 @dataclass(frozen=True)
@@ -140,6 +151,18 @@ class Final:
     nmse: float | None = None
 
 
+@dataclass(frozen=True)
+class Aligned:
+    """The gradient of the learner after `step` steps beside BPTT's at the same weights.
+
+    Both on the same `trials` trials, which nothing else uses; of a frozen task, on the batch that it has.
+    """
+
+    step: int
+    trials: int
+    alignment: Alignment
+
+
 Event = Step | Point
 
 
@@ -168,13 +191,26 @@ class Training:
         task: draws the trials.
         plan: what to do.
         title: names rule and backend in errors, e.g. "bptt on numpy".
+        reference: a learner with these weights whose gradients those of `learner` are compared with: of BPTT,
+            for the same network and objective. Needed where the plan compares.
 
     Raises:
-        InvalidArgument: (a ValueError) where steps of the network and of the trials do not last as long.
+        InvalidArgument: (a ValueError) where steps of the network and of the trials do not last as long, or
+            `reference` is missing.
     """
 
-    def __init__(self, learner: Learner, task: Task, plan: Plan, title: str) -> None:
+    def __init__(
+        self,
+        learner: Learner,
+        task: Task,
+        plan: Plan,
+        title: str,
+        reference: Callable[[Parameters], Learner] | None = None,
+    ) -> None:
         task.check_fits(learner.network)
+        if plan.alignment_every and reference is None:
+            checks.fail("reference", reference, "what makes a learner, where plan.alignment_every is not 0")
+        self._reference = reference
         self._learner = learner
         self._task = task
         self._plan = plan
@@ -248,6 +284,23 @@ class Training:
         """
         count = self._count(self._plan.final_batches)
         return Final(self._step, count * self._plan.batch, **self._figures(_FINAL, count, "final test"))
+
+    def alignment(self) -> Aligned | None:
+        """The rule's gradient at the present weights beside BPTT's; None where the plan compares none.
+
+        Nothing else changes, and no time of it counts as training.
+        """
+        if self._reference is None or not self._plan.alignment_every:
+            return None
+        batch, loaded = self._trials(_ALIGNMENT, self._step)
+        try:
+            parameters = self._learner.parameters()
+        except checks.InvalidArgument:  # the weights are not finite any more, though the loss may be
+            return Aligned(self._step, len(batch.spikes), Alignment.unknown())
+        reference = self._reference(parameters)
+        gradients, _ = self._learner.gradients(loaded)
+        expected, _ = reference.gradients(reference.load(batch))
+        return Aligned(self._step, len(batch.spikes), Alignment.of(gradients, expected))
 
     def state(self) -> dict[str, np.ndarray]:
         """All that `restore` needs, the learner's state included.

@@ -117,6 +117,57 @@ def parity(backend: str, rule: str = "bptt", mode: str = "adjoint", **fields: An
     }
 
 
+RUNGS = ("readout_only", "eprop_symmetric", "snap1", "hops1", "hops2", "hops4", "bptt")
+
+
+def aligned(step: int, cosine: float | None, norm_ratio: float) -> dict[str, Any]:
+    """A gradient beside BPTT's: the same of each weight matrix, and of W_out what it always is."""
+    figures = {"cosine": cosine, "norm_ratio": norm_ratio}
+    parts = {f"{name}_{of}": value for name, value in figures.items() for of in ("w_in", "w_rec")}
+    ends = {"cosine_w_out": 1.0, "norm_ratio_w_out": 1.0}
+    return {"kind": "alignment", "step": step, "trials": 64, **figures, **parts, **ends}
+
+
+def climb(
+    folder: Path, rules: tuple[str, ...] = RUNGS, task: str = "evidence_accumulation", **run: Any
+) -> None:
+    """The ladder on a task: rung number k has a cosine of 1 - 0.1 (6 - k), and 0.05 less after training."""
+    for rule in rules:
+        height = RUNGS.index(rule)
+        for seed in range(3):
+            final = 0.6 + 0.03 * height + 0.02 * seed
+            met = None if height < 2 else 30 if height < 5 else 20
+            records = curve(
+                "numba", rule, seed, (0.5, 0.7, 0.8), final=final, criterion=met, task=task, **run
+            )
+            if task == "pattern_generation":
+                for record in records:
+                    if record["kind"] in ("point", "final"):
+                        missed = 1.0 - final if "trials" in record else 0.5
+                        record |= {"test_accuracy": None, "nmse": missed}
+            cosine = None if height == 0 else 1.0 - 0.1 * (6 - height)
+            last = None if cosine is None else cosine - 0.05 * (height < 6)
+            both = [aligned(0, cosine, 0.2 * height), aligned(30, last, 0.1 * height)]
+            write(folder / f"curves/{task}-climb-{rule}-{seed}.jsonl", [*records[:2], *both, *records[2:]])
+
+
+def by_hops(run: str = "hops-1", **fields: Any) -> list[dict[str, Any]]:
+    """The table of gradients by hops: a cosine of a tenth of their place, half of that with the reset cut."""
+    places = ("0", "1", "2", "4", "8", "all")
+    return [
+        {
+            **aligned(steps, 0.1 * places.index(hops) / (1 + (reset == "cut")), 1.0 + steps),
+            **{"kind": "hops", "schema": 1, "run": run, "started": f"at {run}", "backend": "numba"},
+            **{"dtype": "float64", "device": "cpu", "task": "evidence_accumulation", "batch": 16},
+            **{"n_steps": 2250, "n_rec": 100, "seed": 0, "trial_seed": 7, "train_steps": steps},
+            **{"hops": hops, "reset": reset, "environment": environment(), **fields},
+        }
+        for steps in (0, 200)
+        for reset in ("kept", "cut")
+        for hops in places
+    ]
+
+
 def notebook_curve(steps: int = 40) -> list[dict[str, Any]]:
     """A training run of the notebook, which has no test trials but a log."""
     run, session, *_ = curve("brainpy", system="notebook")
@@ -149,6 +200,7 @@ def everything(folder: Path, backends: tuple[str, ...] = ("numpy", "numba")) -> 
             size = place * len(rule) * len(mode) / 1000.0
             case = {"rule": rule, "mode": mode}
             timings += [measurement(backend, step_s=(size, 1.1 * size, 1.3 * size), **case)]
+            timings += [measurement(backend, "hops2", (2.0 * size,))] if rule == "bptt" else []
             timings += [memory(backend, mode, 2250, 4.0 * place, rule=rule, batch=128)]
             timings += [memory(backend, mode, n, n / 500.0 * place, rule=rule) for n in (2250, 4500)]
             for changed in ({"n_rec": 50}, {"n_rec": 200}, {"n_rec": 100}, {"batch": 8}, {"batch": 128}):
@@ -166,6 +218,9 @@ def everything(folder: Path, backends: tuple[str, ...] = ("numpy", "numba")) -> 
     write(folder / "timings/b.jsonl", sweeps)
     write(folder / "parity/p.jsonl", compared)
     write(folder / "curves/notebook.jsonl", notebook_curve())
+    for task in ("evidence_accumulation", "pattern_generation"):
+        climb(folder, ("hops2",), task=task, dtype="float64")
+    write(folder / "ladder/h.jsonl", by_hops())
     return folder
 
 

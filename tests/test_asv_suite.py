@@ -15,6 +15,7 @@ import pytest
 from asv_runner.discovery import disc_benchmarks
 
 import implementations as impl
+from benchmarks import accuracy
 from benchmarks.define import asv_parameters as suite
 from benchmarks.define.cases import Case, delayed
 from benchmarks.define.names import NOTEBOOK
@@ -34,6 +35,7 @@ TINY = Case("numpy", "eprop_symmetric", "adjoint", delayed(150).sized(n_rec=8), 
 # wherever it comes from: nothing else may be.
 INTENDED = {
     "accuracy.Accuracy.track_test_error": ("track", "wrong/trials"),
+    "accuracy.Alignment.track_misalignment": ("track", "1-cosine"),
     "accuracy.PatternError.track_nmse": ("track", "error/variance"),
     "compilation.Compilation.track_compilation_s": ("track", "seconds"),
     "compilation.ImportTime.timeraw_import": ("time", "seconds"),
@@ -83,6 +85,7 @@ def test_parameters_are_those_of_the_registry(benchmarks: dict[str, Any]):
     assert tuple(suite.BACKENDS) == impl.BACKENDS
     assert tuple(suite.LEARNING_RULES) == rules.learning()
     assert tuple(suite.COSTLY_RULES) == rules.tracked()
+    assert ("readout_only", *suite.LADDER_RULES, "bptt") == rules.ladder()
     assert tuple(suite.MODES) == MODES
     assert tuple(suite.DEVICES) == DEVICES
     step = benchmarks["step_time.StepTime.time_step"]
@@ -319,6 +322,20 @@ def test_the_easy_task_tells_learning_from_not_learning(rule: str, monkeypatch: 
 
     monkeypatch.setattr(impl, "learner", forgetful)
     assert np.mean(quick.errors("evidence_accumulation", "numba", rule, "cpu")) > 0.35
+
+
+def test_the_figure_of_alignment_is_of_gradients_alone():
+    """The same each time, the same on another backend, and less with each rung."""
+    found = [quick.misalignment("evidence_accumulation", "numpy", rule, "cpu") for rule in suite.LADDER_RULES]
+    assert found[1:] == sorted(found[1:], reverse=True)  # from the reset kept on
+    assert 0.0 < found[-1] < found[1] < 0.5
+    for backend in ("numpy", "numba"):
+        again = quick.misalignment("evidence_accumulation", backend, "eprop_symmetric", "cpu")
+        assert again == pytest.approx(found[0], rel=1e-5)
+    benchmark = accuracy.Alignment()
+    benchmark.setup("numpy", "snap1", "adjoint", "cpu")
+    tracked = benchmark.track_misalignment("numpy", "snap1", "adjoint", "cpu")
+    assert tracked == {"samples": [found[1]], "number": 1}
 
 
 def test_stored_results_are_read_as_they_were_written(tmp_path: Path):

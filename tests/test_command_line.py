@@ -20,13 +20,14 @@ from filelock import FileLock
 import implementations as impl
 from benchmarks.__main__ import main
 from benchmarks.cli.shareable import shareable
+from benchmarks.define.cases import step_cases
 from benchmarks.define.problem import PROBLEMS
 from benchmarks.define.reasons import Broken
 from benchmarks.run import available
 from benchmarks.store import command_line
 from benchmarks.store.append import RunFile
 from benchmarks.store.records import read
-from implementations.rules import get
+from implementations.rules import MODES, get
 
 ROOT = Path(__file__).parents[1]
 TINY = shlex.split(
@@ -648,10 +649,34 @@ def test_list_shows_all_backends_on_100_columns():
     assert result.exit_code == 0
     for name in (*impl.BACKENDS, *impl.RULES, *PROBLEMS):
         assert name in result.output
-    table = result.output.split("[1]")[0]
+    table = result.output.split("\n[1]")[0]
     assert max(map(len, table.splitlines())) <= 100
-    (row,) = [line.split() for line in result.output.splitlines() if line.split()[:2] == ["numpy", "cpu"]]
-    assert row[2:4] == ["adjoint", "adjoint"]
+    lines = [line.split() for line in table.splitlines()]
+    adjoint, both = (line[2:] for line in lines if line[:2] == ["numpy", "cpu"])
+    assert adjoint[:2] == ["adjoint", "bptt,"]
+    assert both[:3] == ["adjoint", "online", "eprop_symmetric,"]
+    assert [line[2:] for line in lines if line[:2] == ["numpy", "cuda"]] == [["[1]", "all"]]
+    assert "hops:K for K hops" in result.output
+
+
+def test_a_rung_without_a_row_is_a_rule_of_every_command(tmp_path: Path):
+    """Under the name that records and files have, however it was asked for."""
+    for name in ("hops:3", "hops3"):
+        assert train(tmp_path, "--rule", name, steps=10).exit_code == 0
+    path = next(path for path in curves(tmp_path) if "-hops3-" in path.name)
+    assert [header["rule"] for header in records(path, "run")] == ["hops3"]
+    assert len(curves(tmp_path)) == 2  # with bptt, of TINY
+    assert train(tmp_path, "--rule", "hops:2,hops2", steps=10).output.count("hops2 on numpy") == 3
+    drawn = run("raster", "--backend", "numpy", "--rule", "hops:3", *TINY[4:-2], "--out", f"{tmp_path}/a.svg")
+    assert drawn.exit_code == 0, drawn.output
+    assert "3 hops on numpy" in (tmp_path / "a.svg").read_text()
+    assert [case.rule for case in step_cases([("numpy", "hops3")], MODES)] == ["hops3"] * 2
+    held = run("parity", "--backend", "numpy", "--rule", "hops:3,snap1", "--results", str(tmp_path))
+    assert held.exit_code == 0
+    assert "the published numbers have no hops3 and snap1" in " ".join(held.output.split())
+    for command in ("train", "figure", "raster", "measure", "sweep", "parity", "devices"):
+        refused = run(command, "--rule", "hops:three", "--results", str(tmp_path / "new"))
+        assert refused.exit_code == 2
 
 
 def test_list_as_json_says_what_is_available_and_why_not():

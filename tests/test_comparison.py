@@ -1,6 +1,7 @@
 """The comparison of rules: its statistics against numbers by hand, what it selects, and its command."""
 
 import json
+import re
 import shlex
 from pathlib import Path
 
@@ -8,15 +9,25 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from matplotlib.figure import Figure
 from record_files import SETTINGS, curve, write
 from scipy.stats import wilcoxon
 
+import implementations as impl
 from benchmarks.__main__ import main
 from benchmarks.define import comparison
 from benchmarks.define.problem import PROBLEMS
 from benchmarks.judge import hyperparameters, learning, statistics, tuning
 from benchmarks.show import page as report
+from benchmarks.show.figures import style
+from benchmarks.show.figures.drawing import Drawing
+from benchmarks.show.figures.seed_curves import seeds_and_mean
+from benchmarks.show.figures.style import Look
+from benchmarks.show.material import Material
+from benchmarks.show.sections import composed
+from benchmarks.show.sections.learning import comparison as comparison_section
 from benchmarks.store import records
+from implementations import rules
 
 TINY = shlex.split(
     "--backend numpy --rule bptt,eprop_symmetric --n-in 8 --n-regular 4 --n-adaptive 4 --n-cues 1 "
@@ -127,8 +138,43 @@ def test_only_runs_that_are_equally_long_and_judged_at_their_end_are_compared(tm
     found = records.read(tmp_path)
     (rows,) = learning.main(learning.judged(found))
     assert sorted(rows["seed"]) == [0, 0, 1, 1, 2, 2]
-    (pair,) = learning.pairs(rows, ("bptt", "eprop_symmetric")).to_dict("records")
+    (pair,) = learning.pairs(rows, [("bptt", "eprop_symmetric"), ("bptt", "snap1")]).to_dict("records")
     assert (pair["seeds"], pair["difference"], pair["adjusted"]) == (3, 0.0, 1.0)
+
+
+def test_only_rules_that_are_compared_everywhere_are_drawn_and_tested(tmp_path: Path):
+    """With all thirteen rules trained; ablations are in a table of their own, rungs in another section."""
+    for rule in (*impl.RULES, "hops3", "theirs"):
+        for seed in range(2):
+            write(tmp_path / f"curves/{rule}{seed}.jsonl", curve("numba", rule, seed, final=0.5 + 0.1 * seed))
+    found = records.read(tmp_path)
+    (rows,) = learning.main(learning.judged(found))
+    assert set(learning.drawn(rows)["rule"]) == {*rules.learning(), "theirs"}
+    rungs = rows[rows["rule"].isin(["snap1", "hops1"])]
+    assert len(learning.drawn(rungs)) == len(rungs) == 4
+    (section,) = composed(comparison_section, Material(found, tmp_path))
+    first, others, tests = section.tables
+    assert len(first.rows) == len(rules.learning()) + 1
+    assert others.folded == "Other rules, trained on the same seeds"
+    assert [row[0].text for row in others.rows] == ["BPTT, detached reset", "OTTT", "SLTT", "DRTP"]
+    assert len(tests.rows) == 15
+    text = (tmp_path / "compared-evidence-accumulation.svg").read_text()
+    assert "readout only" in text
+    assert not re.search("SnAp|hop|OTTT", text)
+
+
+def test_the_floor_is_a_thin_grey_line():
+    look = Look(("bptt", "readout_only"), ("adjoint",), {}, frozenset({"readout_only"}))
+    assert (look.colour("readout_only"), look.rule_line("readout_only")) == (style.MUTED, "-")
+    assert look.width("readout_only", style.LINE) < look.width("bptt", style.LINE) == style.LINE
+    drawing = Drawing(Figure())
+    ax = drawing.figure.subplots()
+    points = pd.DataFrame({"file": ["a", "a", "b", "b"], "step": [1, 2, 1, 2], "criterion_step": np.nan})
+    points["test_accuracy"] = [0.5, 0.6, 0.5, 0.7]
+    seeds_and_mean(drawing, ax, points, "step", "test_accuracy", look, ("readout_only", "adjoint"))
+    visible = [line for line in ax.lines if line.get_alpha() != 0.0 and len(line.get_xdata())]  # pyright: ignore
+    assert [line.get_color() for line in visible] == [style.MUTED]
+    assert not ax.collections  # no band
 
 
 def test_the_command_trains_once_and_compares(tmp_path: Path):

@@ -22,6 +22,7 @@ from benchmarks.judge import gpu_check as judged
 from benchmarks.judge.agreement import computes_as_numpy
 from benchmarks.run import conformance, process, timings
 from benchmarks.store import records
+from implementations import registry, rules
 
 ROOT = Path(__file__).parents[1]
 
@@ -215,9 +216,27 @@ def test_networks_for_float32_keep_away_from_the_threshold() -> None:
         np.testing.assert_array_equal(drawn.batch.spikes, again.batch.spikes)
 
 
-def test_every_rule_and_mode_is_compared_in_both_dtypes() -> None:
+def on_cards(backend: str) -> set[tuple[str, str]]:
+    """Rules and modes that the backend has there."""
+    has = registry.parts(backend, "cuda")
+    pairs = {(rule, mode) for rule in impl.RULES for mode in rules.get(rule).modes}
+    return {(rule, mode) for rule, mode in pairs if has.missing(rules.get(rule), mode) is None}
+
+
+def test_a_card_is_given_the_rules_that_its_kernels_have() -> None:
+    there = on_cards("numba")
+    assert {("bptt", "adjoint"), ("eprop_random", "online")} <= there
+    found = gpu_plan.items(["numba"])
+    assert {(item.case.rule, item.case.mode) for item in found} == there
+    steps = [item.case.rule for item in found if item.part == "step"]
+    assert steps[:2] == ["eprop_symmetric", "bptt"]
+    scaled = {(item.case.rule, item.case.mode) for item in found if item.part.startswith("scaling")}
+    assert scaled == {("eprop_symmetric", "adjoint"), ("bptt", "adjoint")}
+
+
+def test_every_rule_and_mode_there_is_compared_in_both_dtypes() -> None:
     found = conformance.checks(["numba"], "cuda", 0, ("float64", "float32"))
-    assert {case.rule for case in found} == set(impl.RULES)
+    assert {(case.rule, case.mode) for case in found} == on_cards("numba")
     assert {case.dtype for case in found} == {"float64", "float32"}
     assert len({case.seed for case in found}) == len(found)
 

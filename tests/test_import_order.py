@@ -13,8 +13,8 @@ BACKENDS = ("numpy", "numba", "torch", "jax", "brainpy")
 LAYERS = (
     ("checks", "immutable"),
     ("network", "objective", "rules"),
-    ("optimizer", "types"),
-    ("interface", "tasks"),
+    ("optimizer", "types", "way_back"),
+    ("alignment", "interface", "tasks"),
     ("registry", "state"),
     ("training",),
 )

@@ -49,6 +49,7 @@ def test_results_become_measurements_and_samples(tmp_path: Path):
         ("peak_memory.MemoryGrowth.track_bytes_per_step", "bytes_per_step", False),
         ("accuracy.Accuracy.track_test_error", "test_error", True),
         ("accuracy.PatternError.track_nmse", "nmse", True),
+        ("accuracy.Alignment.track_misalignment", "misalignment", False),
         ("scaling.SizeTime.time_step", "step_s", True),
     ],
 )

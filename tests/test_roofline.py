@@ -25,9 +25,54 @@ def test_operations_by_hand() -> None:
     bptt = roofline.operations(with_(rule="bptt"))
     assert bptt["lam_v W_rec^T"] == 2 * 2 * 10 * 5 * 5
     assert bptt["reset"] - roofline.operations(with_(rule="bptt_detached"))["reset"] == 2 * 2 * 10 * 5
+    assert with_(rule="bptt_detached").products == 1
     online = roofline.operations(with_(mode="online"))
     assert online["eligibility traces"] == 10 * 2 * 10 * (3 + 5) * 5
     assert "neurons, backward" not in online
+
+
+def test_a_level_is_a_pass_of_the_neurons_and_from_the_first_hop_on_a_product() -> None:
+    passes, products = 8 * 2 * 10 * 5, 2 * 2 * 10 * 5 * 5
+    for rule, levels in (("snap1", 1), ("hops1", 2), ("hops2", 3), ("hops4", 5)):
+        found = roofline.operations(with_(rule=rule))
+        assert found["neurons, backward"] == levels * passes
+        assert found.get("lam_v W_rec^T", 0) == (levels - 1) * products
+        assert found["reset"] == levels * 2 * 2 * 10 * 5
+    whole = roofline.operations(with_(rule="bptt"))
+    assert roofline.operations(with_(rule="hops10")) == whole  # as many as there are steps
+    assert roofline.chain_cycles(with_(rule="hops2")) == roofline.chain_cycles(with_(rule="bptt"))
+
+
+def test_the_floor_of_rules_goes_back_to_the_readout_alone() -> None:
+    found = roofline.operations(with_(rule="readout_only"))
+    assert set(found) == {
+        "neurons, forward", "rows of weights", "readout", "loss", "Adam", "gradient of W_out"
+    }  # fmt: skip
+    assert found["Adam"] == 12 * 2 * 5
+    moved = roofline.moved_bytes(with_(rule="readout_only"))
+    assert not any("psi" in name or "backward" in name for name in moved)
+    assert moved["weights and Adam"] == 4 * (7 * 2 * 5 + (3 + 5) * 5)
+    assert roofline.chain_cycles(with_(rule="readout_only")) < roofline.chain_cycles(COUNTS)
+
+
+def test_snap1_online_has_a_trace_of_the_potential_for_each_synapse() -> None:
+    found, eprop = (
+        roofline.operations(with_(rule=rule, mode="online")) for rule in ("snap1", "eprop_symmetric")
+    )
+    assert found["input traces"] == 4 * 2 * 10 * (3 + 5) * 5
+    assert eprop["input traces"] == 2 * 2 * 10 * (3 + 5)
+    assert found["eligibility traces"] == eprop["eligibility traces"]
+
+
+def test_what_is_cut_is_not_counted() -> None:
+    for mode in ("adjoint", "online"):
+        sums = [sum(roofline.operations(with_(rule=rule, mode=mode)).values()) for rule in
+                ("sltt", "ottt", "eprop_symmetric")]  # fmt: skip
+        assert sums == sorted(set(sums))
+        fixed = roofline.operations(with_(rule="eprop_random", mode=mode))
+        target = roofline.operations(with_(rule="drtp", mode=mode))
+        assert target.pop("learning signal") < fixed.pop("learning signal")
+        assert target == fixed
 
 
 def test_bytes_by_hand() -> None:

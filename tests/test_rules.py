@@ -33,9 +33,17 @@ def test_what_follows_from_the_table() -> None:
     assert rules.ladder() == (
         "readout_only", "eprop_symmetric", "snap1", "hops1", "hops2", "hops4", "bptt"
     )  # fmt: skip
+    assert rules.ladder(["hops3", "bptt", "drtp", "?", "hops2", "hops:3"]) == ("hops2", "hops3", "bptt")
     others = {name: rules.same_gradients(name) for name in impl.RULES}
     assert others.pop("eprop_adaptive") == "eprop_random"
     assert all(name == other for name, other in others.items())
+
+
+def test_rungs_without_a_row_come_between_their_neighbours() -> None:
+    names = ["b", "hops8", "readout_only", "hops3", "hops4", "a", "bptt", "snap1", "hops3"]
+    assert rules.ordered(names) == ("bptt", "snap1", "hops3", "hops4", "hops8", "readout_only", "a", "b")
+    assert rules.ordered(reversed(impl.RULES)) == impl.RULES
+    assert rules.find("hops") is rules.find("") is None
 
 
 @pytest.mark.usefixtures("table")

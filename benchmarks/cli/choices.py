@@ -12,9 +12,12 @@ from benchmarks.define.names import SYSTEM
 from benchmarks.define.reasons import Broken
 from benchmarks.define.runs import Run
 from benchmarks.define.systems import SYSTEMS
-from implementations.rules import MODES, get
+from implementations.rules import ANY_RUNG, MODES, find, get
 
 ALL = "all"
+
+RULE_NAMES = ", ".join((*impl.RULES, ANY_RUNG))
+"""What rules may be called, for `--help`."""
 
 
 class Names(click.ParamType):
@@ -32,12 +35,53 @@ class Names(click.ParamType):
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, ...]:
         """The names, each of which is allowed."""
-        names = tuple(name.strip() for name in str(value).split(","))
-        for name in names:
-            if name != ALL and name not in self._allowed:
-                allowed = ", ".join((*self._allowed, ALL))
-                self.fail(f"{name!r} is no {self.name}; it may be {allowed}", param, ctx)
-        return names
+        found = []
+        for name in (name.strip() for name in str(value).split(",")):
+            known = ALL if name == ALL else self._known(name)
+            if known is None:
+                self.fail(
+                    f"{name!r} is no {self.name}; it may be {', '.join((*self._may_be, ALL))}", param, ctx
+                )
+            found.append(known)
+        return tuple(found)
+
+    @property
+    def _may_be(self) -> tuple[str, ...]:
+        return self._allowed
+
+    def _known(self, name: str) -> str | None:
+        """The name as records have it; None for one that is not allowed."""
+        return name if name in self._allowed else None
+
+
+class Rules(Names):
+    """Names of rules, separated by commas, or `all`: those of the table, and any rung of the ladder."""
+
+    def __init__(self) -> None:
+        super().__init__("rule", impl.RULES)
+
+    @property
+    def _may_be(self) -> tuple[str, ...]:
+        return *self._allowed, ANY_RUNG
+
+    def _known(self, name: str) -> str | None:
+        found = find(name)
+        return None if found is None else found.name
+
+
+class OneRule(Rules):
+    """The name of one rule."""
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        """What `--help` shows as the value."""
+        return "NAME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The name, a str."""
+        found = self._known(str(value))
+        if found is None:
+            self.fail(f"{value!r} is no rule; it may be {', '.join(self._may_be)}", param, ctx)
+        return found
 
 
 def backend_option(command: Any) -> Any:
@@ -57,10 +101,10 @@ def rule_option(command: Any) -> Any:
     return click.option(
         "--rule",
         "rules",
-        type=Names("rule", impl.RULES),
+        type=Rules(),
         multiple=True,
         default=(ALL,),
-        help=f"Rules, separated by commas: {', '.join(impl.RULES)}, or all (default), what can run here.",
+        help=f"Rules, separated by commas: {RULE_NAMES}, or all (default): what of the table can run here.",
     )(command)
 
 

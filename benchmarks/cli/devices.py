@@ -4,8 +4,7 @@ from pathlib import Path
 
 import click
 
-import implementations as impl
-from benchmarks.cli.choices import mode_option
+from benchmarks.cli.choices import OneRule, mode_option
 from benchmarks.cli.options import naming_options, results_option
 from benchmarks.run import data_parallel
 from benchmarks.run.data_parallel import SharedStep
@@ -17,7 +16,7 @@ _BACKENDS = ("jax", "torch")
 
 @click.command("devices")
 @click.option("--backend", type=click.Choice(_BACKENDS), multiple=True, default=_BACKENDS, show_default=True)
-@click.option("--rule", type=click.Choice(impl.RULES), multiple=True, default=("bptt", "eprop_symmetric"))
+@click.option("--rule", type=OneRule(), multiple=True, default=("bptt", "eprop_symmetric"))
 @mode_option
 @click.option("--devices", type=int, multiple=True, default=(1, 2), show_default=True, help="How many.")
 @click.option("--batch", type=int, default=128, show_default=True, help="Trials per step, of all devices.")

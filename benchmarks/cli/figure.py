@@ -1,14 +1,17 @@
 """`python -m benchmarks figure`: the published comparison of the rules, trained, tested and drawn."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
+import pandas as pd
 
 import implementations as impl
 from benchmarks.cli import choices
-from benchmarks.cli.choices import ALL, Names, chosen, exit_if_broken
+from benchmarks.cli.choices import ALL, Rules, chosen, exit_if_broken, given
 from benchmarks.cli.options import (
+    alignment_option,
     build_problem,
     naming_options,
     problem_options,
@@ -23,10 +26,14 @@ from benchmarks.define.runs import Run
 from benchmarks.judge import learning, tuning
 from benchmarks.judge.hyperparameters import FRESH
 from benchmarks.run import available
+from benchmarks.run import ladder as by_hops
 from benchmarks.run.progress import display
 from benchmarks.show import page as report
 from benchmarks.store import records
+from implementations import checks
 from implementations.registry import DEVICES
+from implementations.rules import ladder as on_ladder
+from implementations.training import NonFiniteLoss
 
 _FASTEST = "fastest"
 
@@ -42,7 +49,7 @@ _FASTEST = "fastest"
 @click.option(
     "--rule",
     "rules",
-    type=Names("rule", impl.RULES),
+    type=Rules(),
     multiple=True,
     default=(",".join(comparison.RULES),),
     show_default=True,
@@ -57,12 +64,22 @@ _FASTEST = "fastest"
     help="Train each rule at the setting that a recorded sweep found best, and at the published one, on seeds"
     " that no sweep has: 100 to 100+N-1.",
 )
+@click.option(
+    "--ladder",
+    is_flag=True,
+    help="Train the rungs between e-prop and BPTT, and the floor below them, and compare their gradients with"
+    f" BPTT's, every {comparison.ALIGNMENT_EVERY} steps unless --alignment says otherwise. [rules:"
+    f" {','.join(on_ladder())}]",
+)
+@alignment_option
 @recipe_options("steps", "batch", "learning_rate", "evaluate_every")
 @click.option("--device", type=click.Choice(DEVICES), default=DEVICES[0], show_default=True)
 @click.option("--threads", type=int, help="CPU threads. [default: all that the process may use]")
 @problem_options
 @results_option
-def command(backend: str, rules: Any, seeds: int, tuned: bool, results: Path, **values: Any) -> None:
+def command(
+    backend: str, rules: Any, seeds: int, tuned: bool, ladder: bool, results: Path, **values: Any
+) -> None:
     """Train every rule on the same seeds, then write the report with their comparison.
 
     Runs go on to --steps whether or not they meet the stopping criterion, and are then judged on fresh
@@ -70,6 +87,8 @@ def command(backend: str, rules: Any, seeds: int, tuned: bool, results: Path, **
     recorded is never trained twice, and the same command goes on where it was interrupted.
     """
     values = with_recipe(values)
+    if tuned and ladder:
+        raise click.UsageError("--tuned and --ladder are two comparisons: give one of them")
     if seeds < 1:
         raise click.BadParameter(f"{seeds} is not what it may be, any integer >= 1", param_hint="'--seeds'")
     broken: list[str] = []
@@ -81,13 +100,17 @@ def command(backend: str, rules: Any, seeds: int, tuned: bool, results: Path, **
         if isinstance(reason, Broken):
             click.echo(f"leaving out torch: {reason}")
             broken.append("torch")
-    names = chosen(rules)
-    names = impl.RULES if names == (ALL,) else names
+    names = _rules(rules, ladder)
     for rule in names:
         reason = unavailable(backend, values["device"], rule)
         if reason is not None:
             raise click.BadParameter(f"{rule!r} can't run on {backend}: {reason}", param_hint="'--rule'")
     with naming_options():
+        every = values["alignment_every"]
+        if every is None:
+            every = comparison.ALIGNMENT_EVERY if ladder else 0
+        else:
+            checks.integer("alignment_every", every, 1)
         planned = comparison.of(
             build_problem(values),
             backend,
@@ -99,11 +122,16 @@ def command(backend: str, rules: Any, seeds: int, tuned: bool, results: Path, **
             optimizer=impl.Adam(learning_rate=values["learning_rate"]),
             batch=values["batch"],
             evaluate_every=values["evaluate_every"],
+            alignment_every=every,
         )
         if tuned:
             planned = _tuned(planned, results)
+        if ladder and not given("steps"):
+            planned = _as_long(planned, results)
         choices.without_broken(planned, len(names), (backend,))
     failed = record_all(planned, results, display)
+    if ladder:
+        _by_hops(planned[0], results)
     try:
         page = report.build(results, results / "report")
     except report.NothingToReport as error:
@@ -111,6 +139,44 @@ def command(backend: str, rules: Any, seeds: int, tuned: bool, results: Path, **
     click.echo(str(page))
     exit_if_failed(failed, planned)
     exit_if_broken(broken)
+
+
+def _rules(groups: Any, ladder: bool) -> tuple[str, ...]:
+    """Those that are asked for; with `ladder` all are on it, and the rungs of the table the default."""
+    names = chosen(groups)
+    if not ladder:
+        return impl.RULES if names == (ALL,) else names
+    if names == (ALL,) or not given("rules"):
+        return on_ladder()
+    for rule in set(names) - set(on_ladder(names)):
+        raise click.BadParameter(f"{rule!r} is no rung of the ladder", param_hint="'--rule'")
+    return names
+
+
+def _as_long(runs: list[Run], results: Path) -> list[Run]:
+    """The runs, as long as the longest of them that is recorded: only equally long ones compare."""
+    names = {f"curves/{run.name}.jsonl" for run in runs}
+    recorded = records.read(results).runs
+    longest = recorded.loc[recorded["file"].isin(names), "last_step"].max()
+    steps = runs[0].plan.steps
+    if pd.isna(longest) or longest <= steps:
+        return runs
+    click.echo(f"{longest} steps instead of {steps}, as runs of this comparison are recorded that long")
+    return [replace(run, plan=replace(run.plan, steps=int(longest))) for run in runs]
+
+
+def _by_hops(run: Run, results: Path) -> None:
+    """The table of gradients with the reset kept and cut, unless it is recorded or trials can't be drawn."""
+    if run.problem.task.frozen or by_hops.recorded(run.problem, run.backend, results):
+        return
+    try:
+        for record in by_hops.measure(run.problem, run.backend, results, run.device, run.threads):
+            words = (
+                f"{record['hops']} hops, reset {record['reset']}, after {record['train_steps']} steps of BPTT"
+            )
+            click.echo(f"{words}: cosine {record['cosine']:.3f}, length {record['norm_ratio']:.3g}")
+    except NonFiniteLoss as error:
+        raise click.ClickException(str(error)) from error
 
 
 def _tuned(published: list[Run], results: Path) -> list[Run]:

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass
+from itertools import groupby
 
 import click
 from rich import box
@@ -12,7 +13,7 @@ import implementations as impl
 from benchmarks.define import reasons
 from benchmarks.define.problem import PROBLEMS
 from implementations.registry import DEVICES
-from implementations.rules import get
+from implementations.rules import ANY_RUNG, get
 
 _WIDTH = 100
 
@@ -49,6 +50,7 @@ def command(as_json: bool) -> None:
     console.print(table)
     for number, note in enumerate(notes, 1):
         console.print(f"[{number}] {note}", markup=False, soft_wrap=True)
+    console.print(f"rules: {', '.join((*impl.RULES, ANY_RUNG))}", markup=False, soft_wrap=True)
     console.print(f"tasks: {', '.join(PROBLEMS)}", markup=False)
 
 
@@ -58,23 +60,24 @@ def _entry(backend: str, device: str, rule: str, mode: str) -> _Entry:
 
 
 def _table(entries: list[_Entry]) -> tuple[Table, list[str]]:
-    """A row per backend and device, a column per rule; and the notes that its numbers refer to."""
+    """A row per backend, device and modes, with the rules that have these; and the notes that it numbers."""
+    rows: dict[tuple[str, str], dict[tuple[str, ...], list[_Entry]]] = {}
+    for (backend, device, rule), of_rule in groupby(entries, lambda one: (one.backend, one.device, one.rule)):
+        modes = list(of_rule)
+        # reasons that differ in the name of the rule alone make one row
+        told = [one.mode if one.reason is None else one.reason.replace(rule, "") for one in modes]
+        rows.setdefault((backend, device), {}).setdefault(tuple(dict.fromkeys(told)), []).extend(modes)
     notes: list[str] = []
-    cells: dict[tuple[str, str], dict[str, list[str]]] = {}
-    for entry in entries:
-        words = cells.setdefault((entry.backend, entry.device), {}).setdefault(entry.rule, [])
-        if entry.reason is None:
-            words.append(entry.mode)
-            continue
-        if entry.reason not in notes:
-            notes.append(entry.reason)
-        note = f"[{notes.index(entry.reason) + 1}]"
-        words += [note] if note not in words else []
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("backend", "device", *impl.RULES):
+    for column in ("backend", "device", "modes", "rules"):
         table.add_column(column, overflow="fold")
-    for (backend, device), rules in cells.items():
-        # escaped, as rich takes what stands in brackets for a style
-        row = (" ".join(words).replace("[", r"\[") for words in rules.values())
-        table.add_row(backend, device, *row)
+    for (backend, device), found in rows.items():
+        for of in found.values():
+            words = list(dict.fromkeys(one.mode for one in of if one.reason is None))
+            why = reasons.by_rule((one.rule, one.reason) for one in of if one.reason is not None)
+            notes += [reason for reason in why if reason not in notes]
+            words += [f"[{notes.index(reason) + 1}]" for reason in why]
+            names = "all" if len(found) == 1 else ", ".join(dict.fromkeys(one.rule for one in of))
+            # escaped, as rich takes what stands in brackets for a style
+            table.add_row(backend, device, " ".join(words).replace("[", r"\["), names)
     return table, notes

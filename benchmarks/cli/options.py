@@ -190,6 +190,18 @@ def judging_options(command: _Command) -> _Command:
     return command
 
 
+def alignment_option(command: _Command) -> _Command:
+    """Add `--alignment EVERY`, named `alignment_every` as in `Plan`; None where it is not given."""
+    return click.option(
+        "--alignment",
+        "alignment_every",
+        type=int,
+        metavar="EVERY",
+        help="Compare the rule's gradient with BPTT's at the same weights: at first, every EVERY steps and at"
+        " the end.",
+    )(command)
+
+
 @contextmanager
 def naming_options() -> Iterator[None]:
     """Turn an `InvalidArgument` into click's error (exit status 2) that names the option.

@@ -8,8 +8,10 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+import implementations as impl
 from benchmarks.cli.choices import ALL, backend_option, chosen, rule_option
 from benchmarks.cli.options import results_option
+from benchmarks.define.reasons import by_rule
 from benchmarks.judge.agreement import deviates
 from benchmarks.run import parity
 from benchmarks.store.schema import DEVIATIONS
@@ -32,11 +34,10 @@ def command(
 
     Exit status 1 if a case fails, or deviates by more than rounding explains.
     """
-    wanted = [
-        check
-        for check in parity.checks(device)
-        if _among(check.backend, chosen(backends)) and _among(check.rule, chosen(rules))
-    ]
+    names, of = chosen(backends), chosen(rules)
+    wanted = parity.checks(
+        device, impl.BACKENDS if names == (ALL,) else names, impl.RULES if of == (ALL,) else of
+    )
     found = list(parity.compare_all(wanted, results))
     print_deviations(found)
     wrong = [record for record in found if deviates(record)]
@@ -49,16 +50,13 @@ def print_deviations(found: list[dict[str, Any]]) -> None:
     """Print them in a table, and the reasons of what has none."""
     console = Console(width=None if Console().is_terminal else _WIDTH, highlight=False)
     console.print(_table(found))
-    reasons: dict[str, None] = {}
-    for record in found:
-        if record["status"] != "ok":
-            reasons[f"{record['backend']}: {record['status']}: {record['reason']}"] = None
-    for reason in reasons:
+    told = [
+        (record["rule"], f"{record['backend']}: {record['status']}: {record['reason']}")
+        for record in found
+        if record["status"] != "ok"
+    ]
+    for reason in by_rule(told):
         console.print(reason, markup=False, soft_wrap=True)
-
-
-def _among(name: str, names: tuple[str, ...]) -> bool:
-    return names == (ALL,) or name in names
 
 
 def _table(found: list[dict[str, Any]]) -> Table:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 import implementations as impl
 from benchmarks.cli import choices
-from benchmarks.cli.choices import mode_option, system_option
+from benchmarks.cli.choices import RULE_NAMES, OneRule, mode_option, system_option
 from benchmarks.cli.options import (
     build_problem,
     machine_options,
@@ -36,7 +36,13 @@ _WEIGHTS = ("w_in", "w_rec", "w_out")
 @click.command("raster", context_settings={"max_content_width": 100})
 @system_option("raster")
 @click.option("--backend", type=click.Choice(impl.BACKENDS), default="numba", show_default=True)
-@click.option("--rule", type=click.Choice(impl.RULES), default="eprop_symmetric", show_default=True)
+@click.option(
+    "--rule",
+    type=OneRule(),
+    default="eprop_symmetric",
+    show_default=True,
+    help=f"{RULE_NAMES}.",
+)
 @mode_option
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the weights and the trials.")
 @click.option(

@@ -1,6 +1,7 @@
 """`python -m benchmarks train`: training runs, recorded under results/curves."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from benchmarks.cli.choices import (
     system_option,
 )
 from benchmarks.cli.options import (
+    alignment_option,
     build_problem,
     judging_options,
     machine_options,
@@ -32,6 +34,7 @@ from benchmarks.define.names import SYSTEM
 from benchmarks.define.runs import Recordable, Run
 from benchmarks.define.systems import SYSTEMS
 from benchmarks.run.progress import display
+from implementations import checks
 from implementations.training import Plan
 
 
@@ -46,6 +49,7 @@ from implementations.training import Plan
 @machine_options
 @recipe_options("evaluate_every")
 @judging_options
+@alignment_option
 @problem_options
 @results_option
 def command(system: str, seeds: int | None, seed: int | None, results: Path, **values: Any) -> None:
@@ -109,4 +113,8 @@ def _seeds(seeds: int | None, seed: int | None) -> range:
 
 def _plan(values: Mapping[str, Any], seed: int) -> Plan:
     names = ("steps", "batch", "evaluate_every", "test_trials", "stop_early")
-    return Plan(seed=seed, **{name: values[name] for name in names})
+    plan = Plan(seed=seed, **{name: values[name] for name in names})
+    every = values["alignment_every"]
+    if every is None:
+        return plan
+    return replace(plan, alignment_every=checks.integer("alignment_every", every, 1))

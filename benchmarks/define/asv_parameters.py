@@ -37,6 +37,8 @@ _RULES = _rules_of_this_checkout()
 LEARNING_RULES = list(_RULES.learning())
 TIMED_RULES = list(_RULES.timed())
 COSTLY_RULES = list(_RULES.tracked())
+LADDER_RULES = list(_RULES.ladder()[1:-1])
+"""Without its ends: the floor, which has no gradient of the recurrent weights, and BPTT itself."""
 
 N_STEPS = 2250
 """Steps of the published trial."""

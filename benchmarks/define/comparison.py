@@ -13,6 +13,9 @@ from implementations.training import Plan
 RULES = rules.learning()
 """Those that learn; the others are trained where they are asked for."""
 
+ALIGNMENT_EVERY = 100
+"""Steps between gradients that are compared with BPTT's where the ladder is trained."""
+
 SEEDS = 10
 FINAL_TRIALS = 512
 
@@ -29,6 +32,7 @@ def of(
     optimizer: impl.Adam | None = None,
     batch: int | None = None,
     evaluate_every: int | None = None,
+    alignment_every: int = 0,
 ) -> list[Run]:
     """A run per seed and rule, all rules of a seed before the next seed: what there is compares at any time.
 
@@ -36,6 +40,7 @@ def of(
         names: of the rules.
         steps: training steps of each run, which go on where the stopping criterion is met.
         optimizer, batch, evaluate_every: instead of the problem's recipe.
+        alignment_every: as in `Plan`.
 
     Raises:
         InvalidArgument: (a ValueError) for an argument that is not what it may be.
@@ -58,6 +63,7 @@ def of(
                 seed=seed,
                 evaluate_every=recipe.evaluate_every if evaluate_every is None else evaluate_every,
                 final_trials=FINAL_TRIALS,
+                alignment_every=alignment_every,
             ),
         )
         for seed in seeds

@@ -7,6 +7,7 @@ from typing import Any
 import implementations as impl
 from benchmarks.define.cases import MEMORY_BATCH, Case, delayed
 from implementations import rules
+from implementations.registry import parts
 
 DEVICE = "cuda"
 
@@ -22,13 +23,8 @@ BATCHES = (512, 2048, 4096)
 NEURONS = (256, 512, 1024)
 """Beside the published 100: at each of these the weights fit on fewer levels of a card's memory."""
 
-COSTLY = tuple(
-    (rule, mode)
-    for mode in rules.MODES
-    for rule in reversed(rules.costly())  # e-prop before BPTT
-    if mode in rules.get(rule).modes
-)
-"""Rules and modes that differ in cost; other feedback matrices cost the same."""
+FIRST = ("eprop_symmetric", "bptt")
+"""Rules that are measured before the others, and scaled: the ends of the ladder."""
 
 
 @dataclass(frozen=True)
@@ -54,24 +50,31 @@ def items(backends: Iterable[str], *, batch: int | None = None, delay_ms: int | 
     `batch` and `delay_ms` replace the published ones (for a check of the check).
     """
     backends = tuple(backends)
+    costly = [*FIRST, *(rule for rule in rules.costly() if rule not in FIRST)]
+    paths = [(rule, mode) for mode in rules.MODES for rule in costly if mode in rules.get(rule).modes]
+
+    def able(rule: str, mode: str) -> list[str]:
+        """The backends that have it on a card."""
+        return [name for name in backends if parts(name, DEVICE).missing(rules.get(rule), mode) is None]
+
     size: dict[str, Any] = {"device": DEVICE, "min_samples": 10, "seconds": 1.0}
     size |= {"batch": batch} if batch is not None else {}
     size |= {"problem": delayed(delay_ms)} if delay_ms is not None else {}
     found = []
-    for rule, mode in COSTLY:
-        for backend in backends:
+    for rule, mode in paths:
+        for backend in able(rule, mode):
             case = Case(backend, rule, mode, **size)
             found.append(Item("step", case))
             if backend in FALLBACKS:
                 short = {**size, "min_samples": 3, "seconds": 0.0}
                 found.append(Item("step", Case(backend, rule, mode, **short), fallback=True))
     memory = {**size, "min_samples": 1, "seconds": 0.0, "memory": True}
-    for rule, mode in COSTLY:
-        found += [Item("memory", Case(backend, rule, mode, **memory)) for backend in backends]
+    for rule, mode in paths:
+        found += [Item("memory", Case(backend, rule, mode, **memory)) for backend in able(rule, mode)]
     others = [(rule, mode) for rule in impl.RULES for mode in rules.get(rule).modes]
-    others = [pair for pair in others if pair not in COSTLY]
+    others = [pair for pair in others if pair not in paths]
     scaled = {**size, "min_samples": 5, "seconds": 0.5}
-    for rule, mode in COSTLY[:2]:
+    for rule, mode in paths[: len(FIRST)]:
         for n_batch in BATCHES:
             case = {**scaled, "batch": n_batch}
             found += [Item("scaling in batch", Case(backend, rule, mode, **case)) for backend in backends]
@@ -82,5 +85,5 @@ def items(backends: Iterable[str], *, batch: int | None = None, delay_ms: int | 
                 for backend in backends
             ]
     for rule, mode in others:
-        found += [Item("other rules", Case(backend, rule, mode, **size)) for backend in backends]
+        found += [Item("other rules", Case(backend, rule, mode, **size)) for backend in able(rule, mode)]
     return found

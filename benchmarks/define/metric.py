@@ -32,6 +32,16 @@ def two(value: float) -> str:
     return significant(value, 2)
 
 
+def three(value: float) -> str:
+    """Three decimals, of a number that is 1 at most."""
+    return f"{value:.3f}".replace("-", "−")
+
+
+def wide(value: float) -> str:
+    """Three significant digits; beyond thousands a power of ten, where a number may be of any size."""
+    return significant(value) if value < 1e4 else exponent(value)
+
+
 def one_decimal(value: float) -> str:
     """One decimal."""
     return f"{value:.1f}"
@@ -79,6 +89,7 @@ AS_MEMORY = Judged("memory", "bytes", 2.0**-20, 1, "MiB")
 AS_GROWTH = Judged("memory", "bytes/step", 1.0, 0, "B/step")
 AS_ERROR = Judged("error", "wrong/trials", 100.0, 1, "%")
 AS_MISSED = Judged("error", "error/variance", 100.0, 1, "%")
+AS_TURNED = Judged("error", "1-cosine", 1.0, 3, "")
 
 
 @dataclass(frozen=True)
@@ -100,11 +111,11 @@ class Measured:
     step_s: Sequence[float]
 
 
-Place = Literal["cost", "floor", "tracked", "time", "sample", "point", "logged", "final"]
+Place = Literal["cost", "floor", "tracked", "time", "sample", "point", "logged", "final", "alignment"]
 """Where a metric is recorded. Of a measured process: "cost", one figure; "floor", one of a step on a card;
 "time", raw samples of which no median is recorded; "sample", other raw samples. "tracked": one figure that
 ASV alone records. Of a training run: "point", at each point; "logged", there too, by systems that log it;
-"final", of the trained network."""
+"final", of the trained network; "alignment", of its gradient beside BPTT's, now and then."""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from benchmarks.define.metric import (
     AS_MEMORY,
     AS_MISSED,
     AS_TIME,
+    AS_TURNED,
     Judged,
     Metric,
     Place,
@@ -15,9 +16,11 @@ from benchmarks.define.metric import (
     p,
     signed,
     significant,
+    three,
     times,
     two,
     whole,
+    wide,
 )
 
 __all__ = ["METRICS", "Metric", "columns", "judged", "significant"]
@@ -91,6 +94,22 @@ _ROWS = (
         places=("tracked", "sample", "point", "final"),
         asv="track_nmse",
         judged=AS_MISSED,
+    ),
+    Metric(
+        *("misalignment", "1 minus the cosine to BPTT", "", "lower"),
+        places=("tracked",),
+        asv="track_misalignment",
+        judged=AS_TURNED,
+    ),
+    *(
+        metric
+        for suffix, of in (("", ""), ("_w_in", ", W in"), ("_w_rec", ", W rec"), ("_w_out", ", W out"))
+        for metric in (
+            Metric(f"cosine{suffix}", f"cosine to BPTT{of}", "", "higher", text=three, places=("alignment",)),
+            Metric(
+                f"norm_ratio{suffix}", f"length over BPTT's{of}", "", "", text=wide, places=("alignment",)
+            ),
+        )
     ),
     Metric("log_s", "time between lines of the log", "s", "lower", places=("logged",)),
     Metric("loss_reg", "regularisation loss", "", "lower", places=("logged",)),

@@ -4,7 +4,7 @@
 command that has several asks here: it names the broken one, and goes on with the others.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 
 import implementations as impl
 
@@ -38,6 +38,24 @@ def asked(name: str, unavailable: Callable[[], str | None]) -> str | None:
         raise
     except Exception as error:
         return broken(f"{name} can't be imported", error)
+
+
+def by_rule(reasons: Iterable[tuple[str, str]]) -> list[str]:
+    """Reasons, each once; of those that differ in the name of the rule alone, one with all their names.
+
+    Args:
+        reasons: (rule, why it can't run or be compared), in their order.
+    """
+    rules: dict[tuple[str, ...], dict[str, None]] = {}
+    for rule, reason in reasons:
+        rules.setdefault(tuple(reason.split(rule)) if rule else (reason,), {})[rule] = None
+    return [listed(list(names)).join(around) for around, names in rules.items()]
+
+
+def listed(texts: Sequence[str]) -> str:
+    """ "a", "a and b", "a, b and c"."""
+    *first, last = texts
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def broken(what: str, error: Exception) -> Broken:

@@ -108,13 +108,42 @@ class Counts:
     @property
     def weights(self) -> int:
         """W_in, W_rec and W_out."""
-        return (self.n_in + self.n_rec + self.n_out) * self.n_rec
+        return self.synapses + self.n_out * self.n_rec
+
+    @property
+    def synapses(self) -> int:
+        """W_in and W_rec."""
+        return (self.n_in + self.n_rec) * self.n_rec
+
+    @property
+    def trained(self) -> int:
+        """Weights that the rule changes, but for feedback, which may share W_out's moments."""
+        return self.weights if "w_rec" in rules.get(self.rule).trained else self.weights - self.synapses
+
+    @property
+    def levels(self) -> int:
+        """Recursions of the neurons: one for each number of hops up to the rule's; one for all hops.
+
+        0 where the rule goes back to the readout alone. With as many hops as there are steps it is BPTT.
+        """
+        rule = rules.get(self.rule)
+        if rule.feedback == "none":
+            return 0
+        return 1 if rule.hops >= self.n_steps else int(rule.hops) + 1
+
+    @property
+    def products(self) -> int:
+        """Those of lam_v with W_rec^T at each step."""
+        crossing = rules.get(self.rule).recurrent_gradient
+        return max(self.levels - 1, 1) if crossing else 0
 
 
 def operations(counts: Counts) -> dict[str, float]:
     """Term -> floating-point operations of a step; a multiply-add is two."""
     c, rule = counts, rules.get(counts.rule)
     rows = c.input_spikes + c.spikes  # each spike adds a row of weights, or of a gradient
+    steps_of_error = c.batch * (c.window if c.mode == "online" or "readout" in rule.cut else c.n_steps)
+    filters = [name for name in rules.FILTERS if name not in rule.cut]
     readout = 2.0 * c.batch * c.n_steps * c.n_out + c.spikes * c.n_out  # decay, and a row per spike
     found = {
         # a: 2; v: 2 for the decay, 2 for the reset; u: 4; psi: |u|, 1 - |u|, max, product
@@ -122,25 +151,34 @@ def operations(counts: Counts) -> dict[str, float]:
         "rows of weights": float(rows * c.n_rec),
         "readout": readout,
         "loss": 10.0 * c.batch * c.window * c.n_out,  # exponential, sum, quotient, difference, logarithm
-        "Adam": 12.0 * c.weights,
+        "Adam": 12.0 * c.trained,
         "gradient of W_out": 2.0 * c.spikes * c.n_out,
     }
-    # lbar F^T or ell F^T for each neuron and step at which there is an error: the window, where online, and
-    # all steps where it decays backward
+    if c.levels == 0:
+        return found
+    # lbar F^T or ell F^T for each neuron and step at which there is an error: the window, where online or not
+    # filtered, and all steps where it decays backward. A target is one row of F, which decays.
+    a_row = 1.0 if rule.signal == "target" else 2.0 * c.n_out
+    found["learning signal"] = a_row * steps_of_error * c.n_rec
     if c.mode == "online":
-        pre = (c.n_in + c.n_rec) * c.n_rec
-        # e 3, eps_a 2, ebar 2, sum of L ebar 2, sum of e 1, for each synapse; eps_v 2 for each input to it
-        found["eligibility traces"] = 10.0 * c.batch * c.n_steps * pre
-        found["input traces"] = 2.0 * c.batch * c.n_steps * (c.n_in + c.n_rec)
-        found["learning signal"] = 2.0 * c.batch * c.window * c.n_rec * c.n_out
+        # For each synapse: e 1, sum of L ebar 2, sum of e 1; with adaptation e 2 more and eps_a 2; ebar 2
+        each = 4.0 + 4.0 * ("adaptation" in filters) + 2.0 * ("readout" in filters)
+        # of what is forgotten at once, there are traces where a spike has just come
+        dense = c.batch * c.n_steps * (c.n_in + c.n_rec) if filters else rows
+        found["eligibility traces"] = each * dense * c.n_rec
+        # eps_v 2, for each input to a synapse; for the synapse itself, and 2 more, with the reset's gradient
+        traces = c.synapses if rule.reset_gradient else c.n_in + c.n_rec
+        decay = 2.0 * ("membrane" in filters) + 2.0 * rule.reset_gradient
+        found["input traces"] = decay * c.batch * c.n_steps * traces
     else:
-        # dz: 2 sums; g: 1; lam_a 2; lam_v 2
-        found["neurons, backward"] = 8.0 * c.neuron_steps
-        found["learning signal"] = 2.0 * c.neuron_steps * c.n_out
+        # At each level: dz 1; g 1; lam_v 2; with adaptation dz 1 more and lam_a 3
+        each = 2.0 + 2.0 * ("membrane" in filters) + 4.0 * ("adaptation" in filters)
+        found["neurons, backward"] = each * c.levels * c.neuron_steps
         found["rows of gradients"] = float(rows * c.n_rec)
         if rule.recurrent_gradient:
-            found["lam_v W_rec^T"] = 2.0 * c.neuron_steps * c.n_rec
-            found["reset"] = 2.0 * c.neuron_steps if rule.reset_gradient else 0.0
+            found["lam_v W_rec^T"] = 2.0 * c.products * c.neuron_steps * c.n_rec
+        if rule.recurrent_gradient or rule.reset_gradient:
+            found["reset"] = 2.0 * c.levels * c.neuron_steps if rule.reset_gradient else 0.0
     return found
 
 
@@ -149,10 +187,11 @@ def moved_bytes(counts: Counts) -> dict[str, float]:
     c, size = counts, _ITEMSIZE[counts.dtype]
     found = {
         "inputs": c.batch * c.n_steps * c.n_in / 8.0,  # a bit each
-        "weights and Adam": 7.0 * size * c.weights,  # weights, two moments: read and written; gradient: read
+        # weights, two moments: read and written; gradient: read. What stays as it is, read
+        "weights and Adam": size * (7.0 * c.trained + max(c.weights - c.trained, 0)),
         "targets and figures": 8.0 * c.batch,
     }
-    if c.mode == "adjoint":
+    if c.mode == "adjoint" and c.levels > 0:
         # What the backward pass needs of the forward one. psi of a neuron and step; a spike is a bit. A
         # second forward pass from stored states could stand for psi: that trades these bytes for operations.
         found["psi, written and read"] = 2.0 * size * c.neuron_steps
@@ -165,11 +204,12 @@ def chain_cycles(counts: Counts) -> float:
     """Cycles of the longest chain of operations that depend on each other: T steps of a neuron.
 
     Forward: exchange of spikes, then v, u, comparison (5 operations). Backward, adjoint: dz, g, lam_a (4);
-    with the recurrent gradient an exchange of lam_v, and sums of n_rec products by a tree. Online has no
-    backward pass, and its traces (3 operations a step) run beside the neurons.
+    with the recurrent gradient an exchange of lam_v, and sums of n_rec products by a tree: all levels of the
+    ladder at once. Online has no backward pass, and its traces (3 operations a step) run beside the neurons;
+    nor has what trains the readout alone, whose sums do.
     """
     forward = _EXCHANGE_CYCLES + 5 * _FMA_CYCLES
-    if counts.mode == "online":
+    if counts.mode == "online" or counts.levels == 0:
         return float(counts.n_steps * forward)
     backward = 4 * _FMA_CYCLES
     if rules.get(counts.rule).recurrent_gradient:

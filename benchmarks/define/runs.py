@@ -11,7 +11,7 @@ import numpy as np
 import implementations as impl
 from benchmarks.define.names import SYSTEM
 from benchmarks.define.problem import Problem
-from implementations.training import Event, Final, Plan, Training
+from implementations.training import Aligned, Event, Final, Plan, Training
 
 SCHEMA = 1
 """The version of all records: those of another one are not read."""
@@ -45,6 +45,10 @@ class Trained(Protocol):
 
     def final(self) -> Final | None:
         """Judge the trained network; None where there is nothing to judge it on."""
+        ...
+
+    def alignment(self) -> Aligned | None:
+        """The present gradient beside BPTT's; None where they are not compared."""
         ...
 
     def state(self) -> dict[str, np.ndarray]:
@@ -138,9 +142,9 @@ class Run:
         """Of the file: TASK-BACKEND-RULE-MODE-DTYPE-DEVICE-seedN-DIGEST."""
         return file_name(self.header)
 
-    def training(self) -> Trained:
+    def training(self) -> Training:
         """The training, at step 0."""
-        return Training(self.learner(), self.problem.task, self.plan, self.title)
+        return Training(self.learner(), self.problem.task, self.plan, self.title, self._bptt)
 
     def learner(self) -> impl.Learner:
         """A learner with the initial weights of the seed.
@@ -148,13 +152,20 @@ class Run:
         Raises:
             InvalidArgument: (a ValueError) for an argument that is not what it may be.
         """
+        return self._learner(self.rule, self.mode, self.problem.initial_parameters(self.plan.seed))
+
+    def _bptt(self, parameters: impl.Parameters) -> impl.Learner:
+        """One of BPTT that computes as this run does."""
+        return self._learner("bptt", "adjoint", parameters)
+
+    def _learner(self, rule: str, mode: str, parameters: impl.Parameters) -> impl.Learner:
         return impl.learner(
             self.backend,
-            self.rule,
-            self.problem.initial_parameters(self.plan.seed),
+            rule,
+            parameters,
             network=self.problem.network,
             objective=self.problem.objective,
-            mode=self.mode,
+            mode=mode,
             optimizer=self.optimizer,
             dtype=self.dtype,
             device=self.device,

@@ -141,9 +141,12 @@ def baseline(rows: pd.DataFrame) -> str | None:
     return next((name for name in SYSTEMS if name in measured), min(measured, default=None))
 
 
-def _path(rule: str) -> bool | str:
-    """Whether a rule's gradient goes through the recurrence; the name of a rule that the package lacks."""
-    return rules.get(rule).recurrent_gradient if rule in rules.RULES else rule
+def _path(rule: str) -> str:
+    """How far a rule's gradient goes; the name of a rule that the package lacks."""
+    found = rules.find(rule)
+    if found is None:
+        return rule
+    return "to the readout" if found.feedback == "none" else f"{found.hops} hops"
 
 
 def samples_of(records: Records, rows: pd.DataFrame) -> pd.DataFrame:

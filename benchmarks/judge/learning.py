@@ -1,7 +1,7 @@
 """How training runs ended: one table of them, what a rule's seeds have in common, tests between rules."""
 
+from collections.abc import Iterable
 from dataclasses import asdict
-from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ from benchmarks.judge import costs, statistics
 from benchmarks.judge.hyperparameters import FRESH, published
 from benchmarks.store.curve_file import DIVERGED
 from benchmarks.store.records import Records
+from implementations import rules
 from implementations.tasks import MEASURES
 
 COMPARISON = ["task", "experiment", "system", "backend", "mode", "device", "threads", "machine"]
@@ -163,16 +164,31 @@ def main(rows: pd.DataFrame) -> list[pd.DataFrame]:
     return [found[task][1] for task in order]
 
 
-def pairs(rows: pd.DataFrame, rules: tuple[str, ...]) -> pd.DataFrame:
+def drawn(rows: pd.DataFrame) -> pd.DataFrame:
+    """Of the runs of one comparison, those of the rules that are compared wherever rules are.
+
+    The others were asked for by name: rungs of the ladder, which have a section of their own, and ablations.
+    All, where fewer than two rules are left. A rule that the package lacks is compared.
+    """
+    compared = [
+        rule in rules.learning() or rules.find(rule) is None for rule in rows["rule"].astype(str).tolist()
+    ]
+    found = rows[np.array(compared, bool)]
+    return found if found["rule"].nunique() > 1 else rows
+
+
+def pairs(rows: pd.DataFrame, couples: Iterable[tuple[str, str]]) -> pd.DataFrame:
     """A row per pair of rules: `statistics.Paired` over the seeds that both have, and `adjusted`, p by Holm.
 
     Args:
         rows: of one comparison.
-        rules: in their order.
+        couples: of rules, those that are to be told apart; a rule that `rows` lack is in none.
     """
     by_seed = rows.pivot_table(index="seed", columns="rule", values="final")
     found = []
-    for first, second in combinations([rule for rule in rules if rule in by_seed], 2):
+    for first, second in couples:
+        if first not in by_seed or second not in by_seed:
+            continue
         both = by_seed[[first, second]].dropna()
         if len(both) > 1:
             test = statistics.paired(both[first].to_numpy(float), both[second].to_numpy(float))

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-import implementations as impl
 from benchmarks.define.hyperparameters import HYPERPARAMETERS
 from benchmarks.define.names import SYSTEM
 from benchmarks.define.problem import PROBLEMS
 from benchmarks.judge.hyperparameters import FRESH, published, value
 from benchmarks.store.records import Records
+from implementations.rules import ordered
 
 _SAME = ["task", "backend", "mode", "dtype", "device"]
 
@@ -111,11 +111,10 @@ def planned(runs: pd.DataFrame, rules: tuple[str, ...] = ()) -> list[tuple[Sweep
         if not values:
             continue
         has = {*part["rule"], *rules}
-        ordered = [rule for rule in impl.RULES if rule in has] + sorted(has.difference(impl.RULES))
         for seeds in _without_gaps(sorted({int(seed) for seed in part["seed"]})):
             sweep = Sweep(
                 **same,
-                rules=tuple(ordered),
+                rules=ordered(has),
                 values={name: tuple(sorted(values[name])) for name in HYPERPARAMETERS if name in values},
                 seeds=seeds,
             )

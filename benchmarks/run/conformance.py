@@ -5,7 +5,7 @@ backends run in processes of their own. What was compared is appended to results
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import groupby
+from itertools import groupby, product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ import implementations as impl
 from benchmarks.run.agreement import compared, computed, deviations
 from benchmarks.run.environment import environment
 from benchmarks.store.append import RunFile
-from implementations import rules
+from implementations import registry, rules
 
 # No spike may differ, in either dtype. A potential within rounding of the threshold may cross it one step
 # later: networks are drawn until float64 keeps away from that.
@@ -36,16 +36,15 @@ class ConformanceCheck(NamedTuple):
 
 
 def checks(backends: Iterable[str], device: str, seed: int, dtypes: Iterable[str]) -> list[ConformanceCheck]:
-    """Every backend with every rule in each of its modes and dtypes, with both losses in turns."""
+    """Every backend with every rule that it has there, in each mode and dtype, with both losses in turns."""
     found = []
     for backend in backends:
-        number = 0
-        for rule in impl.RULES:
-            for mode in rules.get(rule).modes:
-                for dtype in dtypes:
-                    loss = ("cross_entropy", "squared_error")[number % 2]
-                    found.append(ConformanceCheck(backend, rule, mode, dtype, device, seed + number, loss))
-                    number += 1
+        has = registry.parts(backend, device)
+        pairs = [(rule, mode) for rule in impl.RULES for mode in rules.get(rule).modes]
+        able = [(rule, mode) for rule, mode in pairs if has.missing(rules.get(rule), mode) is None]
+        for number, ((rule, mode), dtype) in enumerate(product(able, dtypes)):
+            loss = ("cross_entropy", "squared_error")[number % 2]
+            found.append(ConformanceCheck(backend, rule, mode, dtype, device, seed + number, loss))
     return found
 
 

@@ -84,12 +84,15 @@ def _oracle() -> _Oracle:
     return _Oracle(network, objective, parameters, batch, unpacked("spikes"), data)
 
 
-def checks(device: str = "cpu") -> list[ParityCheck]:
-    """Every backend with every rule in each of its modes."""
+def checks(
+    device: str = "cpu", backends: Iterable[str] = impl.BACKENDS, names: Iterable[str] | None = None
+) -> list[ParityCheck]:
+    """Every backend with every rule, those of the table by default, in each of its modes."""
+    wanted = tuple(impl.RULES if names is None else names)
     return [
         ParityCheck(backend, rule, mode, device)
-        for backend in impl.BACKENDS
-        for rule in impl.RULES
+        for backend in backends
+        for rule in wanted
         for mode in rules.get(rule).modes
     ]
 
@@ -141,5 +144,5 @@ def _unavailable(check: ParityCheck) -> str | None:
     except Exception:  # a broken backend fails in its own process, where its error is kept
         return None
     if reason is None and not _oracle().has(check.rule):
-        return f"the published numbers have no {check.rule}: the tests compare it with naive loops"
+        return f"the published numbers have no {check.rule}: the tests compare with naive loops instead"
     return reason

@@ -1,8 +1,9 @@
 """One training run, recorded in results/curves/NAME.jsonl as it is measured, and resumed where it stopped.
 
 What is recorded is never measured again. After each point a checkpoint is written; with it, a run goes on
-where it was. Without it (lost, damaged, or deleted because the run had ended and is now to be longer), the
-run is trained again from step 0, which gives the same numbers, but evaluated from the last point on only.
+where it was. Without it (lost, damaged, or deleted because the run had ended and is now to be longer, or to
+have its gradients compared from the start on), the run is trained again from step 0, which gives the same
+numbers, but evaluated from the last point on only.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -59,7 +60,10 @@ def record(
             )
             return
         if finished(recorded, run.plan):
-            display.say(f"{run.title}: already recorded up to step {recorded.last_point}, skipped")
+            text = f"{run.title}: already recorded up to step {recorded.last_point}, skipped"
+            if run.plan.aligned(run.plan.steps) - recorded.aligned:
+                text += f"; its gradients are compared where --steps is {recorded.last_point} or more"
+            display.say(text)
         else:
             try:
                 _train(run, file, checkpoint_path, display, sweep, command)
@@ -83,7 +87,7 @@ def _train(
     training = run.training()
     display.warming_up()
     training.warm_up()
-    unresumed = _resume(training, run.name, recorded, checkpoint_path)
+    unresumed = _resume(training, run, recorded, checkpoint_path)
     if unresumed is not None and recorded.points:
         display.say(
             f"{run.title}: {unresumed}, so training starts again from step 0; the points up to step "
@@ -103,14 +107,25 @@ def _train(
     def save() -> None:
         checkpoint.write(checkpoint_path, {"run": np.array(run.name), **training.state()})
 
+    def align() -> None:
+        found = None if training.step in recorded.aligned else training.alignment()
+        if found is not None:
+            head = {"kind": "alignment", "step": found.step, "trials": found.trials}
+            file.append({**head, **asdict(found.alignment)})
+
     display.start(training.step)
+    every = run.plan.alignment_every
     with held() as request:
+        if every and training.step % every == 0:
+            align()
         for event in training.events(passed=dict(recorded.points)):
             if isinstance(event, Point):
                 _append(file, event)
                 save()
                 display.point(event)
             else:
+                if every and event.step % every == 0:
+                    align()
                 display.step(event)
             if request.signal_number is not None:
                 if not finished(recorded, run.plan):
@@ -120,6 +135,8 @@ def _train(
                     f"{run.title}: interrupted after step {training.step} of {run.plan.steps}; "
                     "the same command goes on from there",
                 )
+        if every:
+            align()
     if run.plan.final_trials and recorded.final_step != recorded.last_point:
         final = training.final()
         if final is not None:
@@ -127,13 +144,13 @@ def _train(
     display.say(f"{run.title}: recorded up to step {recorded.last_point} in {file.path}")
 
 
-def _resume(training: Trained, name: str, recorded: Recorded, path: Path) -> str | None:
+def _resume(training: Trained, run: Recordable, recorded: Recorded, path: Path) -> str | None:
     """Bring a fresh training to its checkpoint; None, or why that can't be used and it stays fresh."""
     fresh = training.state()
     try:
         state = checkpoint.read(path)
-        if str(state["run"]) != name:
-            raise ValueError(name)
+        if str(state["run"]) != run.name:
+            raise ValueError(run.name)
         training.restore(state, recorded.criterion_step)
     except checkpoint.UnreadableCheckpoint as error:
         reason = str(error)
@@ -144,9 +161,12 @@ def _resume(training: Trained, name: str, recorded: Recorded, path: Path) -> str
         ahead = (
             training.last_point > recorded.last_point or training.criterion_step != recorded.criterion_step
         )
-        if not ahead:
+        behind = run.plan.aligned(training.step) - {training.step} - recorded.aligned
+        if not ahead and not behind:
             return None
         reason = f"{path} knows of points that are not recorded"
+        if not ahead:
+            reason = "gradients before its checkpoint were not compared with BPTT's"
     training.restore(fresh, recorded.criterion_step)
     return reason
 
@@ -173,7 +193,7 @@ def finished(recorded: Recorded, plan: Plan) -> bool:
         return True  # recorded further than this plan goes
     trained = recorded.last_point == plan.steps or (plan.stop_early and recorded.criterion_step is not None)
     judged = plan.final_trials == 0 or recorded.final_step == recorded.last_point
-    return trained and judged
+    return trained and judged and plan.aligned(recorded.last_point) <= recorded.aligned
 
 
 def _end(file: CurveFile, plan: Plan, checkpoint_path: Path) -> None:
@@ -182,7 +202,7 @@ def _end(file: CurveFile, plan: Plan, checkpoint_path: Path) -> None:
     stopped = plan.stop_early and recorded.criterion_step == recorded.last_point
     if not stopped and recorded.last_point != plan.steps:
         return  # recorded further than this plan goes, by another plan that may be unfinished
-    if recorded.end_step != recorded.last_point:
+    if recorded.end_reason is None:  # or what came after it, as more steps or compared gradients
         reason = "criterion" if stopped else "steps"
         file.append({"kind": "end", "step": recorded.last_point, "reason": reason})
     checkpoint.delete(checkpoint_path)

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pandas as pd
 
-from benchmarks.judge import costs, learning
+from benchmarks.judge import costs, ladder, learning
 from benchmarks.show.names import Names
 from benchmarks.store.records import Records
 
@@ -39,6 +39,11 @@ class Material:
     def judged(self) -> pd.DataFrame:
         """Of `learning.judged`."""
         return learning.judged(self.records)
+
+    @cached_property
+    def climbed(self) -> list[pd.DataFrame]:
+        """Of `ladder.climbed`."""
+        return ladder.climbed(self.judged)
 
     @cached_property
     def comparisons(self) -> list[pd.DataFrame]:

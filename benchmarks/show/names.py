@@ -28,8 +28,14 @@ class Names:
         self._records = records
         tables = (records.runs, records.measurements, records.parity, records.conformance)
         both = pd.concat([frame[["rule", "mode"]] for frame in tables])
-        titles = {name: rules.get(name).title for name in impl.RULES}
-        self.look = Look(ordered(both["rule"], impl.RULES), ordered(both["mode"], rules.MODES), titles)
+        there = rules.ordered(both["rule"])
+        known = {name: rule for name in (*impl.RULES, *there) if (rule := rules.find(name)) is not None}
+        self.look = Look(
+            there,
+            ordered(both["mode"], rules.MODES),
+            {name: rule.title for name, rule in known.items()},
+            frozenset(name for name, rule in known.items() if rule.feedback == "none"),
+        )
         machines = dict.fromkeys(records.environments["machine"])
         self.letters = {str(machine): _letter(index) for index, machine in enumerate(machines)}
 
@@ -62,10 +68,10 @@ class Names:
 
     def order(self, column: pd.Series) -> pd.Series:
         """Sort key: systems, backends and rules in the order of the package, unknown ones after them."""
-        known = {"system": tuple(SYSTEMS), "backend": impl.BACKENDS, "rule": impl.RULES}.get(str(column.name))
-        if known is None:
+        known = {"system": tuple(SYSTEMS), "backend": impl.BACKENDS}.get(str(column.name))
+        if known is None and column.name != "rule":
             return column
-        names = ordered(column, known)
+        names = rules.ordered(column) if known is None else ordered(column, known)
         return column.map({name: index for index, name in enumerate(names)})
 
     def rule(self, row: Mapping[Hashable, Any]) -> str:

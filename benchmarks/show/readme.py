@@ -12,9 +12,11 @@ import pandas as pd
 from benchmarks.define.metrics import METRICS, Metric
 from benchmarks.define.names import SYSTEM
 from benchmarks.judge import costs, learning, main_run
-from benchmarks.show.figures.style import ordered
+from benchmarks.show.ladder import fastest, name, said
 from benchmarks.show.markdown import cell
+from benchmarks.show.material import Material
 from benchmarks.show.names import Names
+from benchmarks.show.sections import ladder as sections_ladder
 from benchmarks.store import records
 from benchmarks.store.records import Records
 from implementations import rules
@@ -88,7 +90,7 @@ def _learning(found: Records) -> str:
     for part in parts:
         task = str(part["task"].iloc[0])
         metric = METRICS[learning.measure(task)]
-        ends = learning.over_seeds(part, ["rule"], "final")
+        ends = learning.over_seeds(learning.drawn(part), ["rule"], "final")
         ends = {str(row["rule"]): row for row in ends.to_dict("records")}
         columns = [
             cell(task.replace("_", " ")),
@@ -99,7 +101,7 @@ def _learning(found: Records) -> str:
             "median seconds",
         ]
         lines += ["", _line(columns), _line(["---", "---:", "---:", "---:", "---:", "---:"])]
-        for rule in ordered(ends, rules.RULES):
+        for rule in rules.ordered(ends):
             row = ends[rule]
             cells = [
                 cell(names.look.title(rule)),
@@ -111,6 +113,37 @@ def _learning(found: Records) -> str:
             ]
             lines.append(_line(cells))
     return "\n".join(lines[1:])
+
+
+def _ladder(found: Records) -> str:
+    """What the ladder shows in two sentences, and a table for each task: a row per rung."""
+    material = Material(found, Path())
+    climbs, times = sections_ladder.climbs(material), sections_ladder.times(material)
+    if not climbs:
+        return "No rung between e-prop and BPTT is recorded yet; `make ladder` trains them."
+    lines = list(map(cell, said(climbs, times, material.names.look)))
+    label, seconds = fastest(times) if len(times) else ("", {})
+    cosine, step = METRICS["cosine"], METRICS["step_s"]
+    for climb in climbs:
+        columns = ["hops", "rule", "cosine to BPTT, fresh", "trained", f"final {climb.metric.heading}"]
+        columns += ["95 % interval", "met the criterion", "median steps"]
+        columns += [f"step on {cell(label)} ({step.unit})"] if label else []
+        lines += ["", f"*{cell(climb.words)}*", "", _line(columns)]
+        lines.append(_line(["---", "---", *["---:"] * (len(columns) - 2)]))
+        for row in climb.rungs.to_dict("records"):
+            cells = [
+                name(row["rule"]),
+                cell(material.names.look.title(row["rule"])),
+                cosine.format(row["cosine_fresh"]),
+                cosine.format(row["cosine_trained"]),
+                climb.metric.format(row["mean"]),
+                f"{climb.metric.format(row['low'])} – {climb.metric.format(row['high'])}",
+                f"{row['met']} of {row['seeds']}",
+                METRICS["step"].format(row["half_step"]),
+            ]
+            cells += [step.format(seconds.get(row["rule"]))] if label else []
+            lines.append(_line(cells))
+    return "\n".join(lines)
 
 
 def _cells(here: pd.DataFrame, column: str, metric: Metric, labels: list[str]) -> list[str]:
@@ -129,4 +162,4 @@ def _line(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-_TABLES: dict[str, Callable[[Records], str]] = {"costs": _costs, "learning": _learning}
+_TABLES: dict[str, Callable[[Records], str]] = {"costs": _costs, "learning": _learning, "ladder": _ladder}

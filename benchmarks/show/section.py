@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.show.commands import FIGURE, GPU_CHECK, MEASURE, PARITY, TRAIN
+from benchmarks.show.commands import FIGURE, GPU_CHECK, LADDER, MEASURE, PARITY, TRAIN
 from benchmarks.show.figures import svg
 from benchmarks.show.figures.drawing import Figure
 from benchmarks.show.figures.svg import Picture
@@ -120,6 +120,7 @@ def section(
 _ADDS = {
     **dict.fromkeys(("runs", "points", "criteria"), TRAIN),
     "finals": FIGURE,
+    **dict.fromkeys(("alignments", "ladder"), LADDER),
     **dict.fromkeys(("measurements", "samples"), MEASURE),
     "parity": PARITY,
     **dict.fromkeys(("conformance", "fallbacks"), GPU_CHECK),

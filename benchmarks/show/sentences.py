@@ -11,6 +11,7 @@ import pandas as pd
 
 from benchmarks.define.metrics import METRICS, Metric, significant
 from benchmarks.define.problem import PROBLEMS
+from benchmarks.define.reasons import by_rule, listed
 from benchmarks.define.systems import System
 from benchmarks.judge import ranking
 from benchmarks.show.figures.style import Look
@@ -213,7 +214,7 @@ def accuracy(rows: pd.DataFrame, look: Look, where: str) -> Iterator[Pick | Find
         text += "; one seed does not show that it is better"
     elif close:
         choice += ", but not clearly"
-        text += f"; the range over seeds overlaps that of {_listed(close)}"
+        text += f"; the range over seeds overlaps that of {listed(close)}"
     else:
         text += "; no other rule's range over seeds reaches its own"
     met = best[best["met"] > 0].sort_values("criterion_step")
@@ -251,7 +252,7 @@ def compared(
         f"Final {metric.name} {metric.quantity(first['mean'])}, mean of {first['seeds']} seeds"
         f" ({metric.format(first['low'])} to {metric.format(first['high'])})"
     )
-    text += f"; paired tests do not tell it from {_listed(close)}." if close else "; better than all others."
+    text += f"; paired tests do not tell it from {listed(close)}." if close else "; better than all others."
     met = best[best["half_step"].notna()].sort_values("half_step")
     text += _soonest(met, "half_step", "half of the seeds by step {step}", look)
     choice = look.title(first["rule"]) + ", but not clearly" * bool(close)
@@ -379,8 +380,9 @@ def _held_back(reasons: str) -> list[str]:
 
 
 def left_out(rows: pd.DataFrame) -> Iterator[Note]:
-    """Why cases were not compared, from their `reason`."""
-    reasons = dict.fromkeys(" ".join(str(reason).split()) for reason in rows["reason"])
+    """Why cases were not compared, from their `rule` and `reason`."""
+    told = zip(rows["rule"], rows["reason"], strict=True)
+    reasons = by_rule((str(rule), " ".join(str(reason).split())) for rule, reason in told)
     if reasons:
         yield Note(f"Not compared: {'; '.join(reasons)}.")
 
@@ -390,9 +392,3 @@ def verdict(row: Mapping[Any, Any]) -> str:
     if row["holds"]:
         return "agrees"
     return f"failed: {' '.join(str(row['reason']).split())}" if row["status"] == "failed" else "deviates"
-
-
-def _listed(texts: list[str]) -> str:
-    """ "a", "a and b", "a, b and c"."""
-    *first, last = texts
-    return f"{', '.join(first)} and {last}" if first else last

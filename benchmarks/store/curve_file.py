@@ -28,15 +28,15 @@ class Recorded:
     Attributes:
         points: step -> train_s, ascending.
         criterion_step: where the stopping criterion was met; None if not yet.
+        aligned: steps after which the gradient was compared with BPTT's.
         final_step: step of the last `final` record, which judges the trained network; None if there is none.
-        end_step: step of the last `end` record; None if there is none.
         end_reason: why the run ended; None if it did not, or went on after that.
     """
 
     points: dict[int, float] = field(default_factory=dict)
     criterion_step: int | None = None
+    aligned: set[int] = field(default_factory=set)
     final_step: int | None = None
-    end_step: int | None = None
     end_reason: str | None = None
 
     @property
@@ -122,8 +122,10 @@ class CurveFile:
             recorded.criterion_step = int(record["step"])
         elif record["kind"] == "final":
             recorded.final_step = int(record["step"])
-        elif record["kind"] == "end":
-            recorded.end_step = int(record["step"])
+        elif record["kind"] == "alignment":
+            if int(record["step"]) in recorded.aligned:
+                raise ValueError(record["step"])
+            recorded.aligned.add(int(record["step"]))
 
 
 def _line(record: Mapping[str, Any]) -> str:

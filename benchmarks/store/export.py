@@ -36,11 +36,13 @@ def tables(records: Records) -> dict[str, pd.DataFrame]:
         "points": records.points,
         "criteria": records.criteria,
         "finals": records.finals,
+        "alignments": records.alignments,
         "measurements": records.measurements,
         "samples": records.samples,
         "parity": records.parity,
         "conformance": records.conformance,
         "fallbacks": records.fallbacks,
+        "ladder": records.ladder,
         "environments": records.environments,
         "problems": pd.DataFrame([vars(file) for file in records.unreadable], columns=["file", "what"]),
     }

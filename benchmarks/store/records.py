@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.store import schema
-from benchmarks.store.readers import agreement, asv, runs, timings
+from benchmarks.store.readers import agreement, asv, ladder, runs, timings
 from benchmarks.store.readers.rows import Rows, Unreadable
 
 
@@ -27,18 +27,20 @@ class Records:
     points: pd.DataFrame
     criteria: pd.DataFrame
     finals: pd.DataFrame
+    alignments: pd.DataFrame
     measurements: pd.DataFrame
     samples: pd.DataFrame
     parity: pd.DataFrame
     conformance: pd.DataFrame
     fallbacks: pd.DataFrame
+    ladder: pd.DataFrame
     environments: pd.DataFrame
     unreadable: list[Unreadable]
 
     @property
     def empty(self) -> bool:
         """Whether there is nothing to report."""
-        tables = (self.points, self.measurements, self.parity, self.conformance)
+        tables = (self.points, self.measurements, self.parity, self.conformance, self.ladder)
         return all(table.empty for table in tables)
 
 
@@ -46,22 +48,25 @@ def read(results_dir: Path | str) -> Records:
     """Read all records under a results folder.
 
     Args:
-        results_dir: holds curves/, timings/, parity/, conformance/, fallback/ and asv/; each may be missing.
+        results_dir: holds curves/, timings/, parity/, conformance/, fallback/, ladder/ and asv/; each may be
+            missing.
     """
     results_dir = Path(results_dir)
     rows = Rows()
-    for reader in (runs, timings, agreement, asv):
+    for reader in (runs, timings, agreement, ladder, asv):
         reader.read(results_dir, rows)
     return Records(
         runs=_frame(rows.runs, schema.RUN_COLUMNS),
         points=_frame(rows.points, schema.POINT_COLUMNS),
         criteria=_frame(rows.criteria, schema.CRITERION_COLUMNS),
         finals=_frame(rows.finals, schema.FINAL_COLUMNS),
+        alignments=_frame(rows.alignments, schema.ALIGNMENT_COLUMNS),
         measurements=_frame(rows.measurements, schema.MEASUREMENT_COLUMNS),
         samples=_frame(rows.samples, schema.SAMPLE_COLUMNS),
         parity=_frame(rows.parity, schema.PARITY_COLUMNS),
         conformance=_frame(rows.conformance, schema.CONFORMANCE_COLUMNS),
         fallbacks=_frame(rows.fallbacks, schema.MEASUREMENT_COLUMNS),
+        ladder=_frame(rows.ladder, schema.LADDER_COLUMNS),
         environments=_frame(list(rows.environments.values()), schema.ENVIRONMENT_COLUMNS),
         unreadable=rows.unreadable,
     )

@@ -36,6 +36,9 @@ POINT_COLUMNS = ["file", "step", "train_s", *POINT_FIGURES, *LOGGED]
 FINAL_FIGURES = columns("final")
 FINAL_COLUMNS = ["file", "step", "trials", *FINAL_FIGURES]
 """One row per training run whose network was judged at its end, on fresh trials of a stream of their own."""
+ALIGNMENT_FIGURES = columns("alignment")
+ALIGNMENT_COLUMNS = ["file", "step", "trials", *ALIGNMENT_FIGURES]
+"""One row per step of a training run after which its gradient was compared with BPTT's."""
 CRITERION_COLUMNS = ["file", "step", "train_s", "validation_error", "test_error"]
 
 COSTS = columns("cost")
@@ -80,6 +83,14 @@ CONFORMANCE_COLUMNS = [
 ]
 """One row per fresh random problem that a device solved, held against NumPy in float64; as for parity."""
 
+LADDER_COLUMNS = [
+    *("file", "run", "started", "machine", "commit", "backend", "dtype", "device", "task", "batch"),
+    *("n_steps", "n_rec", "seed", "trial_seed", "train_steps", "hops", "reset"),
+    *(*ALIGNMENT_FIGURES, "command"),
+]
+"""One row per gradient over `hops` recurrent connections, "all" for as many as there are steps, with that of
+the reset "kept" or "cut": held against BPTT's after `train_steps` steps of BPTT."""
+
 ENVIRONMENT_COLUMNS = [
     *("machine", "processor", "cores", "memory_bytes", "accelerators", "system", "python", "versions"),
     *("commit", "dirty", "cards", "source"),
@@ -100,6 +111,8 @@ COUNTS = frozenset(
         "n_rec",
         "input_sets",
         "trials",
+        "trial_seed",
+        "train_steps",
         "cores",
         "memory_bytes",
     )
@@ -111,6 +124,7 @@ NUMBERS = frozenset(
         "train_s",
         *POINT_FIGURES,
         *LOGGED,
+        *ALIGNMENT_FIGURES,
         *FLOORS,
         *CLOCKS,
         "validation_error",
@@ -141,6 +155,7 @@ _SESSION = {
 _POINT = {"step": "count", "train_s": "number", **dict.fromkeys((*POINT_FIGURES, *LOGGED), "number?")}
 _CRITERION = {"step": "count", "train_s": "number", "validation_error": "number?", "test_error": "number?"}
 _FINAL = {"step": "count", "trials": "count", **dict.fromkeys(FINAL_FIGURES, "number?")}
+_ALIGNMENT = {"step": "count", "trials": "count", **dict.fromkeys(ALIGNMENT_FIGURES, "number?")}
 _END = {"step": "count", "reason": "text"}
 _MEASUREMENT = {
     **dict.fromkeys(("run", "started", "system", "backend", "rule", "mode", "dtype", "device"), "text"),
@@ -162,16 +177,23 @@ _CONFORMANCE = {
     **dict.fromkeys(("run", "started", "backend", "rule", "mode", "dtype", "device", "status"), "text"),
     **{"seed": "count", "reason": "text?", "engine": "text?", "environment": "object"},
 }
+_HOPS = {
+    **dict.fromkeys(("run", "started", "backend", "dtype", "device", "task", "hops", "reset"), "text"),
+    **dict.fromkeys(("batch", "n_steps", "n_rec", "seed", "trial_seed", "train_steps"), "count"),
+    **{"environment": "object", "command": "text?"},
+    **dict.fromkeys(ALIGNMENT_FIGURES, "number?"),
+}
 CURVE_KINDS = {
     **{"run": _RUN, "session": _SESSION, "point": _POINT, "criterion": _CRITERION, "final": _FINAL},
-    "end": _END,
+    **{"alignment": _ALIGNMENT, "end": _END},
 }
 TIMING_KINDS = {"measurement": _MEASUREMENT}
 PARITY_KINDS = {"parity": _PARITY}
 CONFORMANCE_KINDS = {"conformance": _CONFORMANCE}
+HOPS_KINDS = {"hops": _HOPS}
 
 # Kinds that say which version of this format they are written in.
-VERSIONED = ("run", "measurement", "parity", "conformance")
+VERSIONED = ("run", "measurement", "parity", "conformance", "hops")
 
 
 def holds(value: Any, kind: str) -> bool:

@@ -79,6 +79,9 @@ class NotebookTraining:
     def final(self) -> None:
         """The notebook has no test trials."""
 
+    def alignment(self) -> None:
+        """No gradient is compared: the network is another one."""
+
     def events(self, passed: Mapping[int, float] | None = None) -> Iterator[Step | NotebookPoint]:
         """Train up to the end of the plan; yields the point of each epoch.
 

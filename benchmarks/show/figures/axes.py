@@ -113,6 +113,7 @@ def legend(fig: Figure, look: Look, rows: pd.DataFrame, *, lines: bool, extra: S
             [],
             color=look.colour(rule),
             linestyle=look.rule_line(rule) if lines and not several else "-",
+            linewidth=look.width(rule, style.LINE),
             marker="" if lines else look.rule_marker(rule),
             markerfacecolor="none",
             markersize=4.5,

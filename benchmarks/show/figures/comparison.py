@@ -60,7 +60,8 @@ def _share(drawing: Drawing, ax: Axes, part: pd.DataFrame, end: str, look: Look,
     found = until(part, met, end)
     last = float(part[end].max())
     at, share = np.append(found.at, max(last, found.at[-1])), np.append(found.share, found.share[-1]) * 100.0
-    ax.step(at, share, where="post", color=look.colour(rule), linestyle=look.rule_line(rule), linewidth=1.5)
+    line = {"color": look.colour(rule), "linestyle": look.rule_line(rule), "linewidth": look.width(rule, 1.5)}
+    ax.step(at, share, where="post", **line)
     ended = part.loc[part[met].isna(), end].to_numpy(float)
     heights = [float(found.share[np.searchsorted(found.at, x, side="right") - 1]) * 100.0 for x in ended]
     ax.plot(ended, heights, "|", color=look.colour(rule), markersize=7, mew=1.3)

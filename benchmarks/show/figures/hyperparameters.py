@@ -64,6 +64,7 @@ def _line(
         means,
         color=colour,
         linestyle=look.rule_line(rule),
+        linewidth=look.width(rule, style.LINE),
         marker=look.rule_marker(rule),
         markersize=4.5,
         markerfacecolor=style.PAPER,

@@ -26,6 +26,9 @@ PALETTE = (
 _MARKERS = ("o", "D", "s", "^", "v", "P")
 _LINES: tuple["Dash", ...] = ("-", (0, (4, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)))
 
+LINE = 1.6
+"""Points; a line that says something."""
+
 Dash = Literal["-"] | tuple[float, tuple[float, ...]]
 
 
@@ -34,11 +37,13 @@ class Look:
     """Titles and colours by rule, markers and lines by mode: the same in every figure of a report.
 
     Colours alone must not tell rules apart, so each rule has a line style too where figures overlay them.
+    `floors` are rules that others are held against: thin and grey, as what they draw is no rival.
     """
 
     rules: tuple[str, ...]
     modes: tuple[str, ...]
     titles: Mapping[str, str] = field(default_factory=dict)
+    floors: frozenset[str] = frozenset()
 
     def title(self, rule: object) -> str:
         """The rule's name for people; its own where the package does not know it."""
@@ -46,11 +51,19 @@ class Look:
 
     def colour(self, rule: str) -> str:
         """The rule's colour on white."""
+        if rule in self.floors:
+            return MUTED
         return PALETTE[self.rules.index(rule) % len(PALETTE)][0]
 
     def rule_line(self, rule: str) -> Dash:
         """The rule's line style."""
+        if rule in self.floors:
+            return "-"
         return _LINES[self.rules.index(rule) % len(_LINES)]
+
+    def width(self, rule: str, usual: float) -> float:
+        """Of the rule's line, where that of the others is `usual`."""
+        return min(usual, 0.9) if rule in self.floors else usual
 
     def rule_marker(self, rule: str) -> str:
         """The rule's marker."""
@@ -101,7 +114,7 @@ RC: dict[Any, Any] = {
     "xtick.minor.width": 0.5,
     "legend.frameon": False,
     "legend.fontsize": 8.5,
-    "lines.linewidth": 1.6,
+    "lines.linewidth": LINE,
     "svg.fonttype": "none",
     "svg.hashsalt": "eprop-bench",
 }

@@ -13,6 +13,7 @@ from benchmarks.show.sections import (
     commits,
     costs,
     hyperparameters,
+    ladder,
     learning,
     provenance,
     published_log,
@@ -22,7 +23,8 @@ from benchmarks.store.records import Records
 
 _RESULTS = (
     *(costs.speed, costs.memory, costs.growth, costs.scaling, costs.start, cards.cards, cards.roofline),
-    *(learning.training, learning.comparison, hyperparameters.difficulty, hyperparameters.knobs),
+    *(learning.training, learning.comparison, ladder.how_far),
+    *(hyperparameters.difficulty, hyperparameters.knobs),
     *(trial.trial, agreement.parity, agreement.conformance, published_log.beside_log, commits.over_commits),
 )
 _ORIGINS = (provenance.incomplete, provenance.machines, provenance.unreadable, provenance.reproduce)

@@ -72,7 +72,7 @@ def _part(material: Material, task: str, rows: pd.DataFrame, names: tuple[str, .
         return None
     every = pd.concat([along for _, along, _ in panels])
     counts = sorted(every.groupby(["rule", "experiment"])["seed"].nunique().unique())
-    compared = pd.concat(learning.main(material.judged))
+    compared = pd.concat([learning.drawn(one) for one in learning.main(material.judged)])
     compared = set(compared.loc[compared["task"] == task, "rule"])
     figure, first = learning.measure(task), task == TASK_NAME
     return Part(

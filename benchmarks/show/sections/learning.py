@@ -1,11 +1,12 @@
 """The sections on training: what the runs of each experiment came to, and how sure rules differ."""
 
 from collections.abc import Mapping
+from itertools import combinations
 from typing import Any
 
 import pandas as pd
 
-from benchmarks.define.metrics import METRICS
+from benchmarks.define.metrics import METRICS, Metric
 from benchmarks.define.problem import PROBLEMS, TASK_NAME
 from benchmarks.judge import hyperparameters, learning
 from benchmarks.show import sentences
@@ -14,15 +15,17 @@ from benchmarks.show.material import Material, Part
 from benchmarks.show.names import Names, threads_text
 from benchmarks.show.record_texts import stem
 from benchmarks.show.section import Commands, Note, Pieces, section
-from benchmarks.show.tables import BAND, Builder
+from benchmarks.show.tables import BAND, Builder, Table
+from implementations import rules
 
 
 def _in_comparisons(material: Material) -> set[str]:
-    """Files of the runs that the comparison of rules shows, or the sections on sweeps and tuned settings."""
+    """Files of the runs that the comparison of rules shows, or the sections on the ladder and on settings."""
     experiments = {name for part in material.comparisons for name in part["experiment"]}
     runs = material.records.runs
     beside = runs["timing"].notna() | (runs["seed"] >= hyperparameters.FRESH)
-    files = {str(file) for part in material.comparisons for file in part["file"]}
+    shown = (*material.comparisons, *material.climbed)
+    files = {str(file) for part in shown for file in part["file"]}
     return files | set(runs.loc[runs["experiment"].isin(experiments) & beside, "file"])
 
 
@@ -159,12 +162,13 @@ def _met(row: Mapping[Any, Any]) -> str:
 def comparison(material: Material) -> Pieces:
     """A part for each task: `runs` that compare, `points`, and `trials`, what they were judged on."""
     names = material.names
-    for runs in material.comparisons:
+    for every in material.comparisons:
+        runs = learning.drawn(every)
         task = str(runs["task"].iloc[0])
         title, figure = task.replace("_", " "), learning.measure(task)
         points = material.records.points.merge(runs[["file", "rule", "mode", "criterion_step"]], on="file")
         part = Part(
-            lead=_recipe(runs, names),
+            lead=recipe(runs, names),
             suffix=f"-{stem(task)}",
             subtitle=f": {title}",
             runs=runs,
@@ -172,32 +176,35 @@ def comparison(material: Material) -> Pieces:
             task=task,
             figure=figure,
             metric=METRICS[figure],
-            trials=_trials(task, runs),
+            trials=judged_on(task, runs),
         )
         yield part
         ends = learning.over_seeds(runs, ["rule"], "final").sort_values("rule", key=names.order)
-        yield from _rules(part, ends, names)
+        yield _rules(part, ends, names).build()
+        yield from _others(part, every, names)
         lost = learning.diverged(material.records, runs)
         lost = lost[lost["experiment"].isin(runs["experiment"])]
         yield from sentences.cautions(int((runs["timing"] == "shared").sum()), len(lost))
-        tests = learning.pairs(runs, names.look.rules)
+        tests = learning.pairs(runs, combinations(names.look.rules, 2))
         yield from sentences.compared(ends, tests, part.metric, names.look, title, part.lead)
         if len(tests):
-            yield from _tests(part, tests, names)
+            yield tests_table(tests, part.figure, part.metric, names, "rules")
             continue
         option = "" if task == TASK_NAME else f" --task {task}"
         text = "No two rules share two seeds, so that no test between them can be made. This adds them:"
         yield Commands([f"{FIGURE}{option}"], text)
 
 
-def _trials(task: str, runs: pd.DataFrame) -> str:
+def judged_on(task: str, runs: pd.DataFrame) -> str:
+    """The trials that trained networks were judged on, for people."""
     if task in PROBLEMS and PROBLEMS[task].task.frozen:
         return "the trials that they were trained on, as the task has no others"
     counts = sorted({int(count) for count in runs["trials"]})
     return f"{' or '.join(map(str, counts))} fresh trials that no curve uses"
 
 
-def _recipe(runs: pd.DataFrame, names: Names) -> str:
+def recipe(runs: pd.DataFrame, names: Names) -> str:
+    """How the runs of one comparison were trained, and where, as a sentence."""
     first = runs.iloc[0]
     settings, batch = first["settings"], int(first["batch"])
     usual = hyperparameters.published(str(first["task"]), settings, batch)
@@ -211,7 +218,15 @@ def _recipe(runs: pd.DataFrame, names: Names) -> str:
     return text + "."
 
 
-def _rules(part: Part, ends: pd.DataFrame, names: Names) -> Pieces:
+def _others(part: Part, every: pd.DataFrame, names: Names) -> Pieces:
+    """Rules that were trained along, and are shown neither here nor in the section on the ladder."""
+    rows = every[~every["rule"].isin({*part.runs["rule"], *rules.ladder(every["rule"])})]
+    if len(rows):
+        ends = learning.over_seeds(rows, ["rule"], "final").sort_values("rule", key=names.order)
+        yield _rules(part, ends, names).build(folded="Other rules, trained on the same seeds")
+
+
+def _rules(part: Part, ends: pd.DataFrame, names: Names) -> Builder:
     table = Builder(
         ends,
         f"Final {part.metric.name} on {part.trials}, mean over seeds with its {BAND} bootstrapped interval;"
@@ -223,20 +238,27 @@ def _rules(part: Part, ends: pd.DataFrame, names: Names) -> Pieces:
     table.span(f"{BAND} interval", part.figure, "low", "high").span("range", part.figure, "least", "most")
     table.text("met the criterion", _met)
     table.figure("step", "half_step", heading="median steps", best_within=[])
-    yield table.figure("train_s", "half_s", heading="median seconds", best_within=[]).build()
+    return table.figure("train_s", "half_s", heading="median seconds", best_within=[])
 
 
-def _tests(part: Part, tests: pd.DataFrame, names: Names) -> Pieces:
+def tests_table(tests: pd.DataFrame, figure: str, metric: Metric, names: Names, which: str) -> Table:
+    """Paired tests between rules.
+
+    Args:
+        tests: of `learning.pairs`, one at least.
+        figure: column of what a network is judged by, and its metric.
+        which: rules that are compared: "rules", say.
+    """
     table = Builder(
         tests,
-        f"Between rules, over the same seeds: mean difference of final {part.metric.name}, first minus"
-        f" second, with its {BAND} bootstrapped interval; Wilcoxon's signed-rank test, two-sided and exact,"
-        " and adjusted for all pairs by Holm's method; matched-pairs rank-biserial correlation (+1: the"
-        " first is higher with every seed).",
+        f"Between {which}, over the same seeds: mean difference of final {metric.name}, first minus second,"
+        f" with its {BAND} bootstrapped interval; Wilcoxon's signed-rank test, two-sided and exact, and"
+        " adjusted for all pairs by Holm's method; matched-pairs rank-biserial correlation (+1: the first is"
+        " higher with every seed).",
     )
     table.text("first", lambda row: names.look.title(row["first"]))
     table.text("second", lambda row: names.look.title(row["second"])).count("seeds", "seeds")
-    unit = f" ({sentences.points(part.metric)})" if part.metric.unit else ""
-    table.figure(part.figure, "difference", heading=f"difference{unit}")
-    table.span(f"{BAND} interval", part.figure, "low", "high").figure("p", "p")
-    yield table.figure("p", "adjusted", heading="p, Holm").figure("effect", "rank_biserial").build()
+    unit = f" ({sentences.points(metric)})" if metric.unit else ""
+    table.figure(figure, "difference", heading=f"difference{unit}")
+    table.span(f"{BAND} interval", figure, "low", "high").figure("p", "p")
+    return table.figure("p", "adjusted", heading="p, Holm").figure("effect", "rank_biserial").build()

@@ -30,6 +30,7 @@ def _read(path: Path, file: str, rows: Rows, read_so_far: dict[tuple[Any, ...], 
     points: dict[int, dict[str, Any]] = {}
     criteria: list[dict[str, Any]] = []
     final: dict[str, Any] | None = None
+    alignments: dict[int, dict[str, Any]] = {}
     already = len(rows.unreadable)
     for record in json_lines.read(path, file, CURVE_KINDS, rows):
         kind = record["kind"]
@@ -54,6 +55,8 @@ def _read(path: Path, file: str, rows: Rows, read_so_far: dict[tuple[Any, ...], 
             criteria.append(record)
         elif kind == "final":
             final = record
+        elif kind == "alignment":
+            alignments[record["step"]] = record
         else:
             end = record["reason"]
     if run is None:
@@ -97,6 +100,7 @@ def _read(path: Path, file: str, rows: Rows, read_so_far: dict[tuple[Any, ...], 
     rows.points += [{**points[step], "file": file} for step in sorted(points)]
     if final is not None and final["step"] == last["step"]:  # not one of a run that went on after it
         rows.finals.append({**final, "file": file})
+    rows.alignments += [{**alignments[step], "file": file} for step in sorted(alignments)]
     # "For the first time": a run has one criterion; the earliest counts if a file has more.
     rows.criteria += [{**c, "file": file} for c in sorted(criteria, key=lambda c: c["step"])[:1]]
 
