@@ -8,7 +8,7 @@
     w_in, w_rec  W_in, W_rec  W_in/theta and W_rec/theta - I: the reset is a weight
     wake         refractory   the first step at which a neuron may spike again: n_ref after a spike
     height       dampening    over theta
-    z, words     z[t]         a byte per neuron, and the same memory as words of eight
+    z, marks     z[t]         a byte per neuron, and a bit per neuron
     w_out        W_out        times (1-kappa): z[t] W_out is filtered instead of z[t]
 
 Arrays over neurons are padded to a multiple of `LANES` with neurons that never spike, so that the neuron
@@ -25,14 +25,11 @@ from numba import prange
 
 from implementations.network import Network
 from implementations.numba.cpu.compiled import called, inlined, kernel
+from implementations.numba.cpu.vectors import LANES, NOTHING, ONE, WORD, add_row, lowest, mark, unmarked
 
-LANES = 16  # float32 in a 512-bit register
 LINE = 64  # bytes of a cache line
 FOREVER = 2**30  # steps; what the 32-bit step at which a neuron wakes up can still hold
 BLOCK = 128  # steps between carries where nothing may grow with the length of a trial
-NOTHING, ONE, TOP_BYTE = np.uint64(0), np.uint64(1), np.uint64(56)
-BYTES = np.uint64(0x0001020304050607)
-WORD = 8  # spikes are stored as bytes and looked for eight at a time
 
 
 class Weights(NamedTuple):
@@ -116,13 +113,6 @@ def aligned(n, like):
 
 
 @inlined
-def add_row(total, row):
-    """total += row."""
-    for j in range(total.shape[0]):
-        total[j] += row[j]
-
-
-@inlined
 def neurons(v, a, wake, beta, alpha, rho, height, t, psi, z):
     """All neurons, one step: from v[t], a[t] to psi[t], z[t]; leaves alpha v[t] and rho a[t].
 
@@ -142,10 +132,42 @@ def neurons(v, a, wake, beta, alpha, rho, height, t, psi, z):
 
 
 @inlined
+def slopes(v, a, wake, beta, alpha, rho, height, t, psi):
+    """As `neurons`, where it is known who spikes."""
+    one = v.dtype.type(1)
+    zero = v.dtype.type(0)
+    for j in range(v.shape[0]):
+        slope = one - abs(v[j] - (one + beta[j] * a[j]))
+        slope = height * slope if slope > zero else zero
+        psi[j] = slope if t >= wake[j] else zero
+        v[j] = alpha * v[j]
+        a[j] = rho * a[j]
+
+
+@inlined
+def fire(marks, wake_up, wake, a, spikes, n):
+    """Lists the neurons that are marked, from spikes[n] on, and sets their state; returns where the list ends."""
+    one = a.dtype.type(1)
+    for w in range(marks.shape[0]):
+        word = marks[w]
+        while word != NOTHING:
+            # looking at the bytes one by one costs two mispredicted branches a spike
+            j = w * WORD + lowest(word)
+            word &= word - ONE
+            spikes[n] = j
+            n += 1
+            # written here, long before `neurons` reads them as vectors: a scalar store just
+            # before a vector load of the same line stalls it
+            wake[j] = wake_up
+            a[j] += one
+    return n
+
+
+@inlined
 def advance(
     start, stop, first, x_offset, x_index, w_in, w_rec, w_out,
     alpha, rho, kappa, beta, height, refractory_steps,
-    v, a, wake, z, words, y, spikes, offset, psi, readout,
+    v, a, wake, z, y, marks, spikes, offset, psi, readout,
 ):  # fmt: skip
     """Steps `start` to `stop` - 1 of one trial.
 
@@ -156,14 +178,14 @@ def advance(
         first: readout is kept from this step on.
         x_offset: (T+1,), x_index: inputs that spike at step t are x_index[x_offset[t]:x_offset[t+1]].
         v, a, wake: (n_pad,) state; what the spikes of step start-1 add to v is still to come.
-        z, words: (n_pad,) bytes of spikes, and the same memory as 64-bit words.
+        z: (n_pad,) bytes, of spikes.
         y: (n_out,) readout, a state.
+        marks: (>= stop - start, words) spikes, out; a single row is used again and again.
         spikes, offset: out; neurons that spiked at step start-1+k are spikes[offset[k]:offset[k+1]].
             Those of k = 0 have to be there already.
         psi: (>= stop - start, n_pad) pseudo-derivative, out; a single row is used again and again.
         readout: (T - first, n_out) out.
     """
-    one = v.dtype.type(1)
     for t in range(start, stop):
         k = t - start
         for e in range(x_offset[t], x_offset[t + 1]):
@@ -171,22 +193,9 @@ def advance(
         for e in range(offset[k], offset[k + 1]):
             add_row(v, w_rec[spikes[e]])
         neurons(v, a, wake, beta, alpha, rho, height, np.int32(t), psi[k if psi.shape[0] > 1 else 0], z)
-        n = offset[k + 1]
-        for w in range(words.shape[0]):
-            word = words[w]
-            while word != NOTHING:
-                # bytes are 0 or 1: the lowest 1, shifted along BYTES by the product, meets its own number.
-                # Looking at the bytes one by one costs two mispredicted branches a spike.
-                lowest = word & (~word + ONE)
-                word ^= lowest
-                j = w * WORD + np.int64((BYTES * lowest) >> TOP_BYTE)
-                spikes[n] = j
-                n += 1
-                # written here, long before `neurons` reads them as vectors: a scalar store just
-                # before a vector load of the same line stalls it
-                wake[j] = t + refractory_steps
-                a[j] += one
-        offset[k + 2] = n
+        fired = marks[k if marks.shape[0] > 1 else 0]
+        mark(z, fired)
+        offset[k + 2] = fire(fired, t + refractory_steps, wake, a, spikes, offset[k + 1])
     for t in range(start, stop):  # a loop of its own: inside the one above it costs three times as much
         k = t - start
         for o in range(y.shape[0]):
@@ -196,6 +205,21 @@ def advance(
             y[o] = total
             if t >= first:
                 readout[t - first, o] = total
+
+
+@inlined
+def replay(
+    x_offset, x_index, w_in, w_rec, alpha, rho, beta, height, refractory_steps,
+    v, a, wake, marks, spikes, offset, psi,
+):  # fmt: skip
+    """All steps of a trial again, whose spikes were kept as `marks` (T, words): as `advance`, but no readout."""
+    for t in range(psi.shape[0]):
+        for e in range(x_offset[t], x_offset[t + 1]):
+            add_row(v, w_in[x_index[e]])
+        for e in range(offset[t], offset[t + 1]):
+            add_row(v, w_rec[spikes[e]])
+        slopes(v, a, wake, beta, alpha, rho, height, np.int32(t), psi[t])
+        offset[t + 2] = fire(marks[t], t + refractory_steps, wake, a, spikes, offset[t + 1])
 
 
 @called
@@ -218,8 +242,8 @@ def simulate(x_offset, x_index, weights, constants, z_out, y_out):
         v = aligned(n_pad, w_in)
         a = aligned(n_pad, w_in)
         wake = aligned(n_pad, x_index)
-        words = np.zeros(n_pad // WORD, np.uint64)
-        z = words.view(np.uint8)
+        z = np.zeros(n_pad, np.uint8)
+        marks = unmarked(1, n_pad)
         y = np.zeros(w_out.shape[1], w_in.dtype)
         psi = np.empty((1, n_pad), w_in.dtype)
         spikes = np.empty((BLOCK + 1) * w_rec.shape[0], np.int32)
@@ -229,7 +253,7 @@ def simulate(x_offset, x_index, weights, constants, z_out, y_out):
             advance(
                 start, stop, 0, x_offset[b], x_index, w_in, w_rec, w_out,
                 alpha, rho, kappa, beta, height, refractory_steps,
-                v, a, wake, z, words, y, spikes, offset, psi, y_out[b],
+                v, a, wake, z, y, marks, spikes, offset, psi, y_out[b],
             )  # fmt: skip
             for t in range(start, stop):
                 for e in range(offset[t - start + 1], offset[t - start + 2]):

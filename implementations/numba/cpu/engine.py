@@ -11,13 +11,15 @@ from implementations import checks
 from implementations.host import HostWeights
 from implementations.interface import Setting
 from implementations.numba.cpu import dynamics
-from implementations.numba.cpu.bptt import GROUP, through_time
+from implementations.numba.cpu.bptt import through_time
 from implementations.numba.cpu.dynamics import Constants, Weights, empty, pad, padded
 from implementations.numba.cpu.events import Loaded, Trials, to_events
+from implementations.numba.cpu.hops import levels
 from implementations.numba.cpu.loss import evaluate
 from implementations.numba.cpu.online import online
 from implementations.numba.cpu.per_neuron import RATE, TASK, Learning, Scratch, adjoint
 from implementations.types import Activity, Batch, Gradients, Metrics
+from implementations.way_back import WayBack
 
 # Trials are summed up in at most so many chunks, whatever the number of threads: the same bits come out.
 # More chunks would balance better on more than 16 cores, and cost more memory and time to add up.
@@ -45,10 +47,12 @@ class CpuEngine:
         self._weights = weights.arrays
         network, dtype = setting.network, setting.dtype
         self._constants = Constants.of(network, dtype)
-        self._beta = pad(network.beta, dtype)
+        self._back = WayBack.of(setting.rule, network)
+        self._back_beta = pad(self._back.beta, dtype)
         info = np.finfo(dtype)
         self._floor = dtype.type(float(info.tiny) / float(info.eps))
         self._scratch: Scratch | None = None
+        self._kept = None
 
     def load(self, batch: Batch) -> Loaded:
         """Lists of the inputs that spike, in host memory."""
@@ -61,7 +65,7 @@ class CpuEngine:
         with self._threads():
             if self._setting.rule.recurrent_gradient:
                 return self._through_time(loaded)
-            return self._eprop(loaded)
+            return self._per_neuron(loaded)
 
     @staticmethod
     def on_host(gradients: Gradients) -> Gradients:
@@ -71,7 +75,7 @@ class CpuEngine:
     def evaluate(self, loaded: Loaded) -> Metrics:
         """The forward pass alone."""
         with self._threads():
-            return self._metrics(loaded, self._evaluate(loaded))
+            return self._metrics(loaded, self._evaluate(loaded, (np.empty((0, 1, 1), np.uint64), np.empty((0, 1, 1), self._setting.dtype))))
 
     def simulate(self, loaded: Loaded) -> Activity:
         """Spikes and readout of all steps."""
@@ -86,7 +90,7 @@ class CpuEngine:
     def synchronize(self) -> None:
         """Nothing to wait for: calls return when they are done."""
 
-    def _eprop(self, loaded: Loaded) -> tuple[Gradients, Metrics]:
+    def _per_neuron(self, loaded: Loaded) -> tuple[Gradients, Metrics]:
         setting, network = self._setting, self._setting.network
         bounds = _bounds(loaded.shape[0], _CHUNKS)
         n_chunks = len(bounds) - 1
@@ -97,7 +101,7 @@ class CpuEngine:
         if setting.mode == "online":
             online(*common, gradient, gradient_out, *sums)
         else:
-            adjoint(*common, self._scratch_for(loaded.shape[1], ()), gradient, gradient_out, *sums)
+            adjoint(*common, self._scratch_for(loaded.shape[1]), gradient, gradient_out, *sums)
         rates = self._rates_per_ms(loaded, sums)
         weights = gradient[:, :, TASK].sum(axis=0)[:, : network.n_rec]
         weights += gradient[:, :, RATE].sum(axis=0)[:, : network.n_rec] * self._rate_error(loaded, rates)
@@ -105,30 +109,31 @@ class CpuEngine:
 
     def _through_time(self, loaded: Loaded) -> tuple[Gradients, Metrics]:
         setting, network = self._setting, self._setting.network
-        sums = self._evaluate(loaded)
+        (n_batch, n_steps), n_pad = loaded.shape, padded(network.n_rec)
+        if self._kept is None or self._kept[0].shape[:2] != (n_batch, n_steps):
+            self._kept = (
+                np.empty((n_batch, n_steps, -(-n_pad // 64)), np.uint64),
+                np.empty((n_batch, setting.objective.window, network.n_out), setting.dtype),
+            )
+        sums = self._evaluate(loaded, self._kept)
         rate_error = pad(self._rate_error(loaded, self._rates_per_ms(loaded, sums)), setting.dtype)
-        # groups of trials share the rows of the weights, so that a chunk had better be whole groups
-        bounds = _bounds(loaded.shape[0], _CHUNKS, GROUP)
+        bounds = _bounds(loaded.shape[0], _CHUNKS)
         n_chunks = len(bounds) - 1
-        gradient = empty((n_chunks, network.n_in + network.n_rec, padded(network.n_rec)), setting.dtype)
+        gradient = empty((n_chunks, network.n_in + network.n_rec, n_pad), setting.dtype)
         gradient_out = np.empty((n_chunks, network.n_rec, network.n_out), setting.dtype)
-        n_pad = padded(network.n_rec)
-        transposed = empty((-(-network.n_rec // GROUP) * GROUP, n_pad), setting.dtype)
-        transposed[:] = 0
-        transposed[: network.n_rec, : network.n_rec] = self._weights["w_rec"].T
-        if setting.rule.reset_gradient:
-            transposed[np.diag_indices(network.n_rec)] = -network.threshold
+        transposed = pad(self._weights["w_rec"].T, setting.dtype)
         through_time(
             bounds, loaded.trials, self._forward_weights(), self._constants, self._learning(loaded),
-            transposed, rate_error, self._scratch_for(loaded.shape[1], (GROUP,)), gradient, gradient_out,
+            levels(setting.rule.hops, n_steps), transposed, *self._kept, rate_error, self._scratch_for(n_steps),
+            gradient, gradient_out,
         )  # fmt: skip
         weights = gradient.sum(axis=0)[:, : network.n_rec]
         return self._split(weights, gradient_out), self._metrics(loaded, sums)
 
-    def _evaluate(self, loaded: Loaded) -> _Sums:
+    def _evaluate(self, loaded: Loaded, kept) -> _Sums:
         sums = self._sums(loaded.shape[0])
         window = self._setting.objective.window
-        evaluate(loaded.trials, self._forward_weights(), self._constants, window, *sums)
+        evaluate(loaded.trials, self._forward_weights(), self._constants, window, *kept, *sums)
         return sums
 
     def _split(self, weights: np.ndarray, gradient_out: np.ndarray) -> Gradients:
@@ -142,11 +147,15 @@ class CpuEngine:
         return Weights.of(self._setting.network, self._weights, self._setting.dtype)
 
     def _learning(self, loaded: Loaded) -> Learning:
-        setting, window = self._setting, self._setting.objective.window
-        gain = (1.0 - setting.network.kappa) / (loaded.shape[0] * window)
-        feedback = self._weights[setting.rule.feedback_weights]
-        scaled = pad(gain * feedback.T, setting.dtype)
-        return Learning(scaled, self._beta, window, setting.dtype.type(gain), self._floor)
+        setting, back = self._setting, self._back
+        rule, window, scalar = setting.rule, setting.objective.window, setting.dtype.type
+        gain = back.gain / (loaded.shape[0] * window)
+        feedback = pad(gain * self._weights[rule.feedback_weights].T, setting.dtype)
+        return Learning(
+            feedback[:0] if rule.feedback == "none" else feedback, rule.signal == "target",
+            scalar(back.alpha), scalar(back.rho), scalar(back.kappa), scalar(back.theta), self._back_beta,
+            window, scalar(gain), self._floor,
+        )  # fmt: skip
 
     def _sums(self, n: int) -> _Sums:
         n_rec = self._setting.network.n_rec
@@ -177,15 +186,15 @@ class CpuEngine:
             task_loss + rate_loss, task_loss, rate_loss, float(accuracy), 1000.0 * float(rates.mean())
         )
 
-    def _scratch_for(self, n_steps: int, group: tuple[int, ...]) -> Scratch:
+    def _scratch_for(self, n_steps: int) -> Scratch:
         """For whole trials; kept while the length stays the same."""
-        n_rec = self._setting.network.n_rec
-        shape = (numba.get_num_threads(), *group)
-        if self._scratch is None or self._scratch.psi.shape[:-1] != (*shape, n_steps):
+        n_rec, n_threads = self._setting.network.n_rec, numba.get_num_threads()
+        n_kept = 1 if self._setting.rule.feedback == "none" else n_steps
+        if self._scratch is None or self._scratch.offset.shape != (n_threads, n_steps + 2):
             self._scratch = Scratch(
-                empty((*shape, n_steps, padded(n_rec)), self._setting.dtype),
-                np.empty((*shape, (n_steps + 1) * n_rec), np.int32),
-                np.zeros((*shape, n_steps + 2), np.int64),
+                empty((n_threads, n_kept, padded(n_rec)), self._setting.dtype),
+                np.empty((n_threads, (n_steps + 1) * n_rec), np.int32),
+                np.zeros((n_threads, n_steps + 2), np.int64),
             )
         return self._scratch
 
@@ -200,8 +209,7 @@ class CpuEngine:
             numba.set_num_threads(before)
 
 
-def _bounds(n_batch: int, n_chunks: int, multiple: int = 1) -> np.ndarray:
-    """Boundaries of at most `n_chunks` even chunks of trials, each a `multiple` but the last."""
-    units = -(-n_batch // multiple)
-    n_chunks = min(units, n_chunks)
-    return np.minimum(np.arange(n_chunks + 1) * units // n_chunks * multiple, n_batch)
+def _bounds(n_batch: int, n_chunks: int) -> np.ndarray:
+    """Boundaries of at most `n_chunks` even chunks of trials."""
+    n_chunks = min(n_batch, n_chunks)
+    return np.arange(n_chunks + 1) * n_batch // n_chunks

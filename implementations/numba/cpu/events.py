@@ -8,7 +8,8 @@ from numba import prange
 
 from implementations.interface import Setting
 from implementations.numba.cpu.compiled import kernel
-from implementations.numba.cpu.dynamics import WORD
+
+BYTES = 8  # of a word
 
 
 class Trials(NamedTuple):
@@ -45,9 +46,9 @@ def to_events(spikes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """`x_offset` and `x_index` of (batch, time, n_in) bool spikes."""
     n_batch, n_steps, n_in = spikes.shape
     flat = np.ascontiguousarray(spikes).reshape(n_batch, n_steps * n_in)
-    whole = flat.shape[1] // WORD
+    whole = flat.shape[1] // BYTES
     # most words of eight are empty: passing over them makes this eight times faster
-    words = flat[:, : whole * WORD].view(np.uint64)
+    words = flat[:, : whole * BYTES].view(np.uint64)
     x_offset = np.zeros((n_batch, n_steps + 1), np.int64)
     total = np.zeros(n_batch + 1, np.int64)
     np.cumsum(np.count_nonzero(flat, axis=1), out=total[1:])
@@ -66,8 +67,8 @@ def _collect(flat, words, n_in, total, x_offset, x_index):
         for w in range(words.shape[1] + 1):
             is_tail = w == words.shape[1]
             if is_tail or words[b, w] != 0:
-                stop = flat.shape[1] if is_tail else w * WORD + WORD
-                for cell in range(w * WORD, stop):
+                stop = flat.shape[1] if is_tail else w * BYTES + BYTES
+                for cell in range(w * BYTES, stop):
                     if flat[b, cell] != 0:
                         while t < cell // n_in:
                             t += 1

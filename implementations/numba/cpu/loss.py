@@ -4,7 +4,8 @@ import numpy as np
 from numba import prange
 
 from implementations.numba.cpu.compiled import called, kernel
-from implementations.numba.cpu.dynamics import BLOCK, WORD, advance, aligned, carry
+from implementations.numba.cpu.dynamics import BLOCK, advance, aligned, carry
+from implementations.numba.cpu.vectors import unmarked
 
 
 @called
@@ -40,6 +41,17 @@ def task_loss(readout, classes, curves, b, start, stop, ell):
 
 
 @called
+def targets(classes, curves, b, sent):
+    """sent (window, n_out) = minus the target of trial `b`: what the rule DRTP sends back."""
+    for t in range(sent.shape[0]):
+        for o in range(sent.shape[1]):
+            if classes.shape[0] > 0:
+                sent[t, o] = -1 if o == classes[b] else 0
+            else:
+                sent[t, o] = -curves[b, t, o]
+
+
+@called
 def is_correct(readout, classes, b):
     """1 where the readout (window, n_out), summed over the window, is largest at the target, else 0."""
     best = -1
@@ -57,10 +69,14 @@ def is_correct(readout, classes, b):
 
 
 @kernel
-def evaluate(trials, weights, constants, window, counts, losses, corrects):
+def evaluate(trials, weights, constants, window, all_marks, all_ell, counts, losses, corrects):
     """Per trial, out: counts (batch, n_rec) of spikes, losses (batch,) and corrects (batch,).
 
-    Nothing that is kept grows with the length of a trial.
+    Nothing that is kept grows with the length of a trial, unless somebody wants it.
+
+    Args:
+        all_marks: (batch, T, words) spikes, and all_ell (batch, window, n_out) derivatives of the losses, out; or
+            nothing along the first axis.
     """
     x_offset, x_index, classes, curves = trials
     w_in, w_rec, w_out = weights
@@ -72,20 +88,21 @@ def evaluate(trials, weights, constants, window, counts, losses, corrects):
         v = aligned(n_pad, w_in)
         a = aligned(n_pad, w_in)
         wake = aligned(n_pad, x_index)
-        words = np.zeros(n_pad // WORD, np.uint64)
-        z = words.view(np.uint8)
+        z = np.zeros(n_pad, np.uint8)
         y = np.zeros(n_out, w_in.dtype)
         psi = np.empty((1, n_pad), w_in.dtype)
         readout = np.empty((window, n_out), w_in.dtype)
-        ell = np.empty((window, n_out), w_in.dtype)
+        ell = all_ell[b] if all_ell.shape[0] > 0 else np.empty((window, n_out), w_in.dtype)
+        unkept = unmarked(1, n_pad)
         spikes = np.empty((BLOCK + 1) * n_rec, np.int32)
         offset = np.zeros(BLOCK + 2, np.int64)
         for start in range(0, n_steps, BLOCK):
             stop = min(start + BLOCK, n_steps)
+            marks = all_marks[b, start:stop] if all_marks.shape[0] > 0 else unkept
             advance(
                 start, stop, n_steps - window, x_offset[b], x_index, w_in, w_rec, w_out,
                 alpha, rho, kappa, beta, height, refractory_steps,
-                v, a, wake, z, words, y, spikes, offset, psi, readout,
+                v, a, wake, z, y, marks, spikes, offset, psi, readout,
             )  # fmt: skip
             for e in range(offset[1], offset[stop - start + 1]):
                 counts[b, spikes[e]] += 1

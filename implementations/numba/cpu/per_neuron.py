@@ -1,4 +1,4 @@
-"""The backward recursion of each neuron by itself, over a stored trial: adjoint e-prop.
+"""The backward recursion of each neuron by itself, over a stored trial: adjoint e-prop, with the reset or not.
 
 BPTT (bptt.py) uses parts of it: errors filtered back, the gradient of the readout, no denormal numbers.
 Online e-prop (online.py) runs it over each block. Both forms of e-prop get by without the firing rates, which
@@ -14,25 +14,34 @@ import numpy as np
 from numba import prange
 
 from implementations.numba.cpu.compiled import called, inlined, kernel
-from implementations.numba.cpu.dynamics import WORD, add_row, advance, aligned
-from implementations.numba.cpu.loss import is_correct, task_loss
+from implementations.numba.cpu.dynamics import add_row, advance, aligned
+from implementations.numba.cpu.loss import is_correct, targets, task_loss
+from implementations.numba.cpu.vectors import unmarked
 
 FLUSH_STEPS = 128  # how often decaying signals are checked for denormal numbers, which are slow
 TASK, RATE = 0, 1  # axis 2 of `gradient`: of the task loss, and per unit of c_j
 
 
 class Learning(NamedTuple):
-    """What the way back needs beside the neurons; scalars in the dtype.
+    """What the way back needs; scalars in the dtype.
 
     Attributes:
-        feedback: (n_out, n_pad) F^T times `gain`.
-        beta: (n_pad,) as in README.md; `Constants.beta` is over theta.
+        feedback: (n_out, n_pad) F^T times `gain`; without rows where nothing goes back to the neurons.
+        sends_target: whether minus the target goes back, in place of the error.
+        alpha, rho, kappa, theta, beta: of `WayBack`, so that kappa is that of errors on their way to the
+            neurons, and theta is 0 without the reset gradient. beta (n_pad,) is that of README.md;
+            `Constants.beta` is over theta.
         window: steps of the loss, at the end of a trial.
         gain: (1 - kappa)/(batch * window), of the errors.
         floor: what decays is set to 0 below this: far from what rounding sees, and from denormals.
     """
 
     feedback: np.ndarray
+    sends_target: bool
+    alpha: np.floating
+    rho: np.floating
+    kappa: np.floating
+    theta: np.floating
     beta: np.ndarray
     window: int
     gain: np.floating
@@ -40,12 +49,11 @@ class Learning(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """Memory for a whole trial, or a group of them, per thread.
+    """Memory for a whole trial, per thread.
 
     Attributes:
-        psi: (threads, [group,] T, n_pad).
-        spikes: (threads, [group,] (T+1) n_rec), offset: (threads, [group,] T+2), as `dynamics.advance` has
-            them.
+        psi: (threads, T, n_pad), of one step where it is not read.
+        spikes: (threads, (T+1) n_rec), offset: (threads, T+2), as `dynamics.advance` has them.
     """
 
     psi: np.ndarray
@@ -73,7 +81,7 @@ def add_errors(source, ell, feedback, kappa):
 
 
 @called
-def readout_gradient(ell, gain, kappa, first, start, stop, spikes, offset, lbar, grad_out):
+def readout_gradient(ell, gain, kappa, floor, first, start, stop, spikes, offset, lbar, grad_out):
     """grad_out += sum over steps `start` to `stop` - 1 of z[t] lbar[t]; leaves kappa lbar[start].
 
     Args:
@@ -82,19 +90,29 @@ def readout_gradient(ell, gain, kappa, first, start, stop, spikes, offset, lbar,
         lbar: (n_out,) kappa lbar[stop].
         grad_out: (n_rec, n_out).
     """
-    for t in range(stop - 1, start - 1, -1):
+    for t in range(stop - 1, max(start, first) - 1, -1):
         k = t - start + 1
         for o in range(lbar.shape[0]):
-            total = lbar[o]
-            if t >= first:
-                total += gain * ell[t - first, o]
+            total = lbar[o] + gain * ell[t - first, o]
             for e in range(offset[k], offset[k + 1]):
                 grad_out[spikes[e], o] += total
             lbar[o] = kappa * total
+    decay = lbar.dtype.type(1)  # before the window, by one factor, until nothing is left
+    for t in range(min(stop, first) - 1, start - 1, -1):
+        k = t - start + 1
+        for e in range(offset[k], offset[k + 1]):
+            for o in range(lbar.shape[0]):
+                grad_out[spikes[e], o] += decay * lbar[o]
+        decay = kappa * decay
+        if decay < floor:
+            decay = lbar.dtype.type(0)
+            break
+    for o in range(lbar.shape[0]):
+        lbar[o] = decay * lbar[o]
 
 
 @inlined
-def backward_neurons(psi, decay, source, lam_a, lam_v, unit_a, unit_v, beta, alpha, rho):
+def backward_neurons(psi, decay, source, lam_a, lam_v, unit_a, unit_v, beta, alpha, rho, theta):
     """All neurons, one step back: from lam[t+1] to lam[t], for the task loss and for c = 1.
 
     The learning signal is `decay` times `source`: before the window it only decays, by one factor for
@@ -102,10 +120,10 @@ def backward_neurons(psi, decay, source, lam_a, lam_v, unit_a, unit_v, beta, alp
     """
     one = psi.dtype.type(1)
     for j in range(psi.shape[0]):
-        g = psi[j] * (decay * source[j] + lam_a[j])
+        g = psi[j] * (decay * source[j] + lam_a[j] - theta * lam_v[j])
         lam_v[j] = alpha * lam_v[j] + g
         lam_a[j] = rho * lam_a[j] - beta[j] * g
-        h = psi[j] * (one + unit_a[j])
+        h = psi[j] * (one + unit_a[j] - theta * unit_v[j])
         unit_v[j] = alpha * unit_v[j] + h
         unit_a[j] = rho * unit_a[j] - beta[j] * h
 
@@ -123,7 +141,7 @@ def adjoint(
     x_offset, x_index, classes, curves = trials
     w_in, w_rec, w_out = weights
     alpha, rho, kappa, beta, height, refractory_steps = constants
-    feedback, beta_threshold, window, gain, floor = learning
+    feedback, sends_target, back_alpha, back_rho, back_kappa, theta, back_beta, window, gain, floor = learning
     all_psi, all_spikes, all_offset = scratch
     n_steps = x_offset.shape[1] - 1
     n_in, n_pad = w_in.shape
@@ -138,11 +156,12 @@ def adjoint(
         v = aligned(n_pad, w_in)
         a = aligned(n_pad, w_in)
         wake = aligned(n_pad, x_index)
-        words = np.zeros(n_pad // WORD, np.uint64)
-        z = words.view(np.uint8)
+        z = np.zeros(n_pad, np.uint8)
+        marks = unmarked(1, n_pad)
         y = np.empty(n_out, w_in.dtype)
         readout = np.empty((window, n_out), w_in.dtype)
         ell = np.empty((window, n_out), w_in.dtype)
+        sent = np.empty((window, n_out), w_in.dtype) if sends_target else ell
         lbar = np.empty(n_out, w_in.dtype)
         source = aligned(n_pad, w_in)
         lam_a = aligned(n_pad, w_in)
@@ -166,7 +185,7 @@ def adjoint(
             advance(
                 0, n_steps, first, x_offset[b], x_index, w_in, w_rec, w_out,
                 alpha, rho, kappa, beta, height, refractory_steps,
-                v, a, wake, z, words, y, spikes, offset, psi, readout,
+                v, a, wake, z, y, marks, spikes, offset, psi, readout,
             )  # fmt: skip
             for e in range(offset[n_steps + 1]):
                 counts[c, spikes[e]] += 1
@@ -174,7 +193,11 @@ def adjoint(
             correct_sum += is_correct(readout, classes, b)
 
             lbar[:] = 0
-            readout_gradient(ell, gain, kappa, first, 0, n_steps, spikes, offset, lbar, grad_out)
+            readout_gradient(ell, gain, kappa, floor, first, 0, n_steps, spikes, offset, lbar, grad_out)
+            if feedback.shape[0] == 0:
+                continue
+            if sends_target:
+                targets(classes, curves, b, sent)
             source[:] = 0
             lam_a[:] = 0
             unit_a[:] = 0
@@ -182,12 +205,13 @@ def adjoint(
             decay = one
             for t in range(n_steps - 1, -1, -1):
                 if t >= first:
-                    add_errors(source, ell[t - first], feedback, kappa)
+                    add_errors(source, sent[t - first], feedback, back_kappa)
                 else:
-                    decay = kappa * decay
+                    decay = back_kappa * decay
                 backward_neurons(
-                    psi[t], decay, source, lam_a, lam_v, unit_a, unit_v, beta_threshold, alpha, rho
-                )
+                    psi[t], decay, source, lam_a, lam_v, unit_a, unit_v,
+                    back_beta, back_alpha, back_rho, theta,
+                )  # fmt: skip
                 for e in range(x_offset[b, t], x_offset[b, t + 1]):
                     add_row(rows[x_index[e]], both_v)
                 for e in range(offset[t], offset[t + 1]):
