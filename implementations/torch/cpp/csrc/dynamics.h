@@ -5,7 +5,7 @@
 //   State::v                 v[t]         over theta; after step t it is alpha v[t]
 //   State::a                 a[t]         as there; after step t it is a[t+1]
 //   u                        u[t]         as there
-//   Network::beta_threshold  beta         over theta (Network::beta: as there)
+//   Network::beta_threshold  beta         over theta (WayBack::beta: as there)
 //   Network::rows            W_in, W_rec  [W_in; W_rec - theta I] over theta: the reset is a weight
 //   State::wake              refractory   the first step at which it may spike again: n_ref after a spike
 //   Network::height          dampening    over theta
@@ -32,6 +32,15 @@ struct Batch {
   const int64_t* trial(int64_t b) const { return offset + b * (n_steps + 1); }
 };
 
+// What the way back of a rule has in place of the network's constants, see way_back.py.
+template <class S>
+struct WayBack {
+  S alpha, kappa, theta;
+  S* beta;            // (n_pad,)
+  int64_t n_regular;  // neurons in the vectors before the first with a beta
+  bool target;        // minus the target goes back to the neurons, in place of the error
+};
+
 template <class S>
 struct Network {
   int64_t n_in, n_rec, n_out, n_pre;
@@ -43,8 +52,8 @@ struct Network {
   int64_t window;
   S* rows;   // (n_pre + 1, n_pad): w_in, then w_rec with the reset on its diagonal, then zeros
   S* w_out;  // (n_rec, n_out) times (1 - kappa)
-  S* beta;   // (n_pad,) 0 for regular neurons
-  S* beta_threshold;  // (n_pad,) in units of the threshold
+  S* beta_threshold;  // (n_pad,) in units of the threshold, 0 for regular neurons
+  WayBack<S> back;
 };
 
 // What arrives, as lists of rows of `Network::rows`, of steps start + k: index[offset[k] .. offset[k+1]).
@@ -95,8 +104,9 @@ struct State {
   }
 };
 
-// All neurons, step t: adds two rows to v, writes psi (n_pad,) and a bit per spike, leaves the state of t+1.
-template <class S>
+// All neurons, step t: adds two rows to v, writes psi (n_pad,) and a bit per spike, one or the other or both, and
+// leaves the state of t+1.
+template <bool kPsi, bool kSpikes, class S>
 inline void neurons(const Network<S>& net, const State<S>& state, int64_t t, const S* __restrict row0,
                     const S* __restrict row1, S* __restrict psi, uint64_t* __restrict words) {
   constexpr int kWordBits = 64;
@@ -112,24 +122,28 @@ inline void neurons(const Network<S>& net, const State<S>& state, int64_t t, con
       Vec<S> u = v - one;
       if (j >= net.n_regular) u -= at(net.beta_threshold + j) * at(state.a + j);
       const Mask<S> z = (u > Vec<S>{}) & awake;
-      const Vec<S> slope = one - abs<S>(u);
-      at(psi + j) = keep<S>((slope > Vec<S>{}) & awake, net.height * slope);
+      if constexpr (kPsi) {
+        const Vec<S> slope = one - abs<S>(u);
+        at(psi + j) = keep<S>((slope > Vec<S>{}) & awake, net.height * slope);
+      }
       if (j >= net.n_regular) at(state.a + j) = net.rho * at(state.a + j) + keep<S>(z, one);
       wake = z ? Mask<S>{} + wake_up : wake;
       at(state.v + j) = net.alpha * v;
-      word |= bits<S>(z) << (j % kWordBits);
+      if constexpr (kSpikes) word |= bits<S>(z) << (j % kWordBits);
     }
-    words[w] = word;
+    if constexpr (kSpikes) words[w] = word;
   }
 }
 
 // Steps `start` to `stop` - 1 of a trial, whose input lists are offset (n_steps + 1,) into `batch.index`.
-// psi (steps, n_pad) is written, or where `kKeepPsi` is false, one row of it again and again; counts (n_rec,)
-// of spikes are added to.
-template <bool kKeepPsi, class S>
+// psi (steps, n_pad) is written unless `kPsi` is false; counts (n_rec,) of spikes are added to. Words of a step
+// (n_words,) of spikes are left behind those of the one before, or, with `words_step` 0, in their place.
+// Where `kKnown` they are there already, of the same trial before: nothing waits for the neurons then, and
+// nothing is counted.
+template <bool kPsi, bool kKnown, class S>
 inline void advance(const Network<S>& net, const Batch& batch, const int64_t* x_offset, int64_t start,
                     int64_t stop, const State<S>& state, const Events& events, S* psi, uint64_t* words,
-                    int64_t* counts) {
+                    int64_t words_step, int64_t* counts) {
   const int64_t n_pad = net.n_pad;
   for (int64_t t = start; t < stop; ++t) {
     const int64_t k = t - start, first = events.offset[k];
@@ -140,13 +154,14 @@ inline void advance(const Network<S>& net, const Batch& batch, const int64_t* x_
     // which no processor can predict.
     events.index[n] = events.index[n + 1] = int32_t(net.n_pre);
     for (int64_t e = first + 2; e < n; ++e) add_row(state.v, net.rows + events.index[e] * n_pad, n_pad);
-    neurons(net, state, t, net.rows + events.index[first] * n_pad, net.rows + events.index[first + 1] * n_pad,
-            psi + (kKeepPsi ? k * n_pad : 0), words);
+    uint64_t* spikes = words + k * words_step;
+    neurons<kPsi, !kKnown>(net, state, t, net.rows + events.index[first] * n_pad,
+                           net.rows + events.index[first + 1] * n_pad, psi + (kPsi ? k * n_pad : 0), spikes);
     for (int64_t w = 0; w < net.n_words; ++w) {
-      for (uint64_t word = words[w]; word != 0; word &= word - 1) {
+      for (uint64_t word = spikes[w]; word != 0; word &= word - 1) {
         const int64_t j = w * 64 + __builtin_ctzll(word);
         events.index[n++] = int32_t(net.n_in + j);
-        ++counts[j];
+        if constexpr (!kKnown) ++counts[j];
       }
     }
     events.middle[k + 1] = n;

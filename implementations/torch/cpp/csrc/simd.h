@@ -10,15 +10,15 @@
 
 namespace eprop_bench {
 
-// kColumns: vectors that a tile of 4 rows of sums may have without spilling registers, see bptt.h.
+// kSumVectors: vectors of sums that registers have room for beside what is added to them, see active.h.
 #if defined(__AVX512F__) && defined(__AVX512DQ__)
-constexpr int kVectorBytes = 64, kColumns = 7;
+constexpr int kVectorBytes = 64, kSumVectors = 28;
 #elif defined(__AVX2__)
-constexpr int kVectorBytes = 32, kColumns = 3;
+constexpr int kVectorBytes = 32, kSumVectors = 12;
 #elif defined(__aarch64__)
-constexpr int kVectorBytes = 16, kColumns = 7;
+constexpr int kVectorBytes = 16, kSumVectors = 28;
 #else
-constexpr int kVectorBytes = 16, kColumns = 3;
+constexpr int kVectorBytes = 16, kSumVectors = 12;
 #endif
 
 template <class S>
