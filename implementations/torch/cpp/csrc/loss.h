@@ -75,21 +75,29 @@ inline bool is_correct(const Network<S>& net, const Batch& batch, int64_t b, con
   return best == batch.classes[b];
 }
 
-// gradient (n_rec, n_out) += sum over the steps of z[t] lbar[t]. lbar (n_out,) holds kappa lbar[stop] and is
-// left at kappa lbar[start]; ell is scaled by `gain`.
+// gradient (n_rec, n_out) += sum over steps `from` to `to` - 1 of the events of z[t] lbar[t]. lbar (n_out,) holds
+// kappa lbar of step `to`, and is left at that of step `from`; ell (to - from, n_out), 0 where it is null, is
+// scaled by `gain`.
 template <class S>
-inline void readout_gradient(const Network<S>& net, const S* ell, S gain, int64_t start, int64_t stop,
-                             int64_t first, const Events& events, S* lbar, S* gradient) {
-  for (int64_t t = stop - 1; t >= start; --t) {
-    const int64_t k = t - start + 1;
+inline void readout_gradient(const Network<S>& net, const Events& events, int64_t from, int64_t to,
+                             const S* ell, S gain, S* lbar, S* gradient) {
+  for (int64_t k = to - 1; k >= from; --k) {
     for (int64_t o = 0; o < net.n_out; ++o) {
       S total = lbar[o];
-      if (t >= first) total += gain * ell[(t - first) * net.n_out + o];
-      for (int64_t e = events.offset[k]; e < events.middle[k]; ++e) {
+      if (ell != nullptr) total += gain * ell[(k - from) * net.n_out + o];
+      for (int64_t e = events.offset[k + 1]; e < events.middle[k + 1]; ++e) {
         gradient[(events.index[e] - net.n_in) * net.n_out + o] += total;
       }
       lbar[o] = net.kappa * total;
     }
+  }
+}
+
+// gradient (n_rec, n_out) += zbar lbar, with zbar (n_rec,) of the steps before those of lbar (n_out,).
+template <class S>
+inline void add_before(const Network<S>& net, const S* zbar, const S* lbar, S* gradient) {
+  for (int64_t j = 0; j < net.n_rec; ++j) {
+    for (int64_t o = 0; o < net.n_out; ++o) gradient[j * net.n_out + o] += lbar[o] * zbar[j];
   }
 }
 
@@ -111,110 +119,90 @@ struct ForwardScratch {
   Events events;
   S* readout;
   S* ell;
-  uint64_t* words;
 
-  void lay_out(Arena& arena, const Network<S>& net, int64_t n_readout) {
+  void lay_out(Arena& arena, const Network<S>& net) {
     state.lay_out(arena, net);
-    events.lay_out(arena, net, kBlock);
-    readout = arena.take<S>(n_readout * net.n_out);
+    events.lay_out(arena, net, kBlock, kBlock * net.n_in);
+    readout = arena.take<S>(net.window * net.n_out);
     ell = arena.take<S>(net.window * net.n_out);
-    words = arena.take<uint64_t>(net.n_words);
   }
 };
 
-// What the forward pass of trials alone leaves for a second one, in which their rates are known.
-template <class S>
-struct Kept {
-  uint64_t* words;  // (n_trials, n_steps, n_words) spikes
-  S* ell;           // (n_trials, window, n_out)
-
-  void lay_out(Arena& arena, const Network<S>& net, const Batch& batch) {
-    words = arena.take<uint64_t>(batch.n_trials * batch.n_steps * net.n_words);
-    ell = arena.take<S>(batch.n_trials * net.window * net.n_out);
-  }
-};
-
-// The forward pass of trial b alone: adds to `sums`, and writes to `kept` if that is not null.
+// The forward pass of trial b alone: adds to `sums`.
 template <class S>
 inline void evaluate_trial(const Network<S>& net, const Batch& batch, int64_t b, ForwardScratch<S>& s,
-                           const Kept<S>* kept, Sums& sums) {
-  const int64_t first = batch.n_steps - net.window, words_step = kept != nullptr ? net.n_words : 0;
-  uint64_t* words = kept != nullptr ? kept->words + b * batch.n_steps * net.n_words : s.words;
-  S* ell = kept != nullptr ? kept->ell + b * net.window * net.n_out : s.ell;
+                           Sums& sums) {
+  const int64_t first = batch.n_steps - net.window;
   s.state.restart(net);
   s.events.restart();
   for (int64_t start = 0; start < batch.n_steps; start += kBlock) {
-    const int64_t stop = std::min(start + kBlock, batch.n_steps);
-    advance<false, false>(net, batch, batch.trial(b), start, stop, s.state, s.events, static_cast<S*>(nullptr),
-                          words + start * words_step, words_step, sums.counts);
-    read_out(net, start, stop, first, s.events, s.state.y, s.readout);
+    const int64_t stop = std::min(start + kBlock, batch.n_steps), from = std::max(start, first);
+    advance<false, false, S>(net, batch, batch.trial(b), start, stop, s.state, s.events, nullptr, sums.counts);
+    if (from == first && from < stop) begin_readout(net, s.state);
+    read_out(net, s.events, from - start, stop - start, s.state.y, s.readout + (from - first) * net.n_out);
     s.events.carry(stop - start);
   }
-  sums.loss += task_loss(net, batch, b, s.readout, 0, net.window, ell);
+  sums.loss += task_loss(net, batch, b, s.readout, 0, net.window, s.ell);
   sums.corrects += is_correct(net, batch, b, s.readout);
 }
 
-// Memory of a thread for one trial, of which all is kept that the way back needs.
+// What the way back needs of the forward pass of a trial, beside psi.
 template <class S>
-struct TrialScratch {
-  State<S> state;
+struct Record {
   Events events;
-  S* psi;  // (T, n_pad), if that is needed
-  S* readout;
-  S* ell;
-  S* sent;  // what goes back to the neurons: ell, or a signal of its own
-  S* lbar;
-  uint64_t* words;
+  S* sent;  // (window, n_out) what goes back to the neurons: ell, or a signal of its own
 
-  void lay_out(Arena& arena, const Network<S>& net, const Batch& batch, bool with_psi) {
-    state.lay_out(arena, net);
-    events.lay_out(arena, net, batch.n_steps);
-    psi = arena.take<S>(with_psi ? batch.n_steps * net.n_pad : 0);
-    readout = arena.take<S>(net.window * net.n_out);
-    ell = arena.take<S>(net.window * net.n_out);
-    sent = net.back.target ? arena.take<S>(net.window * net.n_out) : ell;
-    lbar = arena.take<S>(net.n_out);
-    words = arena.take<uint64_t>(net.n_words);
+  // For trials in which n inputs spike.
+  void lay_out(Arena& arena, const Network<S>& net, const Batch& batch, int64_t n) {
+    events.lay_out(arena, net, batch.n_steps, n);
+    sent = arena.take<S>(net.window * net.n_out);
   }
 };
 
-// What goes back to the neurons and the gradient of W_out, once events and ell of trial b are there.
+// Memory of a thread for a forward pass that is recorded.
 template <class S>
-inline void turn_back(const Network<S>& net, const Batch& batch, int64_t b, S gain, TrialScratch<S>& s,
-                      S* gradient_out) {
-  if (net.back.target) target_signal(net, batch, b, 0, net.window, s.sent);
-  fill(s.lbar, S(0), net.n_out);
-  readout_gradient(net, s.ell, gain, 0, batch.n_steps, batch.n_steps - net.window, s.events, s.lbar,
-                   gradient_out);
-}
+struct TrialScratch {
+  State<S> state;
+  S* psi;  // (T, n_pad), where it is needed
+  S* readout;
+  S* ell;
+  S* lbar;
 
-// The forward pass of trial b, with psi or without: adds to `sums` and to gradient_out (n_rec, n_out).
-// `gain`: (1 - kappa)/(batch * window), by which ell is scaled.
+  void lay_out(Arena& arena, const Network<S>& net, const Batch& batch, bool with_psi) {
+    state.lay_out(arena, net);
+    psi = arena.take<S>(with_psi ? batch.n_steps * net.n_pad : 0);
+    readout = arena.take<S>(net.window * net.n_out);
+    ell = arena.take<S>(net.window * net.n_out);
+    lbar = arena.take<S>(net.n_out);
+  }
+};
+
+// The forward pass of trial b, with psi or without: adds to `sums`, and the gradient of W_out to gradient_out
+// (n_rec, n_out). gain: (1 - kappa)/(batch * window).
 template <bool kPsi, class S>
 inline void forward_trial(const Network<S>& net, const Batch& batch, int64_t b, S gain, TrialScratch<S>& s,
-                          S* gradient_out, Sums& sums) {
-  const int64_t n_steps = batch.n_steps;
+                          const Record<S>& record, S* gradient_out, Sums& sums) {
+  const int64_t n_steps = batch.n_steps, first = n_steps - net.window;
+  S* ell = net.back.target ? s.ell : record.sent;
   s.state.restart(net);
-  s.events.restart();
-  advance<kPsi, false>(net, batch, batch.trial(b), 0, n_steps, s.state, s.events, s.psi, s.words, 0,
-                       sums.counts);
-  read_out(net, 0, n_steps, n_steps - net.window, s.events, s.state.y, s.readout);
-  sums.loss += task_loss(net, batch, b, s.readout, 0, net.window, s.ell);
+  record.events.restart();
+  advance<kPsi, false>(net, batch, batch.trial(b), 0, n_steps, s.state, record.events, s.psi, sums.counts);
+  begin_readout(net, s.state);
+  read_out(net, record.events, first, n_steps, s.state.y, s.readout);
+  sums.loss += task_loss(net, batch, b, s.readout, 0, net.window, ell);
   sums.corrects += is_correct(net, batch, b, s.readout);
-  turn_back(net, batch, b, gain, s, gradient_out);
+  if (net.back.target) target_signal(net, batch, b, 0, net.window, record.sent);
+  fill(s.lbar, S(0), net.n_out);
+  readout_gradient(net, record.events, first, n_steps, ell, gain, s.lbar, gradient_out);
+  add_before(net, s.state.zbar, s.lbar, gradient_out);
 }
 
-// The same of a trial that `evaluate_trial` has kept: what it added to sums then is left out.
+// psi of trial b, whose forward pass is recorded.
 template <class S>
-inline void repeat_trial(const Network<S>& net, const Batch& batch, int64_t b, S gain, const Kept<S>& kept,
-                         TrialScratch<S>& s, S* gradient_out) {
-  const int64_t n_steps = batch.n_steps, size = net.window * net.n_out;
+inline void find_psi(const Network<S>& net, const Batch& batch, int64_t b, TrialScratch<S>& s,
+                     const Record<S>& record) {
   s.state.restart(net);
-  s.events.restart();
-  advance<true, true>(net, batch, batch.trial(b), 0, n_steps, s.state, s.events, s.psi,
-                      kept.words + b * n_steps * net.n_words, net.n_words, static_cast<int64_t*>(nullptr));
-  std::memcpy(s.ell, kept.ell + b * size, size * sizeof(S));
-  turn_back(net, batch, b, gain, s, gradient_out);
+  advance<true, true, S>(net, batch, batch.trial(b), 0, batch.n_steps, s.state, record.events, s.psi, nullptr);
 }
 
 }  // namespace eprop_bench

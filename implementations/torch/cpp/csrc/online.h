@@ -55,7 +55,7 @@ struct OnlineScratch {
 
   void lay_out(Arena& arena, const Network<S>& net, const Batch&) {
     const int64_t n_adaptive = net.n_pad - net.back.n_regular;
-    forward.lay_out(arena, net, net.window);
+    forward.lay_out(arena, net);
     psi = arena.take<S>(kBlock * net.n_pad);
     sent = net.back.target ? arena.take<S>(net.window * net.n_out) : forward.ell;
     lbar = arena.take<S>(net.n_out);
@@ -193,22 +193,24 @@ inline void online_trial(const Network<S>& net, const Batch& batch, int64_t b, c
   const int64_t n_in = net.n_in, n_rec = net.n_rec, n_out = net.n_out, n_pre = net.n_pre, n_pad = net.n_pad;
   const int64_t n_regular = net.back.n_regular, n_adaptive = n_pad - n_regular;
   const Events& events = s.forward.events;
-  const S* ell = s.forward.ell;
+  const State<S>& state = s.forward.state;
   s.restart(net);
   for (int64_t start = 0; start < n_steps; start += kBlock) {
     const int64_t stop = std::min(start + kBlock, n_steps);
-    advance<true, false>(net, batch, batch.trial(b), start, stop, s.forward.state, events, s.psi,
-                         s.forward.words, 0, sums.counts);
-    read_out(net, start, stop, first, events, s.forward.state.y, s.forward.readout);
+    advance<true, false>(net, batch, batch.trial(b), start, stop, state, events, s.psi, sums.counts);
 
     const bool errors = stop > first;
     if (errors) {
-      const int64_t from = std::max(start - first, int64_t(0));
-      sums.loss += task_loss(net, batch, b, s.forward.readout, from, stop - first, s.forward.ell);
-      if (net.back.target) target_signal(net, batch, b, from, stop - first, s.sent);
+      const int64_t from = std::max(start, first), inside = from - first;
+      if (inside == 0) begin_readout(net, state);
+      read_out(net, events, from - start, stop - start, state.y, s.forward.readout + inside * n_out);
+      sums.loss += task_loss(net, batch, b, s.forward.readout, inside, stop - first, s.forward.ell);
+      if (net.back.target) target_signal(net, batch, b, inside, stop - first, s.sent);
       fill(s.source, S(0), n_pad);
       fill(s.lbar, S(0), n_out);
-      readout_gradient(net, ell, gain, start, stop, first, events, s.lbar, gradient_out);
+      readout_gradient(net, events, from - start, stop - start, s.forward.ell + inside * n_out, gain, s.lbar,
+                       gradient_out);
+      readout_gradient<S>(net, events, 0, from - start, nullptr, gain, s.lbar, gradient_out);
       s.to_error.restart(n_pad, S(0), S(0));
     }
     s.to_bar.restart(n_pad, S(0), S(0));
@@ -253,10 +255,8 @@ inline void online_trial(const Network<S>& net, const Batch& batch, int64_t b, c
         s.eps_v_new[i] = 0;
       }
     }
+    if (errors) add_before(net, s.zbar, s.lbar, gradient_out);
     for (int64_t j = 0; j < n_rec; ++j) {
-      if (errors) {
-        for (int64_t o = 0; o < n_out; ++o) gradient_out[j * n_out + o] += s.lbar[o] * s.zbar[j];
-      }
       s.zbar[j] = kappa_power * s.zbar[j] + s.zbar_new[j];
       s.zbar_new[j] = 0;
     }

@@ -12,12 +12,12 @@
 #include <limits>
 #include <optional>
 #include <tuple>
+#include <type_traits>
 #include <vector>
 
-#include "bptt.h"
-#include "hops.h"
 #include "per_neuron.h"
 #include "online.h"
+#include "recurrent.h"
 
 namespace eprop_bench {
 namespace {
@@ -66,7 +66,7 @@ int64_t regular(const double* beta, int64_t n_rec) {
 // weights: w_in, w_rec, w_out, feedback, beta of the network, beta of the way back.
 template <class S>
 Network<S> network_of(TensorList weights, const Settings& settings, int64_t refractory_steps, int64_t window,
-                      Arena& arena, bool write) {
+                      int64_t n_steps, Arena& arena, bool write) {
   TORCH_CHECK(weights.size() == 6, "weights is w_in, w_rec, w_out, feedback, beta, beta of the way back");
   for (const Tensor& tensor : weights) TORCH_CHECK(tensor.is_contiguous() && tensor.is_cpu());
   Network<S> net;
@@ -84,7 +84,9 @@ Network<S> network_of(TensorList weights, const Settings& settings, int64_t refr
   net.window = window;
   net.rows = arena.take<S>((net.n_pre + 1) * net.n_pad);
   net.w_out = arena.take<S>(net.n_rec * net.n_out);
+  net.decays = arena.take<S>(n_steps);
   net.beta_threshold = arena.take<S>(net.n_pad);
+  TORCH_CHECK(n_steps * net.n_pre <= std::numeric_limits<int32_t>::max(), "trials are too long");
   const double* beta = weights[4].const_data_ptr<double>();
   const double* back_beta = weights[5].const_data_ptr<double>();
   net.n_regular = regular<S>(beta, net.n_rec);
@@ -92,6 +94,11 @@ Network<S> network_of(TensorList weights, const Settings& settings, int64_t refr
               arena.take<S>(net.n_pad), regular<S>(back_beta, net.n_rec), settings.target};
   if (!write) return net;
 
+  double left = 1;
+  for (int64_t t = n_steps - 1; t >= 0; --t) {
+    net.decays[t] = t >= n_steps - window ? S(0) : S(left);
+    if (t < n_steps - window) left *= settings.kappa;
+  }
   const double scale = 1 / settings.threshold;
   const S* w_in = weights[0].const_data_ptr<S>();
   const S* w_rec = weights[1].const_data_ptr<S>();
@@ -213,12 +220,16 @@ void write_feedback(const Network<S>& net, const Tensor& feedback, double gain, 
   }
 }
 
-// Lays out all memory twice: first to know how much it is, then in `scratch`, which grows if need be.
+// Lays out all memory twice: first to know how much it is, then in `scratch`, in whose place a larger one is put if
+// need be. Lists are as long as they may get: what of them is never written takes no memory.
 template <class LayOut>
 void with_memory(const Tensor& scratch, const LayOut& lay_out) {
   Arena measure;
   lay_out(measure, false);
-  if (scratch.numel() < measure.used()) scratch.resize_({measure.used()});
+  if (scratch.numel() < measure.used()) {
+    scratch.set_(at::empty({0}, scratch.options()));  // gives the old one back first
+    scratch.set_(at::empty({measure.used()}, scratch.options()));
+  }
   Arena arena(static_cast<char*>(scratch.mutable_data_ptr()));
   lay_out(arena, true);
 }
@@ -288,7 +299,7 @@ Gradients eprop_with(const Batch& batch, TensorList weights, const Settings& set
   Outputs out(weights, apart);
   Tensor metrics;
   with_memory(scratch, [&](Arena& arena, bool ready) {
-    const Network<S> net = network_of<S>(weights, settings, refractory_steps, window, arena, ready);
+    const Network<S> net = network_of<S>(weights, settings, refractory_steps, window, batch.n_steps, arena, ready);
     const int64_t size = net.n_pre * 2 * net.n_pad, size_out = net.n_rec * net.n_out;
     std::vector<Scratch> threads(n_threads);
     for (Scratch& thread : threads) thread.lay_out(arena, net, batch);
@@ -321,75 +332,78 @@ Gradients eprop_with(const Batch& batch, TensorList weights, const Settings& set
 
 template <class S>
 Totals evaluate_all(const Network<S>& net, const Batch& batch, int n_threads,
-                    std::vector<ForwardScratch<S>>& threads, const Kept<S>* kept) {
+                    std::vector<ForwardScratch<S>>& threads) {
   Totals totals(chunks_of(batch.n_trials), net.n_rec);
   for_trials(
       batch.n_trials, n_threads, [](int64_t) {},
       [&](int64_t c, int64_t b, int thread) {
-        evaluate_trial(net, batch, b, threads[thread], kept, totals.sums[c]);
+        evaluate_trial(net, batch, b, threads[thread], totals.sums[c]);
       });
   return totals;
 }
 
-// Gradients with the recurrent term, over `hops` connections. Scratch is that of bptt.h or of hops.h.
+// Gradients through `hops` recurrent connections, or all where a trial has no more steps.
 // `known`: (n_rec,) double, c where the rates are those of more trials than these; without metrics then.
-template <class S, class Scratch>
+template <class S>
 Gradients recurrent_with(const Batch& batch, TensorList weights, const Settings& settings,
                          int64_t refractory_steps, int64_t window, int64_t hops,
                          const std::optional<Tensor>& known, int n_threads, const Tensor& scratch) {
-  constexpr bool kThroughTime = std::is_same_v<Scratch, BpttScratch<S>>;
+  // a connection takes a step; BPTT's single level is told by a 0
+  const int64_t levels_above = hops < batch.n_steps ? hops : 0;
   const int64_t n_chunks = chunks_of(batch.n_trials);
   const double gain = (1 - settings.kappa) / double(batch.n_trials * window);
   Outputs out(weights);
   Tensor metrics;
   with_memory(scratch, [&](Arena& arena, bool ready) {
-    const Network<S> net = network_of<S>(weights, settings, refractory_steps, window, arena, ready);
+    const Network<S> net = network_of<S>(weights, settings, refractory_steps, window, batch.n_steps, arena, ready);
     const int64_t size = net.n_pre * net.n_pad, size_out = net.n_rec * net.n_out;
-    Kept<S> kept;
-    std::vector<ForwardScratch<S>> forward(n_threads);
-    if (!known) {
-      kept.lay_out(arena, net, batch);
-      for (ForwardScratch<S>& thread : forward) thread.lay_out(arena, net, window);
+    // of all trials where the rates are found here, else of one trial of each thread
+    std::vector<Record<S>> records(known ? n_threads : batch.n_trials);
+    for (size_t i = 0; i < records.size(); ++i) {
+      records[i].lay_out(arena, net, batch, known ? batch.most_inputs() : batch.inputs(i));
     }
-    std::vector<Scratch> threads(n_threads);
-    for (Scratch& thread : threads) thread.lay_out(arena, net, batch, hops);
+    std::vector<RecurrentScratch<S>> threads(n_threads);
+    for (RecurrentScratch<S>& thread : threads) thread.lay_out(arena, net, batch, levels_above);
     S* feedback = arena.take<S>(net.n_out * net.n_pad);
     S* transposed = arena.take<S>(net.n_rec * net.n_pad);
     S* rate = arena.take<S>(net.n_pad);
     S* gradient = arena.take<S>(n_chunks * size);
     S* gradient_out = arena.take<S>(n_chunks * size_out);
     if (!ready) return;
+    fill(gradient_out, S(0), n_chunks * size_out);
     fill(rate, S(0), net.n_pad);
     Totals totals(n_chunks, net.n_rec);
+    const auto forward = [&](int64_t c, int64_t b, int thread, auto with_psi) {
+      forward_trial<with_psi.value>(net, batch, b, S(gain), threads[thread].trial,
+                                    records[known ? thread : b], gradient_out + c * size_out, totals.sums[c]);
+    };
     if (known) {
       TORCH_CHECK(known->is_cpu() && known->is_contiguous() && known->numel() == net.n_rec);
       for (int64_t j = 0; j < net.n_rec; ++j) rate[j] = S(known->const_data_ptr<double>()[j]);
+      metrics = at::empty({0}, at::kDouble);
     } else {
-      totals = evaluate_all(net, batch, n_threads, forward, &kept);
+      for_trials(
+          batch.n_trials, n_threads, [](int64_t) {},
+          [&](int64_t c, int64_t b, int thread) { forward(c, b, thread, std::false_type{}); });
       const std::vector<double> rates = rates_of(totals, net.n_rec, batch.n_trials, settings);
       const std::vector<double> c = rate_error(rates, batch.n_trials, settings);
       for (int64_t j = 0; j < net.n_rec; ++j) rate[j] = S(c[j]);
       metrics = metrics_of(totals, rates, batch, window, weights.slice(0, 3), settings);
     }
     write_feedback(net, weights[3], gain, feedback);
-    transpose(net, weights[1].const_data_ptr<S>(), kThroughTime ? net.back.theta : S(0), transposed);
+    transpose(net, weights[1].const_data_ptr<S>(), levels_above == 0 ? net.back.theta : S(0), transposed);
     for_trials(
-        batch.n_trials, n_threads,
-        [&](int64_t c) {
-          fill(gradient + c * size, S(0), size);
-          fill(gradient_out + c * size_out, S(0), size_out);
-        },
+        batch.n_trials, n_threads, [&](int64_t c) { fill(gradient + c * size, S(0), size); },
         [&](int64_t c, int64_t b, int thread) {
-          Scratch& s = threads[thread];
-          S* rows_out = gradient_out + c * size_out;
-          if (known) forward_trial<true>(net, batch, b, S(gain), s.trial, rows_out, totals.sums[c]);
-          else repeat_trial(net, batch, b, S(gain), kept, s.trial, rows_out);
-          backward_trial(net, batch, hops, feedback, transposed, rate, s, gradient + c * size);
+          const Record<S>& record = records[known ? thread : b];
+          if (known) forward(c, b, thread, std::true_type{});
+          else find_psi(net, batch, b, threads[thread].trial, record);
+          backward_trial(net, batch, record, levels_above, feedback, transposed, rate, threads[thread],
+                         gradient + c * size);
         });
     add_up(net, gradient, n_chunks, 1, nullptr, n_threads, out.w_in.mutable_data_ptr<S>(),
            out.w_rec.mutable_data_ptr<S>());
     add_up_out(net, gradient_out, n_chunks, out.w_out.mutable_data_ptr<S>());
-    if (known) metrics = at::empty({0}, at::kDouble);
   });
   return {out.w_in, out.w_rec, out.w_out, metrics};
 }
@@ -403,18 +417,20 @@ std::tuple<Tensor, Tensor> readout_with(const Batch& batch, TensorList weights, 
   const double gain = (1 - settings.kappa) / double(batch.n_trials * window);
   Tensor out = at::empty(weights[2].sizes(), weights[2].options()), metrics;
   with_memory(scratch, [&](Arena& arena, bool ready) {
-    const Network<S> net = network_of<S>(weights, settings, refractory_steps, window, arena, ready);
+    const Network<S> net = network_of<S>(weights, settings, refractory_steps, window, batch.n_steps, arena, ready);
     const int64_t size_out = net.n_rec * net.n_out;
     std::vector<TrialScratch<S>> threads(n_threads);
+    std::vector<Record<S>> records(n_threads);
     for (TrialScratch<S>& thread : threads) thread.lay_out(arena, net, batch, false);
+    for (Record<S>& record : records) record.lay_out(arena, net, batch, batch.most_inputs());
     S* gradient_out = arena.take<S>(n_chunks * size_out);
     if (!ready) return;
     Totals totals(n_chunks, net.n_rec);
     for_trials(
         batch.n_trials, n_threads, [&](int64_t c) { fill(gradient_out + c * size_out, S(0), size_out); },
         [&](int64_t c, int64_t b, int thread) {
-          forward_trial<false>(net, batch, b, S(gain), threads[thread], gradient_out + c * size_out,
-                               totals.sums[c]);
+          forward_trial<false>(net, batch, b, S(gain), threads[thread], records[thread],
+                               gradient_out + c * size_out, totals.sums[c]);
         });
     add_up_out(net, gradient_out, n_chunks, out.mutable_data_ptr<S>());
     const std::vector<double> rates = rates_of(totals, net.n_rec, batch.n_trials, settings);
@@ -431,11 +447,11 @@ Tensor evaluate_with(const Batch& batch, TensorList weights, const Settings& set
                      const Tensor& scratch) {
   Tensor metrics;
   with_memory(scratch, [&](Arena& arena, bool ready) {
-    const Network<S> net = network_of<S>(weights, settings, refractory_steps, window, arena, ready);
+    const Network<S> net = network_of<S>(weights, settings, refractory_steps, window, batch.n_steps, arena, ready);
     std::vector<ForwardScratch<S>> threads(n_threads);
-    for (ForwardScratch<S>& thread : threads) thread.lay_out(arena, net, window);
+    for (ForwardScratch<S>& thread : threads) thread.lay_out(arena, net);
     if (!ready) return;
-    const Totals totals = evaluate_all<S>(net, batch, n_threads, threads, nullptr);
+    const Totals totals = evaluate_all<S>(net, batch, n_threads, threads);
     const std::vector<double> rates = rates_of(totals, net.n_rec, batch.n_trials, settings);
     metrics = sums ? sums_of(totals, net.n_rec, batch)
                    : metrics_of(totals, rates, batch, window, weights.slice(0, 3), settings);
@@ -453,9 +469,9 @@ std::tuple<Tensor, Tensor> simulate_with(const Batch& batch, TensorList weights,
   bool* z_out = z.mutable_data_ptr<bool>();
   S* y_out = y.mutable_data_ptr<S>();
   with_memory(scratch, [&](Arena& arena, bool ready) {
-    const Network<S> net = network_of<S>(weights, settings, refractory_steps, window, arena, ready);
+    const Network<S> net = network_of<S>(weights, settings, refractory_steps, window, batch.n_steps, arena, ready);
     std::vector<ForwardScratch<S>> threads(n_threads);
-    for (ForwardScratch<S>& thread : threads) thread.lay_out(arena, net, 0);
+    for (ForwardScratch<S>& thread : threads) thread.lay_out(arena, net);
     std::vector<int64_t> all_counts(n_threads * n_rec);  // not asked for
     if (!ready) return;
     parallel(batch.n_trials, n_threads, [&](int64_t b, int thread) {
@@ -465,9 +481,8 @@ std::tuple<Tensor, Tensor> simulate_with(const Batch& batch, TensorList weights,
       s.events.restart();
       for (int64_t start = 0; start < n_steps; start += kBlock) {
         const int64_t stop = std::min(start + kBlock, n_steps);
-        advance<false, false>(net, batch, batch.trial(b), start, stop, s.state, s.events,
-                              static_cast<S*>(nullptr), s.words, 0, counts);
-        read_out(net, start, stop, 0, s.events, s.state.y, y_out + b * n_steps * n_out);
+        advance<false, false, S>(net, batch, batch.trial(b), start, stop, s.state, s.events, nullptr, counts);
+        read_out(net, s.events, 0, stop - start, s.state.y, y_out + (b * n_steps + start) * n_out);
         for (int64_t t = start; t < stop; ++t) {
           bool* row = z_out + (b * n_steps + t) * n_rec;
           for (int64_t e = s.events.offset[t - start + 1]; e < s.events.middle[t - start + 1]; ++e) {
@@ -542,16 +557,6 @@ Gradients eprop_in(bool online, const Batch& batch, TensorList weights, const Se
   return run(online, batch, weights, settings, refractory_steps, window, apart, n_threads, scratch);
 }
 
-template <class S>
-Gradients recurrent_in(const Batch& batch, TensorList weights, const Settings& settings,
-                       int64_t refractory_steps, int64_t window, int64_t hops,
-                       const std::optional<Tensor>& known, int n_threads, const Tensor& scratch) {
-  // a connection takes a step: more hops than steps are all that there are
-  const auto run =
-      hops < batch.n_steps ? recurrent_with<S, LadderScratch<S>> : recurrent_with<S, BpttScratch<S>>;
-  return run(batch, weights, settings, refractory_steps, window, hops, known, n_threads, scratch);
-}
-
 bool is_float(TensorList weights) {
   for (const Tensor& tensor : weights.slice(0, 4)) {
     TORCH_CHECK(tensor.scalar_type() == weights[0].scalar_type(), "weights are of different dtypes");
@@ -570,7 +575,7 @@ Gradients eprop(TensorList batch, TensorList weights, at::ArrayRef<double> setti
 Gradients recurrent(TensorList batch, TensorList weights, at::ArrayRef<double> settings,
                     int64_t refractory_steps, int64_t window, bool target, int64_t hops,
                     const std::optional<Tensor>& known, int64_t n_threads, const Tensor& scratch) {
-  const auto run = is_float(weights) ? recurrent_in<float> : recurrent_in<double>;
+  const auto run = is_float(weights) ? recurrent_with<float> : recurrent_with<double>;
   return run(batch_of(batch), weights, Settings(settings, target), refractory_steps, window, hops, known,
              int(n_threads), scratch);
 }

@@ -42,6 +42,7 @@ inline void backward_neurons(const Network<S>& net, const S* __restrict psi, S d
 template <class S>
 struct EpropScratch {
   TrialScratch<S> trial;
+  Record<S> record;
   S* source;
   S* lam_a;
   S* unit_a;
@@ -49,6 +50,7 @@ struct EpropScratch {
 
   void lay_out(Arena& arena, const Network<S>& net, const Batch& batch) {
     trial.lay_out(arena, net, batch, true);
+    record.lay_out(arena, net, batch, batch.most_inputs());
     source = arena.take<S>(net.n_pad);
     lam_a = arena.take<S>(net.n_pad);
     unit_a = arena.take<S>(net.n_pad);
@@ -64,8 +66,8 @@ template <bool kReset, class S>
 inline void eprop_trial(const Network<S>& net, const Batch& batch, int64_t b, const S* feedback, S gain,
                         EpropScratch<S>& s, S* gradient, S* gradient_out, Sums& sums) {
   const int64_t n_pad = net.n_pad, first = batch.n_steps - net.window;
-  forward_trial<true>(net, batch, b, gain, s.trial, gradient_out, sums);
-  const Events& events = s.trial.events;
+  forward_trial<true>(net, batch, b, gain, s.trial, s.record, gradient_out, sums);
+  const Events& events = s.record.events;
   fill(s.source, S(0), n_pad);
   fill(s.lam_a, S(0), n_pad);
   fill(s.unit_a, S(0), n_pad);
@@ -73,7 +75,7 @@ inline void eprop_trial(const Network<S>& net, const Batch& batch, int64_t b, co
   S decay = 1;
   for (int64_t t = batch.n_steps - 1; t >= 0; --t) {
     if (t < first) decay *= net.back.kappa;
-    else add_errors(net, s.source, s.trial.sent + (t - first) * net.n_out, feedback, net.back.kappa);
+    else add_errors(net, s.source, s.record.sent + (t - first) * net.n_out, feedback, net.back.kappa);
     backward_neurons<kReset>(net, s.trial.psi + t * n_pad, decay, s.source, s.lam_a, s.unit_a, s.both_v,
                              s.both_v + n_pad);
     for (int64_t e = events.offset[t]; e < events.offset[t + 1]; ++e) {
