@@ -53,12 +53,12 @@ class DataParallelEngine:
             dist.all_reduce(sums)
             # each process divides by its own trials, which are one of `devices` equal parts
             c = self._c(sums, loaded) * self._setting.devices
-            parts = self._own.bptt_given(loaded, c)
+            parts = self._own.gradients_given(loaded, c)
             _all_reduce(list(parts.values()))
             for part in parts.values():
                 part.div_(self._setting.devices)
             return parts, self._metrics(sums, loaded)
-        parts, sums = self._own.eprop_parts(loaded)
+        parts, sums = self._own.parts(loaded)
         _all_reduce(list(parts.values()))
         dist.all_reduce(sums)
         c = self._c(sums, loaded).to(parts["w_out"].dtype)

@@ -10,6 +10,7 @@ from implementations.optimizer import TRAINED
 from implementations.registry import available_cores
 from implementations.torch.weights import Tensors
 from implementations.types import Batch, Metrics
+from implementations.way_back import WayBack
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,9 +45,10 @@ class CppEngine:
     def __init__(self, setting: Setting, weights: Tensors) -> None:
         self._setting = setting
         self._threads = setting.threads or available_cores()
-        feedback = weights[setting.rule.feedback_weights]
-        beta = torch.from_numpy(np.array(setting.network.beta, np.float64))
-        self._weights = [weights["w_in"], weights["w_rec"], weights["w_out"], feedback, beta]
+        self._back = WayBack.of(setting.rule, setting.network)
+        betas = [torch.from_numpy(np.array(beta, np.float64)) for beta in (setting.network.beta, self._back.beta)]
+        names = "w_in", "w_rec", "w_out", setting.rule.feedback_weights
+        self._weights = [*(weights[name] for name in names), *betas]
         self._scratch = torch.empty(0, dtype=torch.uint8, device="cpu")
 
     def load(self, batch: Batch) -> Events:
@@ -59,35 +61,59 @@ class CppEngine:
 
     def gradients(self, loaded: Events) -> tuple[dict[str, torch.Tensor], Metrics]:
         """By name, and the metrics as numbers."""
-        operators = torch.ops.eprop_bench
-        rest = (self._threads, self._scratch)
-        if self._setting.rule.recurrent_gradient:
-            reset = self._setting.rule.reset_gradient
-            *found, figures = operators.bptt(*self._arguments(loaded), reset, None, *rest)
-        else:
-            online = self._setting.mode == "online"
-            *found, figures = operators.eprop(*self._arguments(loaded), online, False, *rest)
-        return dict(zip(TRAINED, found, strict=True)), _metrics(figures)
+        found, figures = self._gradients(loaded, apart=False)
+        return found, _metrics(figures)
+
+    def parts(self, loaded: Events) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+        """Gradients of the task loss and, as a second w_in and w_rec, sums of the traces; and `sums`.
+
+        Of rules without the recurrent gradient, in which c is a factor.
+        """
+        return self._gradients(loaded, apart=True)
+
+    def gradients_given(self, loaded: Events, c: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Where c (n_rec,) double, the derivative of the rate loss by a spike, is known.
+
+        Of rules with the recurrent gradient.
+        """
+        return self._recurrent(loaded, c)[0]
 
     def sums(self, loaded: Events) -> torch.Tensor:
         """(n_rec + 3,) double: spikes of each neuron, task loss, right answers and trials, summed up."""
         return torch.ops.eprop_bench.evaluate(*self._arguments(loaded), True, self._threads, self._scratch)
 
-    def eprop_parts(self, loaded: Events) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
-        """Gradients of the task loss and, as a second w_in and w_rec, sums of the traces; and `sums`."""
-        online = self._setting.mode == "online"
-        *found, sums = torch.ops.eprop_bench.eprop(
-            *self._arguments(loaded), online, True, self._threads, self._scratch
-        )
-        return dict(zip(TRAINED, found, strict=True)), sums
+    def _gradients(self, loaded: Events, *, apart: bool) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+        """The way of the rule; `apart` where c is for the caller to add, see `parts`."""
+        rule = self._setting.rule
+        if rule.feedback == "none":
+            return self._readout(loaded, apart)
+        if rule.recurrent_gradient:
+            return self._recurrent(loaded, None)
+        *found, figures = torch.ops.eprop_bench.eprop(
+            *self._arguments(loaded), rule.signal == "target", self._setting.mode == "online", apart,
+            self._threads, self._scratch,
+        )  # fmt: skip
+        return dict(zip(TRAINED, found, strict=True)), figures
 
-    def bptt_given(self, loaded: Events, c: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Gradients where c (n_rec,) double, the derivative of the rate loss by a spike, is known."""
-        reset = self._setting.rule.reset_gradient
-        *found, _ = torch.ops.eprop_bench.bptt(
-            *self._arguments(loaded), reset, c, self._threads, self._scratch
+    def _recurrent(
+        self, loaded: Events, c: torch.Tensor | None
+    ) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+        """Gradients and, unless c is known, metrics."""
+        rule, n_steps = self._setting.rule, loaded.x_offset.shape[1] - 1
+        *found, figures = torch.ops.eprop_bench.recurrent(
+            *self._arguments(loaded), rule.signal == "target", int(min(rule.hops, n_steps)), c,
+            self._threads, self._scratch,
+        )  # fmt: skip
+        return dict(zip(TRAINED, found, strict=True)), figures
+
+    def _readout(self, loaded: Events, apart: bool) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+        """Zeros for all but W_out, in the shapes of `eprop`."""
+        w_out, figures = torch.ops.eprop_bench.readout(
+            *self._arguments(loaded), apart, self._threads, self._scratch
         )
-        return dict(zip(TRAINED, found, strict=True))
+        lead = (2,) if apart else ()
+        still = (weights.new_zeros(lead + weights.shape) for weights in self._weights[:2])
+        return dict(zip(TRAINED, (*still, w_out), strict=True)), figures
 
     def evaluate(self, loaded: Events) -> Metrics:
         """The forward pass alone."""
@@ -106,6 +132,7 @@ class CppEngine:
         settings = [
             network.alpha, network.rho, network.kappa, network.threshold, network.dampening,
             (loaded.x_offset.shape[1] - 1) * network.dt_ms, objective.rate_cost, objective.rate_target_per_ms,
+            self._back.alpha, self._back.kappa, self._back.theta,
         ]  # fmt: skip
         refractory_steps = min(network.refractory_steps, 2**62)  # fits int64; the operators cut it further
         return loaded.tensors, self._weights, settings, refractory_steps, objective.window

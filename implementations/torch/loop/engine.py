@@ -10,11 +10,9 @@ from implementations.blocks import blocks
 from implementations.interface import Setting
 from implementations.registry import available_cores
 from implementations.torch.loop.adjoint import BLOCK, Adjoint
-from implementations.torch.loop.bptt import ThroughTime
 from implementations.torch.loop.dynamics import Forward, Kind, Loaded
 from implementations.torch.loop.loss import RateLoss, TaskLoss, metrics
 from implementations.torch.loop.online import Online
-from implementations.torch.loop.per_neuron import PerNeuron
 from implementations.torch.weights import Tensors
 from implementations.types import Batch, Metrics
 
@@ -77,17 +75,8 @@ class LoopEngine:
     def _way_back_of(self, shape: tuple[int, int]) -> Adjoint | Online:
         if self._way_back is None or self._way_back[0] != shape:
             self._way_back = None  # first give back the old buffers
-            setting = self._setting
-            if setting.mode == "online":
-                self._way_back = shape, Online(setting, shape)
-            elif setting.rule.recurrent_gradient:
-                recursion = ThroughTime(
-                    setting.network, self._kind, shape[1], BLOCK, reset=setting.rule.reset_gradient
-                )
-                self._way_back = shape, Adjoint(setting, shape, recursion)
-            else:
-                recursion = PerNeuron(setting.network, self._kind, shape[1:], BLOCK)
-                self._way_back = shape, Adjoint(setting, shape, recursion)
+            kind = Online if self._setting.mode == "online" else Adjoint
+            self._way_back = shape, kind(self._setting, shape)
         return self._way_back[1]
 
     def _forward_of(self, shape: tuple[int, int]) -> Forward:

@@ -46,6 +46,20 @@ class TaskLoss:
             self._loss += 0.5 * self._scale * ell.square().sum(dtype=torch.float64)
         return ell.mul_(self._scale)
 
+    def target(self, y: torch.Tensor, start: int) -> torch.Tensor:
+        """Minus the target, scaled as the error is: what the rule DRTP sends back, of the same steps.
+
+        Args:
+            y: as in `error`, for its shape.
+
+        Returns:
+            (steps, batch, n_out).
+        """
+        if not self._classes:
+            first = start - self._window_start
+            return self._targets[first : first + len(y)] * -self._scale
+        return torch.zeros_like(y[0]).scatter_(-1, self._targets[:, None], -self._scale).expand_as(y)
+
     def result(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Loss and accuracy; all blocks are in."""
         if not self._classes:

@@ -43,6 +43,21 @@ inline double task_loss(const Network<S>& net, const Batch& batch, int64_t b, co
   return loss;
 }
 
+// What goes back to the neurons in place of ell, where that is minus the target; arguments as above.
+template <class S>
+inline void target_signal(const Network<S>& net, const Batch& batch, int64_t b, int64_t start, int64_t stop,
+                          S* sent) {
+  const int64_t n_out = net.n_out;
+  for (int64_t t = start; t < stop; ++t) {
+    for (int64_t o = 0; o < n_out; ++o) {
+      sent[t * n_out + o] =
+          batch.classes != nullptr
+              ? S(o == batch.classes[b] ? -1 : 0)
+              : -static_cast<const S*>(batch.curves)[(b * net.window + t) * n_out + o];
+    }
+  }
+}
+
 // Whether the readout (window, n_out), summed over the window, is largest at the target.
 template <class S>
 inline bool is_correct(const Network<S>& net, const Batch& batch, int64_t b, const S* readout) {
@@ -60,21 +75,29 @@ inline bool is_correct(const Network<S>& net, const Batch& batch, int64_t b, con
   return best == batch.classes[b];
 }
 
-// gradient (n_rec, n_out) += sum over the steps of z[t] lbar[t]. lbar (n_out,) holds kappa lbar[stop] and is
-// left at kappa lbar[start]; ell is scaled by `gain`.
+// gradient (n_rec, n_out) += sum over steps `from` to `to` - 1 of the events of z[t] lbar[t]. lbar (n_out,) holds
+// kappa lbar of step `to`, and is left at that of step `from`; ell (to - from, n_out), 0 where it is null, is
+// scaled by `gain`.
 template <class S>
-inline void readout_gradient(const Network<S>& net, const S* ell, S gain, int64_t start, int64_t stop,
-                             int64_t first, const Events& events, S* lbar, S* gradient) {
-  for (int64_t t = stop - 1; t >= start; --t) {
-    const int64_t k = t - start + 1;
+inline void readout_gradient(const Network<S>& net, const Events& events, int64_t from, int64_t to,
+                             const S* ell, S gain, S* lbar, S* gradient) {
+  for (int64_t k = to - 1; k >= from; --k) {
     for (int64_t o = 0; o < net.n_out; ++o) {
       S total = lbar[o];
-      if (t >= first) total += gain * ell[(t - first) * net.n_out + o];
-      for (int64_t e = events.offset[k]; e < events.middle[k]; ++e) {
+      if (ell != nullptr) total += gain * ell[(k - from) * net.n_out + o];
+      for (int64_t e = events.offset[k + 1]; e < events.middle[k + 1]; ++e) {
         gradient[(events.index[e] - net.n_in) * net.n_out + o] += total;
       }
       lbar[o] = net.kappa * total;
     }
+  }
+}
+
+// gradient (n_rec, n_out) += zbar lbar, with zbar (n_rec,) of the steps before those of lbar (n_out,).
+template <class S>
+inline void add_before(const Network<S>& net, const S* zbar, const S* lbar, S* gradient) {
+  for (int64_t j = 0; j < net.n_rec; ++j) {
+    for (int64_t o = 0; o < net.n_out; ++o) gradient[j * net.n_out + o] += lbar[o] * zbar[j];
   }
 }
 
@@ -94,18 +117,14 @@ template <class S>
 struct ForwardScratch {
   State<S> state;
   Events events;
-  S* psi;
   S* readout;
   S* ell;
-  uint64_t* words;
 
-  void lay_out(Arena& arena, const Network<S>& net, int64_t n_readout) {
+  void lay_out(Arena& arena, const Network<S>& net) {
     state.lay_out(arena, net);
-    events.lay_out(arena, net, kBlock);
-    psi = arena.take<S>(net.n_pad);
-    readout = arena.take<S>(n_readout * net.n_out);
+    events.lay_out(arena, net, kBlock, kBlock * net.n_in);
+    readout = arena.take<S>(net.window * net.n_out);
     ell = arena.take<S>(net.window * net.n_out);
-    words = arena.take<uint64_t>(net.n_words);
   }
 };
 
@@ -117,13 +136,73 @@ inline void evaluate_trial(const Network<S>& net, const Batch& batch, int64_t b,
   s.state.restart(net);
   s.events.restart();
   for (int64_t start = 0; start < batch.n_steps; start += kBlock) {
-    const int64_t stop = std::min(start + kBlock, batch.n_steps);
-    advance<false>(net, batch, batch.trial(b), start, stop, s.state, s.events, s.psi, s.words, sums.counts);
-    read_out(net, start, stop, first, s.events, s.state.y, s.readout);
+    const int64_t stop = std::min(start + kBlock, batch.n_steps), from = std::max(start, first);
+    advance<false, false, S>(net, batch, batch.trial(b), start, stop, s.state, s.events, nullptr, sums.counts);
+    if (from == first && from < stop) begin_readout(net, s.state);
+    read_out(net, s.events, from - start, stop - start, s.state.y, s.readout + (from - first) * net.n_out);
     s.events.carry(stop - start);
   }
   sums.loss += task_loss(net, batch, b, s.readout, 0, net.window, s.ell);
   sums.corrects += is_correct(net, batch, b, s.readout);
+}
+
+// What the way back needs of the forward pass of a trial, beside psi.
+template <class S>
+struct Record {
+  Events events;
+  S* sent;  // (window, n_out) what goes back to the neurons: ell, or a signal of its own
+
+  // For trials in which n inputs spike.
+  void lay_out(Arena& arena, const Network<S>& net, const Batch& batch, int64_t n) {
+    events.lay_out(arena, net, batch.n_steps, n);
+    sent = arena.take<S>(net.window * net.n_out);
+  }
+};
+
+// Memory of a thread for a forward pass that is recorded.
+template <class S>
+struct TrialScratch {
+  State<S> state;
+  S* psi;  // (T, n_pad), where it is needed
+  S* readout;
+  S* ell;
+  S* lbar;
+
+  void lay_out(Arena& arena, const Network<S>& net, const Batch& batch, bool with_psi) {
+    state.lay_out(arena, net);
+    psi = arena.take<S>(with_psi ? batch.n_steps * net.n_pad : 0);
+    readout = arena.take<S>(net.window * net.n_out);
+    ell = arena.take<S>(net.window * net.n_out);
+    lbar = arena.take<S>(net.n_out);
+  }
+};
+
+// The forward pass of trial b, with psi or without: adds to `sums`, and the gradient of W_out to gradient_out
+// (n_rec, n_out). gain: (1 - kappa)/(batch * window).
+template <bool kPsi, class S>
+inline void forward_trial(const Network<S>& net, const Batch& batch, int64_t b, S gain, TrialScratch<S>& s,
+                          const Record<S>& record, S* gradient_out, Sums& sums) {
+  const int64_t n_steps = batch.n_steps, first = n_steps - net.window;
+  S* ell = net.back.target ? s.ell : record.sent;
+  s.state.restart(net);
+  record.events.restart();
+  advance<kPsi, false>(net, batch, batch.trial(b), 0, n_steps, s.state, record.events, s.psi, sums.counts);
+  begin_readout(net, s.state);
+  read_out(net, record.events, first, n_steps, s.state.y, s.readout);
+  sums.loss += task_loss(net, batch, b, s.readout, 0, net.window, ell);
+  sums.corrects += is_correct(net, batch, b, s.readout);
+  if (net.back.target) target_signal(net, batch, b, 0, net.window, record.sent);
+  fill(s.lbar, S(0), net.n_out);
+  readout_gradient(net, record.events, first, n_steps, ell, gain, s.lbar, gradient_out);
+  add_before(net, s.state.zbar, s.lbar, gradient_out);
+}
+
+// psi of trial b, whose forward pass is recorded.
+template <class S>
+inline void find_psi(const Network<S>& net, const Batch& batch, int64_t b, TrialScratch<S>& s,
+                     const Record<S>& record) {
+  s.state.restart(net);
+  advance<true, true, S>(net, batch, batch.trial(b), 0, batch.n_steps, s.state, record.events, s.psi, nullptr);
 }
 
 }  // namespace eprop_bench

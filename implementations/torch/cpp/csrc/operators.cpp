@@ -12,11 +12,12 @@
 #include <limits>
 #include <optional>
 #include <tuple>
+#include <type_traits>
 #include <vector>
 
-#include "bptt.h"
 #include "per_neuron.h"
 #include "online.h"
+#include "recurrent.h"
 
 namespace eprop_bench {
 namespace {
@@ -26,14 +27,18 @@ using at::TensorList;
 
 constexpr int64_t kChunks = 32;
 
-// What an operator is called with, but for tensors; in this order in `settings`, see engine.py.
+// What an operator is called with, but for tensors; in this order in `values`, see engine.py.
 struct Settings {
   double alpha, rho, kappa, threshold, dampening, n_ms, rate_cost, rate_target_per_ms;
+  double back_alpha, back_kappa, back_theta;
+  bool target;
 
-  explicit Settings(at::ArrayRef<double> values) {
-    TORCH_CHECK(values.size() == 8, "settings holds ", values.size(), " numbers instead of 8");
+  explicit Settings(at::ArrayRef<double> values, bool sends_target = false) {
+    TORCH_CHECK(values.size() == 11, "settings holds ", values.size(), " numbers instead of 11");
     alpha = values[0], rho = values[1], kappa = values[2], threshold = values[3], dampening = values[4];
     n_ms = values[5], rate_cost = values[6], rate_target_per_ms = values[7];
+    back_alpha = values[8], back_kappa = values[9], back_theta = values[10];
+    target = sends_target;
   }
 };
 
@@ -49,11 +54,20 @@ Batch batch_of(TensorList tensors) {
           curves.numel() > 0 ? curves.const_data_ptr() : nullptr};
 }
 
-// weights: w_in, w_rec, w_out, feedback, beta.
+// Neurons in the vectors before the first with a beta other than 0.
+template <class S>
+int64_t regular(const double* beta, int64_t n_rec) {
+  int64_t n = 0;
+  while (n < n_rec && beta[n] == 0) ++n;
+  // whole vectors; the padding needs no adaptation either
+  return n == n_rec ? padded<S>(n_rec) : n / kLanes<S> * kLanes<S>;
+}
+
+// weights: w_in, w_rec, w_out, feedback, beta of the network, beta of the way back.
 template <class S>
 Network<S> network_of(TensorList weights, const Settings& settings, int64_t refractory_steps, int64_t window,
-                      Arena& arena, bool write) {
-  TORCH_CHECK(weights.size() == 5, "weights is w_in, w_rec, w_out, feedback, beta");
+                      int64_t n_steps, Arena& arena, bool write) {
+  TORCH_CHECK(weights.size() == 6, "weights is w_in, w_rec, w_out, feedback, beta, beta of the way back");
   for (const Tensor& tensor : weights) TORCH_CHECK(tensor.is_contiguous() && tensor.is_cpu());
   Network<S> net;
   net.n_in = weights[0].size(0);
@@ -70,16 +84,21 @@ Network<S> network_of(TensorList weights, const Settings& settings, int64_t refr
   net.window = window;
   net.rows = arena.take<S>((net.n_pre + 1) * net.n_pad);
   net.w_out = arena.take<S>(net.n_rec * net.n_out);
-  net.beta = arena.take<S>(net.n_pad);
+  net.decays = arena.take<S>(n_steps);
   net.beta_threshold = arena.take<S>(net.n_pad);
-
+  TORCH_CHECK(n_steps * net.n_pre <= std::numeric_limits<int32_t>::max(), "trials are too long");
   const double* beta = weights[4].const_data_ptr<double>();
-  int64_t n_regular = 0;
-  while (n_regular < net.n_rec && beta[n_regular] == 0) ++n_regular;
-  // whole vectors; the padding needs no adaptation either
-  net.n_regular = n_regular == net.n_rec ? net.n_pad : n_regular / kLanes<S> * kLanes<S>;
+  const double* back_beta = weights[5].const_data_ptr<double>();
+  net.n_regular = regular<S>(beta, net.n_rec);
+  net.back = {S(settings.back_alpha),          S(settings.back_kappa), S(settings.back_theta),
+              arena.take<S>(net.n_pad), regular<S>(back_beta, net.n_rec), settings.target};
   if (!write) return net;
 
+  double left = 1;
+  for (int64_t t = n_steps - 1; t >= 0; --t) {
+    net.decays[t] = t >= n_steps - window ? S(0) : S(left);
+    if (t < n_steps - window) left *= settings.kappa;
+  }
   const double scale = 1 / settings.threshold;
   const S* w_in = weights[0].const_data_ptr<S>();
   const S* w_rec = weights[1].const_data_ptr<S>();
@@ -91,10 +110,10 @@ Network<S> network_of(TensorList weights, const Settings& settings, int64_t refr
     if (i >= net.n_in) net.rows[i * net.n_pad + i - net.n_in] -= S(1);
   }
   for (int64_t i = 0; i < net.n_rec * net.n_out; ++i) net.w_out[i] = S((1 - settings.kappa) * w_out[i]);
-  fill(net.beta, S(0), net.n_pad);
+  fill(net.back.beta, S(0), net.n_pad);
   fill(net.beta_threshold, S(0), net.n_pad);
   for (int64_t j = 0; j < net.n_rec; ++j) {
-    net.beta[j] = S(beta[j]);
+    net.back.beta[j] = S(back_beta[j]);
     net.beta_threshold[j] = S(beta[j] * scale);
   }
   return net;
@@ -178,12 +197,18 @@ Tensor metrics_of(const Totals& totals, const std::vector<double>& rates, const 
   return metrics;
 }
 
-// Boundary c of `n_chunks` even chunks of trials, each a multiple of `unit` trials but the last.
-int64_t bound(int64_t c, int64_t n_chunks, int64_t n_trials, int64_t unit) {
-  return std::min((n_trials + unit - 1) / unit * c / n_chunks * unit, n_trials);
-}
+int64_t chunks_of(int64_t n_trials) { return std::min(n_trials, kChunks); }
 
-int64_t chunks_of(int64_t n_trials, int64_t unit) { return std::min((n_trials + unit - 1) / unit, kChunks); }
+// work(c, b, thread) for all trials b of all chunks c, those of a chunk one after the other; begin(c) before.
+template <class Begin, class Work>
+void for_trials(int64_t n_trials, int n_threads, const Begin& begin, const Work& work) {
+  const int64_t n_chunks = chunks_of(n_trials);
+  parallel(n_chunks, n_threads, [&](int64_t c, int thread) {
+    begin(c);
+    const int64_t stop = n_trials * (c + 1) / n_chunks;
+    for (int64_t b = n_trials * c / n_chunks; b < stop; ++b) work(c, b, thread);
+  });
+}
 
 // F^T times (1 - kappa)/(batch * window), (n_out, n_pad).
 template <class S>
@@ -195,12 +220,16 @@ void write_feedback(const Network<S>& net, const Tensor& feedback, double gain, 
   }
 }
 
-// Lays out all memory twice: first to know how much it is, then in `scratch`, which grows if need be.
+// Lays out all memory twice: first to know how much it is, then in `scratch`, in whose place a larger one is put if
+// need be. Lists are as long as they may get: what of them is never written takes no memory.
 template <class LayOut>
 void with_memory(const Tensor& scratch, const LayOut& lay_out) {
   Arena measure;
   lay_out(measure, false);
-  if (scratch.numel() < measure.used()) scratch.resize_({measure.used()});
+  if (scratch.numel() < measure.used()) {
+    scratch.set_(at::empty({0}, scratch.options()));  // gives the old one back first
+    scratch.set_(at::empty({measure.used()}, scratch.options()));
+  }
   Arena arena(static_cast<char*>(scratch.mutable_data_ptr()));
   lay_out(arena, true);
 }
@@ -265,34 +294,31 @@ template <class S, class Scratch, class Trial>
 Gradients eprop_with(const Batch& batch, TensorList weights, const Settings& settings,
                      int64_t refractory_steps, int64_t window, bool apart, int n_threads,
                      const Tensor& scratch, const Trial& trial) {
-  const int64_t n_chunks = chunks_of(batch.n_trials, 1);
+  const int64_t n_chunks = chunks_of(batch.n_trials);
   const double gain = (1 - settings.kappa) / double(batch.n_trials * window);
   Outputs out(weights, apart);
   Tensor metrics;
   with_memory(scratch, [&](Arena& arena, bool ready) {
-    const Network<S> net = network_of<S>(weights, settings, refractory_steps, window, arena, ready);
+    const Network<S> net = network_of<S>(weights, settings, refractory_steps, window, batch.n_steps, arena, ready);
     const int64_t size = net.n_pre * 2 * net.n_pad, size_out = net.n_rec * net.n_out;
     std::vector<Scratch> threads(n_threads);
-    for (Scratch& thread : threads) {
-      if constexpr (std::is_same_v<Scratch, EpropScratch<S>>) thread.lay_out(arena, net, batch);
-      else thread.lay_out(arena, net);
-    }
+    for (Scratch& thread : threads) thread.lay_out(arena, net, batch);
     S* feedback = arena.take<S>(net.n_out * net.n_pad);
     S* gradient = arena.take<S>(n_chunks * size);
     S* gradient_out = arena.take<S>(n_chunks * size_out);
     if (!ready) return;
     write_feedback(net, weights[3], gain, feedback);
     Totals totals(n_chunks, net.n_rec);
-    parallel(n_chunks, n_threads, [&](int64_t c, int thread) {
-      S* rows = gradient + c * size;
-      S* rows_out = gradient_out + c * size_out;
-      fill(rows, S(0), size);
-      fill(rows_out, S(0), size_out);
-      const int64_t stop = bound(c + 1, n_chunks, batch.n_trials, 1);
-      for (int64_t b = bound(c, n_chunks, batch.n_trials, 1); b < stop; ++b) {
-        trial(net, batch, b, feedback, S(gain), threads[thread], rows, rows_out, totals.sums[c]);
-      }
-    });
+    for_trials(
+        batch.n_trials, n_threads,
+        [&](int64_t c) {
+          fill(gradient + c * size, S(0), size);
+          fill(gradient_out + c * size_out, S(0), size_out);
+        },
+        [&](int64_t c, int64_t b, int thread) {
+          trial(net, batch, b, feedback, S(gain), threads[thread], gradient + c * size,
+                gradient_out + c * size_out, totals.sums[c]);
+        });
     const std::vector<double> rates = rates_of(totals, net.n_rec, batch.n_trials, settings);
     const std::vector<double> c = rate_error(rates, batch.n_trials, settings);
     add_up(net, gradient, n_chunks, 2, apart ? nullptr : c.data(), n_threads, out.w_in.mutable_data_ptr<S>(),
@@ -307,75 +333,111 @@ Gradients eprop_with(const Batch& batch, TensorList weights, const Settings& set
 template <class S>
 Totals evaluate_all(const Network<S>& net, const Batch& batch, int n_threads,
                     std::vector<ForwardScratch<S>>& threads) {
-  const int64_t n_chunks = chunks_of(batch.n_trials, 1);
-  Totals totals(n_chunks, net.n_rec);
-  parallel(n_chunks, n_threads, [&](int64_t c, int thread) {
-    const int64_t stop = bound(c + 1, n_chunks, batch.n_trials, 1);
-    for (int64_t b = bound(c, n_chunks, batch.n_trials, 1); b < stop; ++b) {
-      evaluate_trial(net, batch, b, threads[thread], totals.sums[c]);
-    }
-  });
+  Totals totals(chunks_of(batch.n_trials), net.n_rec);
+  for_trials(
+      batch.n_trials, n_threads, [](int64_t) {},
+      [&](int64_t c, int64_t b, int thread) {
+        evaluate_trial(net, batch, b, threads[thread], totals.sums[c]);
+      });
   return totals;
 }
 
+// Gradients through `hops` recurrent connections, or all where a trial has no more steps.
 // `known`: (n_rec,) double, c where the rates are those of more trials than these; without metrics then.
 template <class S>
-Gradients bptt_with(const Batch& batch, TensorList weights, const Settings& settings,
-                    int64_t refractory_steps, int64_t window, bool reset, const std::optional<Tensor>& known,
-                    int n_threads, const Tensor& scratch) {
-  // groups of trials share the rows of the weights, so that a chunk had better be whole groups
-  const int64_t n_chunks = chunks_of(batch.n_trials, kGroup);
+Gradients recurrent_with(const Batch& batch, TensorList weights, const Settings& settings,
+                         int64_t refractory_steps, int64_t window, int64_t hops,
+                         const std::optional<Tensor>& known, int n_threads, const Tensor& scratch) {
+  // a connection takes a step; BPTT's single level is told by a 0
+  const int64_t levels_above = hops < batch.n_steps ? hops : 0;
+  const int64_t n_chunks = chunks_of(batch.n_trials);
   const double gain = (1 - settings.kappa) / double(batch.n_trials * window);
   Outputs out(weights);
   Tensor metrics;
   with_memory(scratch, [&](Arena& arena, bool ready) {
-    const Network<S> net = network_of<S>(weights, settings, refractory_steps, window, arena, ready);
+    const Network<S> net = network_of<S>(weights, settings, refractory_steps, window, batch.n_steps, arena, ready);
     const int64_t size = net.n_pre * net.n_pad, size_out = net.n_rec * net.n_out;
-    std::vector<ForwardScratch<S>> forward(n_threads);
-    for (ForwardScratch<S>& thread : forward) thread.lay_out(arena, net, window);
-    std::vector<BpttScratch<S>> threads(n_threads);
-    for (BpttScratch<S>& thread : threads) thread.lay_out(arena, net, batch);
+    // of all trials where the rates are found here, else of one trial of each thread
+    std::vector<Record<S>> records(known ? n_threads : batch.n_trials);
+    for (size_t i = 0; i < records.size(); ++i) {
+      records[i].lay_out(arena, net, batch, known ? batch.most_inputs() : batch.inputs(i));
+    }
+    std::vector<RecurrentScratch<S>> threads(n_threads);
+    for (RecurrentScratch<S>& thread : threads) thread.lay_out(arena, net, batch, levels_above);
     S* feedback = arena.take<S>(net.n_out * net.n_pad);
     S* transposed = arena.take<S>(net.n_rec * net.n_pad);
     S* rate = arena.take<S>(net.n_pad);
     S* gradient = arena.take<S>(n_chunks * size);
     S* gradient_out = arena.take<S>(n_chunks * size_out);
     if (!ready) return;
+    fill(gradient_out, S(0), n_chunks * size_out);
     fill(rate, S(0), net.n_pad);
+    Totals totals(n_chunks, net.n_rec);
+    const auto forward = [&](int64_t c, int64_t b, int thread, auto with_psi) {
+      forward_trial<with_psi.value>(net, batch, b, S(gain), threads[thread].trial,
+                                    records[known ? thread : b], gradient_out + c * size_out, totals.sums[c]);
+    };
     if (known) {
       TORCH_CHECK(known->is_cpu() && known->is_contiguous() && known->numel() == net.n_rec);
       for (int64_t j = 0; j < net.n_rec; ++j) rate[j] = S(known->const_data_ptr<double>()[j]);
+      metrics = at::empty({0}, at::kDouble);
     } else {
-      const Totals totals = evaluate_all(net, batch, n_threads, forward);
+      for_trials(
+          batch.n_trials, n_threads, [](int64_t) {},
+          [&](int64_t c, int64_t b, int thread) { forward(c, b, thread, std::false_type{}); });
       const std::vector<double> rates = rates_of(totals, net.n_rec, batch.n_trials, settings);
       const std::vector<double> c = rate_error(rates, batch.n_trials, settings);
       for (int64_t j = 0; j < net.n_rec; ++j) rate[j] = S(c[j]);
       metrics = metrics_of(totals, rates, batch, window, weights.slice(0, 3), settings);
     }
     write_feedback(net, weights[3], gain, feedback);
-    const S* w_rec = weights[1].const_data_ptr<S>();
-    fill(transposed, S(0), net.n_rec * net.n_pad);
-    for (int64_t i = 0; i < net.n_rec; ++i) {
-      for (int64_t j = 0; j < net.n_rec; ++j) transposed[j * net.n_pad + i] = w_rec[i * net.n_rec + j];
-      if (reset) transposed[i * net.n_pad + i] -= S(settings.threshold);
-    }
-    parallel(n_chunks, n_threads, [&](int64_t chunk, int thread) {
-      S* rows = gradient + chunk * size;
-      S* rows_out = gradient_out + chunk * size_out;
-      fill(rows, S(0), size);
-      fill(rows_out, S(0), size_out);
-      const int64_t stop = bound(chunk + 1, n_chunks, batch.n_trials, kGroup);
-      for (int64_t b = bound(chunk, n_chunks, batch.n_trials, kGroup); b < stop; b += kGroup) {
-        bptt_trials(net, batch, b, std::min(b + kGroup, stop), feedback, S(gain), transposed, rate,
-                    threads[thread], rows, rows_out);
-      }
-    });
+    transpose(net, weights[1].const_data_ptr<S>(), levels_above == 0 ? net.back.theta : S(0), transposed);
+    for_trials(
+        batch.n_trials, n_threads, [&](int64_t c) { fill(gradient + c * size, S(0), size); },
+        [&](int64_t c, int64_t b, int thread) {
+          const Record<S>& record = records[known ? thread : b];
+          if (known) forward(c, b, thread, std::true_type{});
+          else find_psi(net, batch, b, threads[thread].trial, record);
+          backward_trial(net, batch, record, levels_above, feedback, transposed, rate, threads[thread],
+                         gradient + c * size);
+        });
     add_up(net, gradient, n_chunks, 1, nullptr, n_threads, out.w_in.mutable_data_ptr<S>(),
            out.w_rec.mutable_data_ptr<S>());
     add_up_out(net, gradient_out, n_chunks, out.w_out.mutable_data_ptr<S>());
-    if (known) metrics = at::empty({0}, at::kDouble);
   });
   return {out.w_in, out.w_rec, out.w_out, metrics};
+}
+
+// The gradient of W_out alone, and metrics or, `sums`, what `sums_of` gives.
+template <class S>
+std::tuple<Tensor, Tensor> readout_with(const Batch& batch, TensorList weights, const Settings& settings,
+                                        int64_t refractory_steps, int64_t window, bool sums, int n_threads,
+                                        const Tensor& scratch) {
+  const int64_t n_chunks = chunks_of(batch.n_trials);
+  const double gain = (1 - settings.kappa) / double(batch.n_trials * window);
+  Tensor out = at::empty(weights[2].sizes(), weights[2].options()), metrics;
+  with_memory(scratch, [&](Arena& arena, bool ready) {
+    const Network<S> net = network_of<S>(weights, settings, refractory_steps, window, batch.n_steps, arena, ready);
+    const int64_t size_out = net.n_rec * net.n_out;
+    std::vector<TrialScratch<S>> threads(n_threads);
+    std::vector<Record<S>> records(n_threads);
+    for (TrialScratch<S>& thread : threads) thread.lay_out(arena, net, batch, false);
+    for (Record<S>& record : records) record.lay_out(arena, net, batch, batch.most_inputs());
+    S* gradient_out = arena.take<S>(n_chunks * size_out);
+    if (!ready) return;
+    Totals totals(n_chunks, net.n_rec);
+    for_trials(
+        batch.n_trials, n_threads, [&](int64_t c) { fill(gradient_out + c * size_out, S(0), size_out); },
+        [&](int64_t c, int64_t b, int thread) {
+          forward_trial<false>(net, batch, b, S(gain), threads[thread], records[thread],
+                               gradient_out + c * size_out, totals.sums[c]);
+        });
+    add_up_out(net, gradient_out, n_chunks, out.mutable_data_ptr<S>());
+    const std::vector<double> rates = rates_of(totals, net.n_rec, batch.n_trials, settings);
+    metrics = sums ? sums_of(totals, net.n_rec, batch)
+                   : metrics_of(totals, rates, batch, window, weights.slice(0, 3), settings);
+  });
+  return {out, metrics};
 }
 
 // Metrics, or what `sums_of` gives.
@@ -385,11 +447,11 @@ Tensor evaluate_with(const Batch& batch, TensorList weights, const Settings& set
                      const Tensor& scratch) {
   Tensor metrics;
   with_memory(scratch, [&](Arena& arena, bool ready) {
-    const Network<S> net = network_of<S>(weights, settings, refractory_steps, window, arena, ready);
+    const Network<S> net = network_of<S>(weights, settings, refractory_steps, window, batch.n_steps, arena, ready);
     std::vector<ForwardScratch<S>> threads(n_threads);
-    for (ForwardScratch<S>& thread : threads) thread.lay_out(arena, net, window);
+    for (ForwardScratch<S>& thread : threads) thread.lay_out(arena, net);
     if (!ready) return;
-    const Totals totals = evaluate_all(net, batch, n_threads, threads);
+    const Totals totals = evaluate_all<S>(net, batch, n_threads, threads);
     const std::vector<double> rates = rates_of(totals, net.n_rec, batch.n_trials, settings);
     metrics = sums ? sums_of(totals, net.n_rec, batch)
                    : metrics_of(totals, rates, batch, window, weights.slice(0, 3), settings);
@@ -407,9 +469,9 @@ std::tuple<Tensor, Tensor> simulate_with(const Batch& batch, TensorList weights,
   bool* z_out = z.mutable_data_ptr<bool>();
   S* y_out = y.mutable_data_ptr<S>();
   with_memory(scratch, [&](Arena& arena, bool ready) {
-    const Network<S> net = network_of<S>(weights, settings, refractory_steps, window, arena, ready);
+    const Network<S> net = network_of<S>(weights, settings, refractory_steps, window, batch.n_steps, arena, ready);
     std::vector<ForwardScratch<S>> threads(n_threads);
-    for (ForwardScratch<S>& thread : threads) thread.lay_out(arena, net, 0);
+    for (ForwardScratch<S>& thread : threads) thread.lay_out(arena, net);
     std::vector<int64_t> all_counts(n_threads * n_rec);  // not asked for
     if (!ready) return;
     parallel(batch.n_trials, n_threads, [&](int64_t b, int thread) {
@@ -419,8 +481,8 @@ std::tuple<Tensor, Tensor> simulate_with(const Batch& batch, TensorList weights,
       s.events.restart();
       for (int64_t start = 0; start < n_steps; start += kBlock) {
         const int64_t stop = std::min(start + kBlock, n_steps);
-        advance<false>(net, batch, batch.trial(b), start, stop, s.state, s.events, s.psi, s.words, counts);
-        read_out(net, start, stop, 0, s.events, s.state.y, y_out + b * n_steps * n_out);
+        advance<false, false, S>(net, batch, batch.trial(b), start, stop, s.state, s.events, nullptr, counts);
+        read_out(net, s.events, 0, stop - start, s.state.y, y_out + (b * n_steps + start) * n_out);
         for (int64_t t = start; t < stop; ++t) {
           bool* row = z_out + (b * n_steps + t) * n_rec;
           for (int64_t e = s.events.offset[t - start + 1]; e < s.events.middle[t - start + 1]; ++e) {
@@ -474,16 +536,25 @@ std::tuple<Tensor, Tensor> to_events(const Tensor& spikes, int64_t n_threads) {
   return {offset, index};
 }
 
+template <class S, bool kReset>
+Gradients eprop_through(bool online, const Batch& batch, TensorList weights, const Settings& settings,
+                        int64_t refractory_steps, int64_t window, bool apart, int n_threads,
+                        const Tensor& scratch) {
+  if (online) {
+    return eprop_with<S, OnlineScratch<kReset, S>>(
+        batch, weights, settings, refractory_steps, window, apart, n_threads, scratch,
+        [](auto&&... a) { online_trial<kReset, S>(a...); });
+  }
+  return eprop_with<S, EpropScratch<S>>(batch, weights, settings, refractory_steps, window, apart, n_threads,
+                                        scratch, [](auto&&... a) { eprop_trial<kReset, S>(a...); });
+}
+
 template <class S>
 Gradients eprop_in(bool online, const Batch& batch, TensorList weights, const Settings& settings,
                    int64_t refractory_steps, int64_t window, bool apart, int n_threads,
                    const Tensor& scratch) {
-  if (online) {
-    return eprop_with<S, OnlineScratch<S>>(batch, weights, settings, refractory_steps, window, apart,
-                                           n_threads, scratch, [](auto&&... a) { online_trial<S>(a...); });
-  }
-  return eprop_with<S, EpropScratch<S>>(batch, weights, settings, refractory_steps, window, apart,
-                                        n_threads, scratch, [](auto&&... a) { eprop_trial<S>(a...); });
+  const auto run = settings.back_theta != 0 ? eprop_through<S, true> : eprop_through<S, false>;
+  return run(online, batch, weights, settings, refractory_steps, window, apart, n_threads, scratch);
 }
 
 bool is_float(TensorList weights) {
@@ -494,18 +565,27 @@ bool is_float(TensorList weights) {
 }
 
 Gradients eprop(TensorList batch, TensorList weights, at::ArrayRef<double> settings, int64_t refractory_steps,
-                int64_t window, bool online, bool apart, int64_t n_threads, const Tensor& scratch) {
+                int64_t window, bool target, bool online, bool apart, int64_t n_threads,
+                const Tensor& scratch) {
   const auto run = is_float(weights) ? eprop_in<float> : eprop_in<double>;
-  return run(online, batch_of(batch), weights, Settings(settings), refractory_steps, window, apart,
+  return run(online, batch_of(batch), weights, Settings(settings, target), refractory_steps, window, apart,
              int(n_threads), scratch);
 }
 
-Gradients bptt(TensorList batch, TensorList weights, at::ArrayRef<double> settings, int64_t refractory_steps,
-               int64_t window, bool reset, const std::optional<Tensor>& known, int64_t n_threads,
-               const Tensor& scratch) {
-  const auto run = is_float(weights) ? bptt_with<float> : bptt_with<double>;
-  return run(batch_of(batch), weights, Settings(settings), refractory_steps, window, reset, known,
+Gradients recurrent(TensorList batch, TensorList weights, at::ArrayRef<double> settings,
+                    int64_t refractory_steps, int64_t window, bool target, int64_t hops,
+                    const std::optional<Tensor>& known, int64_t n_threads, const Tensor& scratch) {
+  const auto run = is_float(weights) ? recurrent_with<float> : recurrent_with<double>;
+  return run(batch_of(batch), weights, Settings(settings, target), refractory_steps, window, hops, known,
              int(n_threads), scratch);
+}
+
+std::tuple<Tensor, Tensor> readout(TensorList batch, TensorList weights, at::ArrayRef<double> settings,
+                                   int64_t refractory_steps, int64_t window, bool sums, int64_t n_threads,
+                                   const Tensor& scratch) {
+  const auto run = is_float(weights) ? readout_with<float> : readout_with<double>;
+  return run(batch_of(batch), weights, Settings(settings), refractory_steps, window, sums, int(n_threads),
+             scratch);
 }
 
 Tensor evaluate(TensorList batch, TensorList weights, at::ArrayRef<double> settings, int64_t refractory_steps,
@@ -529,10 +609,15 @@ TORCH_LIBRARY(eprop_bench, library) {
   library.def("to_events(Tensor spikes, int n_threads) -> (Tensor, Tensor)");
   library.def(
       "eprop(Tensor[] batch, Tensor[] weights, float[] settings, int refractory_steps, int window, "
-      "bool online, bool apart, int n_threads, Tensor(a!) scratch) -> (Tensor, Tensor, Tensor, Tensor)");
+      "bool target, bool online, bool apart, int n_threads, Tensor(a!) scratch) "
+      "-> (Tensor, Tensor, Tensor, Tensor)");
   library.def(
-      "bptt(Tensor[] batch, Tensor[] weights, float[] settings, int refractory_steps, int window, "
-      "bool reset, Tensor? known, int n_threads, Tensor(a!) scratch) -> (Tensor, Tensor, Tensor, Tensor)");
+      "recurrent(Tensor[] batch, Tensor[] weights, float[] settings, int refractory_steps, int window, "
+      "bool target, int hops, Tensor? known, int n_threads, Tensor(a!) scratch) "
+      "-> (Tensor, Tensor, Tensor, Tensor)");
+  library.def(
+      "readout(Tensor[] batch, Tensor[] weights, float[] settings, int refractory_steps, int window, "
+      "bool sums, int n_threads, Tensor(a!) scratch) -> (Tensor, Tensor)");
   library.def(
       "evaluate(Tensor[] batch, Tensor[] weights, float[] settings, int refractory_steps, int window, "
       "bool sums, int n_threads, Tensor(a!) scratch) -> Tensor");
@@ -544,7 +629,8 @@ TORCH_LIBRARY(eprop_bench, library) {
 TORCH_LIBRARY_IMPL(eprop_bench, CPU, library) {
   library.impl("to_events", &eprop_bench::to_events);
   library.impl("eprop", &eprop_bench::eprop);
-  library.impl("bptt", &eprop_bench::bptt);
+  library.impl("recurrent", &eprop_bench::recurrent);
+  library.impl("readout", &eprop_bench::readout);
   library.impl("evaluate", &eprop_bench::evaluate);
   library.impl("simulate", &eprop_bench::simulate);
 }

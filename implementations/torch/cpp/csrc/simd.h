@@ -10,15 +10,16 @@
 
 namespace eprop_bench {
 
-// kColumns: vectors that a tile of 4 rows of sums may have without spilling registers, see bptt.h.
+// kSumVectors: vectors of sums that registers have room for beside what is added to them, see active.h. kHeld:
+// vectors of neurons whose state, of three rows, they have room for.
 #if defined(__AVX512F__) && defined(__AVX512DQ__)
-constexpr int kVectorBytes = 64, kColumns = 7;
+constexpr int kVectorBytes = 64, kSumVectors = 28, kHeld = 7;
 #elif defined(__AVX2__)
-constexpr int kVectorBytes = 32, kColumns = 3;
+constexpr int kVectorBytes = 32, kSumVectors = 12, kHeld = 3;
 #elif defined(__aarch64__)
-constexpr int kVectorBytes = 16, kColumns = 7;
+constexpr int kVectorBytes = 16, kSumVectors = 28, kHeld = 7;
 #else
-constexpr int kVectorBytes = 16, kColumns = 3;
+constexpr int kVectorBytes = 16, kSumVectors = 12, kHeld = 3;
 #endif
 
 template <class S>
@@ -49,10 +50,11 @@ using Int = typename Lanes<S>::Int;
 template <class S>
 constexpr int kLanes = kVectorBytes / sizeof(S);
 
-// Arrays over neurons are padded to whole vectors with neurons that never spike.
+// Arrays over neurons are padded to whole vectors with neurons that never spike, and to kHeld vectors at least.
 template <class S>
 int64_t padded(int64_t n) {
-  return (n + kLanes<S> - 1) / kLanes<S> * kLanes<S>;
+  const int64_t width = (n + kLanes<S> - 1) / kLanes<S>;
+  return (width < kHeld ? kHeld : width) * kLanes<S>;
 }
 
 // Memory of rows is aligned to kVectorBytes, so that no access straddles two cache lines.
@@ -81,12 +83,6 @@ inline Vec<S> abs(Vec<S> x) {
   return (Vec<S>)((Mask<S>)x & Lanes<S>::kMagnitude);
 }
 
-// x where the mask is set, else 0.
-template <class S>
-inline Vec<S> keep(Mask<S> mask, Vec<S> x) {
-  return (Vec<S>)((Mask<S>)x & mask);
-}
-
 // One bit per lane.
 template <class S>
 inline uint64_t bits(Mask<S> mask) {
@@ -105,6 +101,64 @@ inline uint64_t bits(Mask<S> mask) {
   return found;
 #endif
 }
+
+// The vectors of a row over neurons, for a loop over time: kWidth of them in registers, or, with kWidth 0, any number
+// in memory.
+template <int kWidth, class V>
+struct Held {
+  V vectors[kWidth];
+
+  template <class T>
+  explicit Held(T* row) {
+#pragma GCC unroll 28
+    for (int i = 0; i < kWidth; ++i) vectors[i] = reinterpret_cast<V*>(row)[i];
+  }
+  V& operator[](int64_t i) { return vectors[i]; }
+  template <class T>
+  void put_back(T* row) const {
+#pragma GCC unroll 28
+    for (int i = 0; i < kWidth; ++i) reinterpret_cast<V*>(row)[i] = vectors[i];
+  }
+};
+
+template <class V>
+struct Held<0, V> {
+  V* vectors;
+
+  template <class T>
+  explicit Held(T* row) : vectors(reinterpret_cast<V*>(row)) {}
+  V& operator[](int64_t i) { return vectors[i]; }
+  template <class T>
+  void put_back(T*) const {}
+};
+
+// body(i) for the vectors i of a row; `width` is their number where kWidth is 0.
+template <int kWidth, class Body>
+inline void for_vectors(int64_t width, const Body& body) {
+  if constexpr (kWidth > 0) {
+#pragma GCC unroll 28
+    for (int i = 0; i < kWidth; ++i) body(i);
+  } else {
+    for (int64_t i = 0; i < width; ++i) body(i);
+  }
+}
+
+// A bit per neuron, of a row of vectors that come one after the other, in words (n_words,).
+template <class S>
+class Bits {
+ public:
+  explicit Bits(uint64_t* words) : words_(words) {}
+  void add(int64_t i, Mask<S> mask) {
+    constexpr int kVectors = 64 / kLanes<S>;
+    word_ |= bits<S>(mask) << (i % kVectors * kLanes<S>);
+    words_[i / kVectors] = word_;
+    if ((i + 1) % kVectors == 0) word_ = 0;
+  }
+
+ private:
+  uint64_t* words_;
+  uint64_t word_ = 0;
+};
 
 // total += row; n a multiple of the lanes.
 template <class S>
