@@ -9,7 +9,7 @@ from types import ModuleType
 import numpy as np
 from numpy.typing import DTypeLike
 
-from implementations import checks, rules
+from implementations import checks, process, rules
 from implementations.interface import Learner, Setting
 from implementations.network import Network, Parameters
 from implementations.objective import Objective
@@ -23,17 +23,19 @@ DTYPES = ("float32", "float64")
 class _Backend:
     """`packages`, with which it computes, the framework first, and those `beside` them must be importable.
 
-    `extra` of eprop-bench installs them, None when always there.
+    `extra` of eprop-bench installs them, None when always there. `forks`: whether they compute in a process
+    that was forked after they had.
     """
 
     packages: tuple[str, ...]
     extra: str | None
     beside: tuple[str, ...] = ()
+    forks: bool = False
 
 
 # A backend is one line here, a folder of the same name beside this file, and an extra in pyproject.toml.
 _BACKENDS = {
-    "numpy": _Backend(("numpy", "threadpoolctl"), None),
+    "numpy": _Backend(("numpy", "threadpoolctl"), None, forks=True),
     "numba": _Backend(("numba",), None),
     "torch": _Backend(("torch",), "torch", ("filelock",)),
     "jax": _Backend(("jax", "jaxlib", "optax"), "jax"),
@@ -71,6 +73,9 @@ def unavailable(
     if absent:
         install = "eprop-bench" if found.extra is None else f"eprop-bench[{found.extra}]"
         return f"{' and '.join(absent)} can't be imported: pip install '{install}'"
+    reason = process.lost(found.packages)
+    if reason is not None:
+        return reason
     module = _module(backend)
     reason = module.unavailable(device)
     if reason is not None or wanted is None:
@@ -145,7 +150,10 @@ def learner(
     if devices > 1 and not learner_class.data_parallel:
         checks.fail("devices", devices, f"1, as the {backend} backend trains on one device")
     setting = Setting(wanted, mode, network, objective, optimizer, checked_dtype, device, threads, devices)
-    return learner_class(setting, parameters)
+    made = learner_class(setting, parameters)
+    found = _BACKENDS[backend]
+    process.keep(made, () if found.forks else found.packages)
+    return made
 
 
 def packages(backend: str) -> tuple[str, ...]:

@@ -11,10 +11,10 @@ BACKENDS = ("numpy", "numba", "torch", "jax", "brainpy")
 
 # What the backends stand on, from the ground up: each imports from the layers below its own only.
 LAYERS = (
-    ("checks", "immutable"),
+    ("checks", "immutable", "process"),
     ("network", "objective", "rules"),
     ("optimizer", "types"),
-    ("interface", "tasks"),
+    ("divergence", "interface", "tasks"),
     ("registry", "state"),
     ("training",),
 )

@@ -11,13 +11,11 @@ from implementations.brainpy import adjoint, loss, online
 from implementations.brainpy.adjoint import Build
 from implementations.brainpy.bptt import DetachedReset, ThroughTime
 from implementations.brainpy.dynamics import Weights
+from implementations.brainpy.optimizer import Arrays
 from implementations.brainpy.per_neuron import Eprop
 from implementations.network import Network
 from implementations.objective import Objective
 from implementations.rules import Rule
-
-Arrays = dict[str, jax.Array]
-"""w_in, w_rec, w_out and feedback by name."""
 
 Program = Callable[..., Any]
 
@@ -37,7 +35,7 @@ class Programs:
         forward: the same, or for online learning with the sums of the traces.
         gradient: (weights, x, what `forward` kept, c) -> gradients by name.
         run: (weights, x) -> spikes, readout.
-        summary: (sums of groups, trials, ms) -> figures, c.
+        summary: (sums of groups, weights that the rule uses, trials, ms) -> figures, c.
         compiled: keys of calls that have been made, for the caller to write.
     """
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from implementations.divergence import judged, weights_used
 from implementations.interface import Setting
 from implementations.optimizer import TRAINED
 from implementations.registry import available_cores
@@ -47,6 +48,8 @@ class CppEngine:
         feedback = weights[setting.rule.feedback_weights]
         beta = torch.from_numpy(np.array(setting.network.beta, np.float64))
         self._weights = [weights["w_in"], weights["w_rec"], weights["w_out"], feedback, beta]
+        # the same memory, as the tensors stay the same ones
+        self._arrays = {name: weights[name].numpy() for name in weights_used(setting.rule)}
         self._scratch = torch.empty(0, dtype=torch.uint8, device="cpu")
 
     def load(self, batch: Batch) -> Events:
@@ -67,7 +70,7 @@ class CppEngine:
         else:
             online = self._setting.mode == "online"
             *found, figures = operators.eprop(*self._arguments(loaded), online, False, *rest)
-        return dict(zip(TRAINED, found, strict=True)), _metrics(figures)
+        return dict(zip(TRAINED, found, strict=True)), self._metrics(figures)
 
     def sums(self, loaded: Events) -> torch.Tensor:
         """(n_rec + 3,) double: spikes of each neuron, task loss, right answers and trials, summed up."""
@@ -94,7 +97,11 @@ class CppEngine:
         figures = torch.ops.eprop_bench.evaluate(
             *self._arguments(loaded), False, self._threads, self._scratch
         )
-        return _metrics(figures)
+        return self._metrics(figures)
+
+    def judged(self, metrics: Metrics) -> Metrics:
+        """Metrics of the present weights, with NaN for the losses where the network has diverged."""
+        return judged(metrics, self._arrays, self._setting.rule)
 
     def simulate(self, loaded: Events) -> tuple[torch.Tensor, torch.Tensor]:
         """Spikes (batch, time, n_rec) bool and readout (batch, time, n_out)."""
@@ -110,7 +117,6 @@ class CppEngine:
         refractory_steps = min(network.refractory_steps, 2**62)  # fits int64; the operators cut it further
         return loaded.tensors, self._weights, settings, refractory_steps, objective.window
 
-
-def _metrics(figures: torch.Tensor) -> Metrics:
-    task_loss, rate_loss, accuracy, rate_hz = figures.tolist()
-    return Metrics(task_loss + rate_loss, task_loss, rate_loss, accuracy, rate_hz)
+    def _metrics(self, figures: torch.Tensor) -> Metrics:
+        task_loss, rate_loss, accuracy, rate_hz = figures.tolist()
+        return self.judged(Metrics(task_loss + rate_loss, task_loss, rate_loss, accuracy, rate_hz))

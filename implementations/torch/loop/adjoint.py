@@ -58,7 +58,7 @@ class Adjoint:
                 self._ell[start - window_start : stop - window_start] = task.error(y, start)
         rate = RateLoss.of(self._forward.counts, loaded.shape, self._network, self._objective)
         self._recursion.restart(weights["w_rec"])
-        return self._backward(loaded, feedback, rate.c.to(self._kind.dtype)), metrics(task, rate, weights)
+        return self._backward(loaded, feedback, rate.c.to(self._kind.dtype)), metrics(task, rate)
 
     def _backward(self, loaded: Loaded, feedback: torch.Tensor, c: torch.Tensor) -> dict[str, torch.Tensor]:
         """From the last block to the first."""
