@@ -9,6 +9,7 @@ from implementations.network import Network, Parameters
 from implementations.objective import Objective
 from implementations.optimizer import Adam
 from implementations.registry import BACKENDS, learner, unavailable
+from implementations.saving import load, save
 from implementations.tasks import Task
 from implementations.tasks.evidence_accumulation import EvidenceAccumulation
 from implementations.tasks.pattern_generation import PatternGeneration
@@ -31,6 +32,8 @@ __all__ = [
     "PatternGeneration",
     "Task",
     "learner",
+    "load",
+    "save",
     "unavailable",
 ]
 

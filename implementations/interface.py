@@ -104,6 +104,11 @@ class Learner(ABC):
         return Parts()
 
     @property
+    def setting(self) -> Setting:
+        """What it does; all of it checked."""
+        return self._setting
+
+    @property
     def network(self) -> Network:
         """Sizes and constants of what is trained."""
         return self._setting.network

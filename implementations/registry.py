@@ -1,10 +1,13 @@
 """Backend names, and the modules behind them, imported only when asked for."""
 
+import copyreg
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -150,9 +153,54 @@ def learner(
     if devices > 1 and not learner_class.data_parallel:
         checks.fail("devices", devices, f"1, as the {backend} backend trains on one device")
     setting = Setting(wanted, mode, network, objective, optimizer, checked_dtype, device, threads, devices)
-    made = learner_class(setting, parameters)
+    return _made(backend, setting, parameters)
+
+
+def backend_of(learner: Learner) -> str:
+    """The backend that a learner is of.
+
+    Raises:
+        InvalidArgument: (a ValueError) for one that `learner` did not return.
+    """
+    for name in BACKENDS:
+        if type(learner).__module__ == _module_name(name):
+            return name
+    checks.fail(
+        "learner", checks.Description(f"of type {type(learner).__name__}"), "what learner(...) returned"
+    )
+
+
+def blank(network: Network) -> Parameters:
+    """Weights of 0, for a learner that gets its own by `restore`."""
+    n_rec, n_out = network.n_rec, network.n_out
+    readout = np.zeros((n_rec, n_out))
+    return Parameters(np.zeros((network.n_in, n_rec)), np.zeros((n_rec, n_rec)), readout, readout)
+
+
+def _made(backend: str, setting: Setting, parameters: Parameters) -> Learner:
+    """A learner of a checked setting, which can be copied and pickled, and knows its process."""
     found = _BACKENDS[backend]
+    learner_class: type[Learner] = _module(backend).Learner
+    copyreg.pickle(learner_class, _parts)  # type: ignore[arg-type]
+    made = learner_class(setting, parameters)
     process.keep(made, () if found.forks else found.packages)
+    return made
+
+
+def _parts(learner: Learner) -> tuple[Any, ...]:
+    """What a copy is made of."""
+    return _copy, (backend_of(learner), learner.setting, learner.state())
+
+
+def _copy(backend: str, setting: Setting, state: Mapping[str, np.ndarray]) -> Learner:
+    """A learner of its own, perhaps in another process, with the same setting and state."""
+    reason = unavailable(backend, setting.device)
+    if reason is not None:
+        raise checks.InvalidArgument(
+            f"backend {backend!r} with device {setting.device!r} can't run here: {reason}"
+        )
+    made = _made(backend, setting, blank(setting.network))
+    made.restore(state)
     return made
 
 
@@ -167,7 +215,11 @@ def available_cores() -> int:
 
 
 def _module(backend: str) -> ModuleType:
-    return import_module(f"implementations.{backend}.learner")
+    return import_module(_module_name(backend))
+
+
+def _module_name(backend: str) -> str:
+    return f"implementations.{backend}.learner"
 
 
 def _dtype(dtype: DTypeLike) -> np.dtype:
