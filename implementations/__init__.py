@@ -10,6 +10,7 @@ from implementations.objective import Objective
 from implementations.optimizer import Adam
 from implementations.registry import BACKENDS, learner, unavailable
 from implementations.rules import Rule
+from implementations.saving import load, save
 from implementations.tasks import Task
 from implementations.tasks.evidence_accumulation import EvidenceAccumulation
 from implementations.tasks.pattern_generation import PatternGeneration
@@ -33,6 +34,8 @@ __all__ = [
     "Rule",
     "Task",
     "learner",
+    "load",
+    "save",
     "unavailable",
 ]
 

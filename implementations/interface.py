@@ -106,6 +106,17 @@ class Learner(ABC):
     """A network on a backend and device, with a rule that computes gradients and an optimizer.
 
     Shapes, units and equations are those of README.md for every backend; they differ in cost alone.
+
+    A network has diverged where a weight that its rule uses, or its task loss, is beyond the bounds of
+    divergence.py, or NaN. `loss` and `task_loss` of its metrics are NaN then, from the first batch on that is
+    computed with such weights: those of a step are its metrics before the update, so that the update which
+    made the weights too large shows one step later. No call raises an error for it; training.py does.
+
+    A step is all or nothing: Ctrl-C, or another error that comes in the midst of `step` or `restore`, leaves
+    the learner as it was before, or as it is afterwards. Learners in several threads don't disturb each
+    other; one learner is for one thread at a time. A learner works in the process that made it: in one that
+    was forked from it, everything raises RuntimeError. `copy` and `pickle` make learners of their own, with
+    the same setting and state.
     """
 
     data_parallel: ClassVar[bool] = False
@@ -117,6 +128,11 @@ class Learner(ABC):
     def parts(device: str) -> Parts:
         """What rules may be made of on a device, whichever engine computes there."""
         return Parts() if device == "cpu" else EPROP_AND_BPTT
+
+    @property
+    def setting(self) -> Setting:
+        """What it does; all of it checked."""
+        return self._setting
 
     @property
     def network(self) -> Network:
@@ -166,11 +182,14 @@ class Learner(ABC):
 
     @abstractmethod
     def state(self) -> dict[str, np.ndarray]:
-        """All that training changes, optimizer included, as NumPy arrays: what a checkpoint stores."""
+        """All that training changes, optimizer included, as NumPy arrays: what a checkpoint stores.
+
+        Names and shapes are those of state.py, so that any backend goes on from the state of any other.
+        """
 
     @abstractmethod
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Take up a state that `state` returned, of a learner with the same setting.
+        """Take up a state that `state` returned, of a learner with the same network and rule, on any backend.
 
         Raises:
             InvalidArgument: (a ValueError) for a state that is damaged, or of another rule or network; the

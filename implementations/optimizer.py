@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from implementations import checks
+from implementations.process import quiet
 from implementations.rules import Rule
 
 TRAINED = ("w_in", "w_rec", "w_out")
@@ -43,50 +44,46 @@ class Adam:
 
 
 class HostAdam:
-    """Adam on NumPy arrays, in place. No array library without a gradient engine ships one.
+    """Adam on NumPy arrays. No array library without a gradient engine ships one.
+
+    Its state, and that of the weights, is a mapping that nothing here changes: a step returns the next one.
 
     Args:
         settings: of Adam.
         rule: says which weights are trained, by which gradient, and which decay.
-        weights: by name; changed in place.
     """
 
-    def __init__(self, settings: Adam, rule: Rule, weights: Mapping[str, np.ndarray]) -> None:
+    def __init__(self, settings: Adam, rule: Rule) -> None:
         self._settings = settings
         self._rule = rule
-        self._weights = weights
-        self._mean = {name: np.zeros_like(weights[name]) for name in rule.trained}
-        self._square = {name: np.zeros_like(weights[name]) for name in rule.trained}
-        self._step = 0
 
-    def update(self, gradients: Mapping[str, np.ndarray]) -> None:
-        """Change the weights in place by one step along `gradients`, then let decay what decays."""
-        s = self._settings
-        self._step += 1
-        # m/(1-b1^t) / (sqrt(v/(1-b2^t)) + eps), as algorithm 1 has it
-        mean_scale = s.learning_rate / (1.0 - s.beta1**self._step)
-        square_scale = 1.0 / (1.0 - s.beta2**self._step)
-        for name, followed in self._rule.trained.items():
-            gradient, mean, square = gradients[followed], self._mean[name], self._square[name]
-            mean *= s.beta1
-            mean += (1.0 - s.beta1) * gradient
-            square *= s.beta2
-            square += (1.0 - s.beta2) * gradient * gradient
-            self._weights[name][...] -= mean_scale * mean / (np.sqrt(square * square_scale) + s.epsilon)
-        for name in self._rule.decayed:
-            self._weights[name][...] *= 1.0 - s.readout_decay
-
-    def state(self) -> dict[str, np.ndarray]:
-        """Everything that `restore` needs, as arrays."""
-        state = {"adam_step": np.array(self._step)}
+    def start(self, weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """`weights` by name, and the moments of those that are trained, before the first step."""
+        state = {**weights, "adam_step": np.array(0)}
         for name in self._rule.trained:
-            state[f"adam_mean_{name}"] = self._mean[name].copy()
-            state[f"adam_square_{name}"] = self._square[name].copy()
+            state[f"adam_mean_{name}"] = np.zeros_like(weights[name])
+            state[f"adam_square_{name}"] = np.zeros_like(weights[name])
         return state
 
-    def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Take up a state that `state` returned."""
-        self._step = int(state["adam_step"])
-        for name in self._rule.trained:
-            self._mean[name][...] = state[f"adam_mean_{name}"]
-            self._square[name][...] = state[f"adam_square_{name}"]
+    def step(
+        self, state: Mapping[str, np.ndarray], gradients: Mapping[str, np.ndarray]
+    ) -> dict[str, np.ndarray]:
+        """The state after one step along `gradients`, and after the decay of what decays."""
+        s = self._settings
+        step = int(state["adam_step"]) + 1
+        found = {**state, "adam_step": np.array(step)}
+        # m/(1-b1^t) / (sqrt(v/(1-b2^t)) + eps), as algorithm 1 has it
+        mean_scale = s.learning_rate / (1.0 - s.beta1**step)
+        square_scale = 1.0 / (1.0 - s.beta2**step)
+        with quiet():
+            for name, followed in self._rule.trained.items():
+                gradient = gradients[followed]
+                mean = state[f"adam_mean_{name}"] * s.beta1
+                mean += (1.0 - s.beta1) * gradient
+                square = state[f"adam_square_{name}"] * s.beta2
+                square += (1.0 - s.beta2) * gradient * gradient
+                found[f"adam_mean_{name}"], found[f"adam_square_{name}"] = mean, square
+                found[name] = state[name] - mean_scale * mean / (np.sqrt(square * square_scale) + s.epsilon)
+            for name in self._rule.decayed:
+                found[name] = found[name] * (1.0 - s.readout_decay)
+        return found

@@ -1,15 +1,18 @@
 """Backend names, and the modules behind them, imported only when asked for."""
 
+import copyreg
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from implementations import checks, rules
+from implementations import checks, process, rules
 from implementations.interface import Learner, Parts, Setting
 from implementations.network import Network, Parameters
 from implementations.objective import Objective
@@ -24,17 +27,19 @@ DTYPES = ("float32", "float64")
 class _Backend:
     """`packages`, with which it computes, the framework first, and those `beside` them must be importable.
 
-    `extra` of eprop-bench installs them, None when always there.
+    `extra` of eprop-bench installs them, None when always there. `forks`: whether they compute in a process
+    that was forked after they had.
     """
 
     packages: tuple[str, ...]
     extra: str | None
     beside: tuple[str, ...] = ()
+    forks: bool = False
 
 
 # A backend is one line here, a folder of the same name beside this file, and an extra in pyproject.toml.
 _BACKENDS = {
-    "numpy": _Backend(("numpy", "threadpoolctl"), None),
+    "numpy": _Backend(("numpy", "threadpoolctl"), None, forks=True),
     "numba": _Backend(("numba",), None),
     "torch": _Backend(("torch",), "torch", ("filelock",)),
     "jax": _Backend(("jax", "jaxlib", "optax"), "jax"),
@@ -72,6 +77,9 @@ def unavailable(
     if absent:
         install = "eprop-bench" if found.extra is None else f"eprop-bench[{found.extra}]"
         return f"{' and '.join(absent)} can't be imported: pip install '{install}'"
+    reason = process.lost(found.packages)
+    if reason is not None:
+        return reason
     reason = _module(backend).unavailable(device)
     if reason is not None or wanted is None:
         return reason
@@ -145,7 +153,55 @@ def learner(
     if devices > 1 and not learner_class.data_parallel:
         checks.fail("devices", devices, f"1, as the {backend} backend trains on one device")
     setting = Setting(wanted, mode, network, objective, optimizer, checked_dtype, device, threads, devices)
-    return learner_class(setting, parameters)
+    return _made(backend, setting, parameters)
+
+
+def backend_of(learner: Learner) -> str:
+    """The backend that a learner is of.
+
+    Raises:
+        InvalidArgument: (a ValueError) for one that `learner` did not return.
+    """
+    for name in BACKENDS:
+        if type(learner).__module__ == _module_name(name):
+            return name
+    checks.fail(
+        "learner", checks.Description(f"of type {type(learner).__name__}"), "what learner(...) returned"
+    )
+
+
+def blank(network: Network) -> Parameters:
+    """Weights of 0, for a learner that gets its own by `restore`."""
+    n_rec, n_out = network.n_rec, network.n_out
+    readout = np.zeros((n_rec, n_out))
+    return Parameters(np.zeros((network.n_in, n_rec)), np.zeros((n_rec, n_rec)), readout, readout)
+
+
+def _made(backend: str, setting: Setting, parameters: Parameters) -> Learner:
+    """A learner of a checked setting, which can be copied and pickled, and knows its process."""
+    found = _BACKENDS[backend]
+    learner_class: type[Learner] = _module(backend).Learner
+    copyreg.pickle(learner_class, _parts)  # type: ignore[arg-type]
+    made = learner_class(setting, parameters)
+    process.keep(made, () if found.forks else found.packages)
+    return made
+
+
+def _parts(learner: Learner) -> tuple[Any, ...]:
+    """What a copy is made of."""
+    return _copy, (backend_of(learner), learner.setting, learner.state())
+
+
+def _copy(backend: str, setting: Setting, state: Mapping[str, np.ndarray]) -> Learner:
+    """A learner of its own, perhaps in another process, with the same setting and state."""
+    reason = unavailable(backend, setting.device)
+    if reason is not None:
+        raise checks.InvalidArgument(
+            f"backend {backend!r} with device {setting.device!r} can't run here: {reason}"
+        )
+    made = _made(backend, setting, blank(setting.network))
+    made.restore(state)
+    return made
 
 
 def parts(backend: str, device: str) -> Parts:
@@ -170,7 +226,11 @@ def available_cores() -> int:
 
 
 def _module(backend: str) -> ModuleType:
-    return import_module(f"implementations.{backend}.learner")
+    return import_module(_module_name(backend))
+
+
+def _module_name(backend: str) -> str:
+    return f"implementations.{backend}.learner"
 
 
 def _dtype(dtype: DTypeLike) -> np.dtype:

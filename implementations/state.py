@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from implementations import checks
+from implementations.divergence import weights_used
 from implementations.interface import Setting
 
 _LARGEST = 2**31 - 1  # of integers: JAX counts steps in 32 bits
@@ -44,8 +45,7 @@ def entries(setting: Setting) -> dict[str, Entry]:
     for name, shape in shapes.items():
         diagonal = name != "w_rec"
         # feedback that the rule does not use may be what it likes
-        used = name in ("w_in", "w_rec", "w_out", rule.feedback_weights)
-        found[name] = Entry(shape, dtype, finite=used, diagonal=diagonal)
+        found[name] = Entry(shape, dtype, finite=name in weights_used(rule), diagonal=diagonal)
         if name in rule.trained:
             found[f"adam_mean_{name}"] = Entry(shape, dtype, diagonal=diagonal)
             found[f"adam_square_{name}"] = Entry(shape, dtype, negative=False, diagonal=diagonal)

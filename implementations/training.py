@@ -167,7 +167,7 @@ Event = Step | Point
 
 
 class NonFiniteLoss(ArithmeticError):
-    """A loss is NaN or infinite; training can't go on."""
+    """A loss, or what the optimizer keeps, is NaN or infinite; training can't go on."""
 
 
 def initial_parameters(network: Network, seed: int, readout_std: float | None = None) -> Parameters:
@@ -262,7 +262,9 @@ class Training:
                 train_s goes on from the known value.
 
         Raises:
-            NonFiniteLoss: at the point after the step at which the loss stopped being finite.
+            NonFiniteLoss: at the point after the step at which the loss stopped being finite, as it does on
+                all backends where the network has diverged (interface.py); or where Adam's moments did, which
+                then change a weight no more, and which no learner takes up again.
         """
         passed = passed or {}
         while True:
@@ -350,6 +352,9 @@ class Training:
 
     def _evaluate(self) -> Point:
         train_loss, train_accuracy = self._to_host().mean(axis=0)
+        for name, array in self._learner.state().items():
+            if name.startswith("adam_") and not np.isfinite(array).all():
+                self._fail(f"{name} after step {self._step}")
         figures = self._figures(_TEST, self._count(self._plan.test_batches), "test")
         criterion = self._criterion() if self._criterion_step is None else None
         if criterion is not None:
@@ -369,7 +374,7 @@ class Training:
         tests, values = zip(*(self._look(stream, number) for number in range(count)), strict=True)
         test_loss = _mean(test.loss for test in tests)
         if not math.isfinite(test_loss):
-            self._fail(self._step, which)
+            self._fail(f"the {which} loss of step {self._step}")
         return {
             "test_loss": test_loss,
             "test_accuracy": _mean(test.accuracy for test in tests),
@@ -416,13 +421,11 @@ class Training:
         figures = figures.reshape(-1, 2)
         finite = np.isfinite(figures[:, 0])
         if not finite.all():
-            self._fail(self.last_point + 1 + int(finite.argmin()), "training")
+            self._fail(f"the training loss of step {self.last_point + 1 + int(finite.argmin())}")
         return figures
 
-    def _fail(self, step: int, which: str) -> None:
-        raise NonFiniteLoss(
-            f"the {which} loss of step {step} is not finite: {self._title}; a smaller learning rate may help"
-        )
+    def _fail(self, what: str) -> None:
+        raise NonFiniteLoss(f"{what} is not finite: {self._title}; a smaller learning rate may help")
 
 
 def _mean(values: Iterable[SupportsFloat]) -> float:

@@ -168,7 +168,8 @@ class Metrics:
 
     Attributes:
         loss: task_loss + rate_loss.
-        task_loss: cross-entropy in nats, or squared error, over the window.
+        task_loss: cross-entropy in nats, or squared error, over the window; NaN where the network has
+            diverged (interface.py).
         rate_loss: firing-rate regularisation, cost included.
         accuracy: share of trials whose readout, averaged over the window, is largest at the target;
             NaN where the loss is "squared_error".

@@ -1,18 +1,26 @@
-"""What every call into JAX is wrapped in: settings for this call alone, and a count of compiled programs.
+"""What the backends that compute with JAX share: how they call it, count its programs, and judge a loss.
 
-For backends that compute with JAX; nothing else imports this, as it imports JAX.
+Nothing else imports this, as it imports JAX.
 """
 
+import atexit
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from queue import SimpleQueue
+from typing import TypeVar
 
 import jax
 import jax.monitoring
+import jax.numpy as jnp
 import numpy as np
 
+from implementations.divergence import Bounds
 from implementations.rules import Rule
+
+T = TypeVar("T")
 
 _COMPILED = "/jax/core/compile/backend_compile_duration"
 _MAPPINGS = Path("/proc/self/maps")
@@ -44,6 +52,62 @@ def compiled_as(rule: Rule) -> Rule:
     feedback = "none" if rule.feedback == "none" else "readout"
     cut = tuple(sorted({*rule.cut}))
     return Rule("", "", rule.hops, rule.reset_gradient, feedback, ("adjoint",), rule.signal, cut)
+
+
+def judged(task_loss: jax.Array, weights: Sequence[jax.Array]) -> jax.Array:
+    """`task_loss` (), NaN where the network has diverged; `weights` are those that its rule uses."""
+    bounds = Bounds.of(np.dtype(weights[0].dtype))
+    largest = jnp.stack([jnp.abs(array).max() for array in weights])
+    return jnp.where(
+        (largest <= bounds.weight).all() & (abs(task_loss) <= bounds.task_loss), task_loss, jnp.nan
+    )
+
+
+class Worker:
+    """A thread that stays, and waits without doing anything for calls to make.
+
+    In place of those of concurrent.futures, which a Ctrl-C may leave with a lock that nobody opens again.
+    """
+
+    def __init__(self) -> None:
+        self._calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        thread = threading.Thread(target=self._work, daemon=True)
+        thread.start()
+        atexit.register(self._end, thread)  # a thread that comes back from JAX later would end the process
+
+    def give(self, call: Callable[[], T]) -> Callable[[], T]:
+        """Make a call there; what is returned waits for its result."""
+        answers: SimpleQueue[tuple[T, None] | tuple[None, BaseException]] = SimpleQueue()
+
+        def answer() -> None:
+            try:
+                answers.put((call(), None))
+            except BaseException as error:
+                answers.put((None, error))
+
+        def wait() -> T:
+            found, error = answers.get()
+            if error is not None:
+                raise error
+            return found  # type: ignore[return-value]
+
+        self._calls.put(answer)
+        return wait
+
+    def _work(self) -> None:
+        while (call := self._calls.get()) is not None:
+            call()
+            del call  # with what it refers to
+
+    def _end(self, thread: threading.Thread) -> None:
+        self._calls.put(None)
+        thread.join()
+
+
+@cache
+def worker(number: int) -> Worker:
+    """Workers of this process."""
+    return Worker()
 
 
 class Calls:

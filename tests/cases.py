@@ -1,5 +1,6 @@
 """What the conformance suite runs over: every backend that can run here, with its rules and modes."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 import implementations as impl
 from implementations import rules
+from implementations.divergence import Bounds, weights_used
 from implementations.interface import Learner
 
 BACKENDS = tuple(backend for backend in impl.BACKENDS if impl.unavailable(backend) is None)
@@ -100,6 +102,35 @@ def problem(
         targets = rng.standard_normal((n_batch, n_steps, network.n_out))
     objective = impl.Objective(loss=loss, window=window, rate_cost=2.0)
     return Problem(network, objective, parameters, impl.Batch(spikes, targets))
+
+
+def assert_judged(
+    learner: Learner, loaded: Any, rule: str, restore: Callable[[dict[str, np.ndarray]], None]
+) -> None:
+    """A loss is NaN where a weight that the rule uses is beyond the bound, or NaN, and nowhere else.
+
+    Args:
+        learner: has not diverged; it is as before afterwards.
+        loaded: a batch.
+        rule: of the learner.
+        restore: of the learner, or behind its check of states.
+    """
+    state = learner.state()
+    most = Bounds.of(state["w_in"].dtype).weight
+    values = [(1.001 * most, False), (-1.001 * most, False), (-most, True)]
+    if restore != learner.restore:
+        values.append((np.nan, False))
+    for name in ("w_in", "w_rec", "w_out", "feedback"):
+        used = name in weights_used(rules.get(rule))
+        for value, sound in values:
+            array = state[name].copy()
+            array[1, 0] = value
+            restore(state | {name: array})
+            metrics = learner.evaluate(loaded)
+            finite = [np.isfinite(float(figure)) for figure in (metrics.loss, metrics.task_loss)]
+            assert finite == [sound or not used] * 2, (name, value)
+            assert np.isfinite([float(metrics.rate_loss), float(metrics.rate_hz)]).all()
+    restore(state)
 
 
 def deviation(found: Any, expected: Any) -> float:

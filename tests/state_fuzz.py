@@ -112,7 +112,7 @@ def sound(state: dict[str, np.ndarray]) -> bool:
     assert all(array.dtype == np.float32 for _, array in parts)
     return (
         all(np.isfinite(array).all() for _, array in parts)
-        and all(array.min() >= 0 for name, array in parts if "square" in name or ".nu." in name)
+        and all(array.min() >= 0 for name, array in parts if "square" in name)
         and not any(np.diagonal(array).any() for name, array in parts if "w_rec" in name)
         and all(int(array) >= 0 for array in state.values() if array.dtype.kind != "f")
     )

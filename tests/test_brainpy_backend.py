@@ -279,9 +279,11 @@ def test_groups_of_trials_add_up(rule: str, mode: str) -> None:
     np.testing.assert_array_equal(one.spikes, other.spikes)
     assert deviation(other.readout, one.readout) <= 1e-14
     before = cut.compilations()
-    for _ in range(2):
-        cut.step(loaded_cut)
-    assert cut.compilations() == before + 1  # the update
+    cut.step(loaded_cut)
+    after = cut.compilations()
+    assert after - before <= 1  # the update, unless another learner has compiled it
+    cut.step(loaded_cut)
+    assert cut.compilations() == after
 
 
 def test_programs_are_shared_and_hold_no_state() -> None:
@@ -346,16 +348,17 @@ def test_adam_has_epsilon_outside_the_root(epsilon: float) -> None:
         plain = bp.optim.Adam(
             0.1, {"w_in": bm.TrainVar(jnp.asarray(weights["w_in"]))}, beta1=0.7, beta2=0.9, eps=epsilon
         )
-        host = HostAdam(chosen, rules.get("bptt"), weights)
+        host = HostAdam(chosen, rules.get("bptt"))
+        state = host.start(weights)
         for _ in range(5):
             drawn = {name: rng.standard_normal((3, 3)) for name in TRAINED}
-            host.update(drawn)
+            state = host.step(state, drawn)
             adam.update({name: jnp.asarray(value) for name, value in drawn.items()})
             plain.update({"w_in": jnp.asarray(drawn["w_in"])})
         for name in TRAINED:
-            np.testing.assert_allclose(np.asarray(variables[name].value), weights[name], rtol=1e-12)
+            np.testing.assert_allclose(np.asarray(variables[name].value), state[name], rtol=1e-12)
         if epsilon == 0.1:  # why the class exists
-            assert deviation(plain.vars_to_train["w_in"].value, weights["w_in"]) > 1e-3
+            assert deviation(plain.vars_to_train["w_in"].value, state["w_in"]) > 1e-3
 
 
 def test_step_is_done_after_synchronize() -> None:
@@ -363,7 +366,7 @@ def test_step_is_done_after_synchronize() -> None:
     loaded = learner.load(PROBLEM.batch)
     metrics = [learner.step(loaded) for _ in range(3)]
     learner.synchronize()
-    assert all(variable.value.is_ready() for variable in learner._variables.values())  # type: ignore[attr-defined]
+    assert all(array.is_ready() for array in learner._state.values())  # type: ignore[attr-defined]
     assert all(np.isfinite(float(found.loss)) for found in metrics)
 
 

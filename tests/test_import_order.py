@@ -11,12 +11,12 @@ BACKENDS = ("numpy", "numba", "torch", "jax", "brainpy")
 
 # What the backends stand on, from the ground up: each imports from the layers below its own only.
 LAYERS = (
-    ("checks", "immutable"),
+    ("checks", "immutable", "process"),
     ("network", "objective", "rules"),
     ("optimizer", "types", "way_back"),
-    ("alignment", "interface", "tasks"),
+    ("alignment", "divergence", "interface", "tasks"),
     ("registry", "state"),
-    ("training",),
+    ("saving", "training"),
 )
 HEIGHT = {name: height for height, layer in enumerate(LAYERS) for name in layer}
 SHARED = ("blocks", "host", "triton", "xla")
@@ -101,7 +101,7 @@ def _allowed(one: str, two: str) -> bool:
     if one in HEIGHT:
         return HEIGHT.get(two, len(LAYERS)) < HEIGHT[one]
     if one in BACKENDS:
-        return two in SHARED or (two in HEIGHT and two != "training")
+        return two in SHARED or (two in HEIGHT and two not in LAYERS[-1])
     if one in SHARED:
         return HEIGHT.get(two, len(LAYERS)) <= HEIGHT["interface"]
     return one == "notebook" and two in HEIGHT  # a system of its own: on BrainPy, and not on our backend

@@ -114,6 +114,7 @@ for rule, mode in (("bptt", "adjoint"), ("eprop_adaptive", "online")):
             one.step(loaded)
             one.synchronize()
         assert one.compilations() == before
+        cases.assert_judged(one, loaded, rule, one.restore)
     trained, expected = vars(learner.parameters()), vars(plain.parameters())
     for name, found in trained.items():
         assert found.dtype == "float32"

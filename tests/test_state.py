@@ -26,18 +26,6 @@ def fresh(backend: str, rule: str = "eprop_adaptive", network: impl.Network = NE
     return impl.learner(backend, rule, impl.Parameters.draw(network, seed=1), network=network)
 
 
-def theirs(backend: str, name: str) -> str:
-    """What a backend calls an entry."""
-    if backend != "jax":
-        return name
-    if name == "adam_step":
-        return "optimizer.0.count"
-    for ours, kind in (("adam_mean_", "optimizer.0.mu."), ("adam_square_", "optimizer.0.nu.")):
-        if name.startswith(ours):
-            return kind + name.removeprefix(ours)
-    return name if name == "feedback" else f"weights.{name}"
-
-
 def with_value(index: tuple[int, ...], value: float) -> Callable[[np.ndarray], np.ndarray]:
     def change(array: np.ndarray) -> np.ndarray:
         changed = np.array(array, np.float64)
@@ -85,12 +73,11 @@ def refused(learner: Learner, state: Any, entry: str, was: str) -> None:
 def test_damaged(backend: str) -> None:
     learner = fresh(backend)
     initial = learner.state()
-    for entry, change, was in DAMAGED.values():
-        name = theirs(backend, entry)
+    for name, change, was in DAMAGED.values():
         refused(learner, initial | {name: change(initial[name])}, name, was)
         other = {key: array for key, array in initial.items() if key != name}
         refused(learner, other, name, "missing")
-    refused(learner, initial | {"w": initial[theirs(backend, "w_in")]}, "w", "does not have")
+    refused(learner, initial | {"w": initial["w_in"]}, "w", "does not have")
     for nothing in (None, [], 3):
         with pytest.raises(impl.InvalidArgument, match=r"^state is of type .*; it may be"):
             learner.restore(nothing)  # type: ignore[arg-type]
@@ -99,10 +86,9 @@ def test_damaged(backend: str) -> None:
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_of_another_rule_or_network(backend: str) -> None:
     adaptive, random = fresh(backend), fresh(backend, "eprop_random")
-    moment = theirs(backend, "adam_mean_feedback")
     others = "|".join(adaptive.state().keys() - random.state().keys())
     refused(random, adaptive.state(), f"(?:{others})", "not have")
-    refused(adaptive, random.state(), moment, "missing")
+    refused(adaptive, random.state(), "adam_mean_feedback", "missing")
     for network in (
         impl.Network(n_in=5, n_regular=3, n_adaptive=2),
         impl.Network(n_in=4, n_regular=3, n_adaptive=3),
@@ -119,7 +105,7 @@ def test_any_float_that_fits_is_taken(backend: str) -> None:
         for name, array in fresh(backend).state().items()
     }
     wide |= {name: np.asfortranarray(array) for name, array in wide.items() if array.ndim == 2}
-    wide[theirs(backend, "w_in")] = wide[theirs(backend, "w_in")] * 0.5
+    wide["w_in"] = wide["w_in"] * 0.5
     learner.restore(wide)
     given = {name: array.copy() for name, array in wide.items()}
     for array in wide.values():
@@ -134,10 +120,9 @@ def test_any_float_that_fits_is_taken(backend: str) -> None:
 def test_feedback_that_the_rule_does_not_use_may_be_infinite(backend: str) -> None:
     """`learner` takes it, so that `restore` has to take what `state` returns."""
     learner = fresh(backend, "eprop_symmetric")
-    name = theirs(backend, "feedback")
-    learner.restore(learner.state() | {name: np.full((5, 2), np.inf, np.float32)})
+    learner.restore(learner.state() | {"feedback": np.full((5, 2), np.inf, np.float32)})
     learner.restore(learner.state())
-    assert np.isinf(learner.state()[name]).all()
+    assert np.isinf(learner.state()["feedback"]).all()
 
 
 @BY_BACKEND

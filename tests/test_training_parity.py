@@ -134,12 +134,15 @@ def test_host_adam_equals_plain_adam() -> None:
     rng = np.random.default_rng(0)
     settings = impl.Adam(learning_rate=0.1)
     weights = {name: rng.standard_normal((3, 3)) for name in NAMES[:3]}
-    expected = {name: value.copy() for name, value in weights.items()}
-    host, plain = HostAdam(settings, rules.get("bptt"), weights), PlainAdam(settings)
+    expected, given = ({name: value.copy() for name, value in weights.items()} for _ in range(2))
+    host, plain = HostAdam(settings, rules.get("bptt")), PlainAdam(settings)
+    state = host.start(weights)
     for _ in range(5):
         gradients = {name: rng.standard_normal((3, 3)) for name in NAMES[:3]}
-        host.update(gradients)
+        state = host.step(state, gradients)
         plain.t += 1
         for name, value in expected.items():
             expected[name] = plain(name, value, gradients[name])
-            np.testing.assert_allclose(weights[name], expected[name], rtol=1e-12)
+            np.testing.assert_allclose(state[name], expected[name], rtol=1e-12)
+    for name, value in given.items():
+        np.testing.assert_array_equal(weights[name], value)  # the state before a step stays as it was

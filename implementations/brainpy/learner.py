@@ -2,26 +2,27 @@
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-import brainpy.math as bm
 import jax
 import numpy as np
+from brainpy.math import defaults
+from brainpy.math.defaults import env
 
 from implementations import checks, registry
-from implementations.brainpy.dynamics import Weights
-from implementations.brainpy.optimizer import Adam
-from implementations.brainpy.programs import Arrays, programs
+from implementations.brainpy.optimizer import Arrays, training_step
+from implementations.brainpy.programs import programs
+from implementations.divergence import weights_used
 from implementations.interface import Learner as Interface
 from implementations.interface import Setting, check_loaded
 from implementations.network import Parameters
-from implementations.optimizer import TRAINED
+from implementations.optimizer import TRAINED, HostAdam
 from implementations.state import checked, entries
 from implementations.types import Activity, Batch, Gradients, Metrics
-from implementations.xla import Calls, compiled_as, make_room
+from implementations.xla import Calls, compiled_as, make_room, worker
 
 WEIGHTS = (*TRAINED, "feedback")
 _BLOCK = 50  # steps of a block, at most; a block of 64 trials fits into the cache of a core
@@ -69,18 +70,9 @@ class Learner(Interface):
         self._device = _devices(setting.device)[0]
         on_cpu = setting.device == "cpu"
         self._threads = (setting.threads or registry.available_cores()) if on_cpu else 1
-        adam = setting.optimizer
-        with self._scope():
-            arrays = {name: self._put(np.array(getattr(parameters, name), setting.dtype)) for name in WEIGHTS}
-            self._weights = Weights(**arrays)
-            self._optimizer = Adam(
-                float(adam.learning_rate),
-                {name: getattr(self._weights, name) for name in setting.rule.trained},
-                beta1=adam.beta1,
-                beta2=adam.beta2,
-                eps=adam.epsilon,
-            )
-            self.restore(self.state())  # the optimizer's variables to the device
+        weights = {name: np.array(getattr(parameters, name), setting.dtype) for name in WEIGHTS}
+        # replaced as a whole, and never changed: Ctrl-C finds the state before a step, or the one after it
+        self._state = self._on_device(HostAdam(setting.optimizer, setting.rule).start(weights))
         self._programs = programs(
             compiled_as(setting.rule),
             setting.mode,
@@ -89,7 +81,7 @@ class Learner(Interface):
             setting.dtype.name,
             setting.device,
         )
-        self._train = bm.jit(self._update)
+        self._train = training_step(setting.optimizer, setting.rule, setting.dtype.name, setting.device)
 
     def load(self, batch: Batch) -> Loaded:
         """Blocks of steps, time-major, on the device."""
@@ -128,7 +120,7 @@ class Learner(Interface):
         """See the interface; on the CPU all but the update is done when it returns."""
         with self._scope_for(loaded):
             parts, metrics = self._gradients(loaded)
-            self._train(parts)
+            self._state = self._train(self._state, parts)
         return metrics
 
     def evaluate(self, loaded: Loaded) -> Metrics:
@@ -149,7 +141,7 @@ class Learner(Interface):
 
     def synchronize(self) -> None:
         """See the interface."""
-        jax.block_until_ready([variable.value for variable in self._variables.values()])
+        jax.block_until_ready(self._state)
 
     def parameters(self) -> Parameters:
         """See the interface."""
@@ -158,30 +150,20 @@ class Learner(Interface):
 
     def state(self) -> dict[str, np.ndarray]:
         """See the interface."""
-        return {name: np.array(variable.value) for name, variable in self._variables.items()}
+        return {name: np.array(array) for name, array in self._state.items()}
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """See the interface."""
-        found = checked(state, entries(self._setting))
-        with self._scope():
-            for name, variable in self._variables.items():
-                variable.value = self._put(found[name].astype(variable.dtype, copy=False))
+        self._state = self._on_device(checked(state, entries(self._setting)))
 
     @staticmethod
     def compilations() -> int:
         """See the interface."""
         return _calls.compilations
 
-    @property
-    def _variables(self) -> dict[str, bm.Variable]:
-        """All that training changes, and the feedback."""
-        moments = self._optimizer.implicit_vars
-        return {
-            **{name: getattr(self._weights, name) for name in WEIGHTS},
-            "adam_step": self._optimizer.step,
-            **{f"adam_mean_{name}": moments[f"{name}_m"] for name in self._setting.rule.trained},
-            **{f"adam_square_{name}": moments[f"{name}_v"] for name in self._setting.rule.trained},
-        }
+    def _on_device(self, state: Mapping[str, np.ndarray]) -> Arrays:
+        with self._scope():
+            return {name: self._put(array) for name, array in state.items()}
 
     def _gradients(self, loaded: Loaded) -> tuple[list[dict[str, jax.Array]], Metrics]:
         """The gradients of each group, which add up, and the metrics of the batch."""
@@ -198,23 +180,16 @@ class Learner(Interface):
     def _figures(self, loaded: Loaded, found: Sequence[Any]) -> tuple[Metrics, jax.Array]:
         n_batch, n_steps = loaded.shape
         n_ms = n_batch * n_steps * self._setting.network.dt_ms
-        figures, c = self._programs.summary([sums for sums, _ in found], float(n_batch), float(n_ms))
+        weights = [self._state[name] for name in weights_used(self._setting.rule)]
+        groups = [sums for sums, _ in found]
+        figures, c = self._programs.summary(groups, weights, float(n_batch), float(n_ms))
         return Metrics(*figures), c
-
-    def _update(self, parts: list[dict[str, jax.Array]]) -> None:
-        """One step of Adam, then the decay of what decays."""
-        rule = self._setting.rule
-        total = {name: sum(part[name] for part in parts) for name in TRAINED}
-        self._optimizer.update({name: total[followed] for name, followed in rule.trained.items()})
-        for name in rule.decayed:
-            weights = getattr(self._weights, name)
-            weights.value = weights.value * (1.0 - self._setting.optimizer.readout_decay)
 
     def _each(self, name: str, inputs: list[tuple[Any, ...]]) -> list[Any]:
         """A program's results for each group; in threads, once it is compiled for groups of this size."""
         program: Callable[..., Any] = getattr(self._programs, name)
-        weights: Arrays = {name: getattr(self._weights, name).value for name in TRAINED}
-        weights["feedback"] = getattr(self._weights, self._setting.rule.feedback_weights).value
+        weights: Arrays = {name: self._state[name] for name in TRAINED}
+        weights["feedback"] = self._state[self._setting.rule.feedback_weights]
         key = (name, *(group[0].shape for group in inputs))
         if len(inputs) == 1 or key not in self._programs.compiled:
             found = [program(weights, *group) for group in inputs]
@@ -225,8 +200,8 @@ class Learner(Interface):
             with self._scope():  # JAX's settings are those of a thread
                 return jax.block_until_ready(program(weights, *group))
 
-        with ThreadPoolExecutor(len(inputs)) as pool:
-            return list(pool.map(work, inputs))
+        waits = [worker(number).give(partial(work, group)) for number, group in enumerate(inputs)]
+        return [wait() for wait in waits]
 
     def _put(self, array: np.ndarray) -> jax.Array:
         return jax.device_put(array, self._device)
@@ -234,6 +209,8 @@ class Learner(Interface):
     @contextmanager
     def _scope(self) -> Iterator[None]:
         """JAX set for this learner's dtype and device, in this thread; as it was afterwards."""
+        if not env.settings:  # BrainPy's own, which only the thread has that imported it
+            defaults.setting()
         with _calls.scope(self._setting.dtype), jax.default_device(self._device):
             yield
 

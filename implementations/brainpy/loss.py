@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from implementations.objective import Objective
+from implementations.xla import judged
 
 
 class TaskSums(NamedTuple):
@@ -62,17 +63,22 @@ def rate_loss(objective: Objective, counts: jax.Array, n_ms: jax.Array) -> tuple
 
 
 def summary(
-    objective: Objective, groups: list[TaskSums], n_batch: jax.Array, n_ms: jax.Array
+    objective: Objective,
+    groups: list[TaskSums],
+    weights: list[jax.Array],
+    n_batch: jax.Array,
+    n_ms: jax.Array,
 ) -> tuple[tuple[jax.Array, ...], jax.Array]:
     """Figures of a batch in the order of `Metrics`, and c (n_rec,): the derivative of the loss by a spike.
 
     Args:
         objective: says what the loss is.
         groups: of trials that make up the batch.
+        weights: all that the rule uses.
         n_batch: number of trials.
         n_ms: their duration in ms, summed up.
     """
-    task = jnp.stack([group.loss for group in groups]).sum()
+    task = judged(jnp.stack([group.loss for group in groups]).sum(), weights)
     hits = jnp.stack([group.correct for group in groups]).sum()
     counts = jnp.stack([group.counts for group in groups]).sum(axis=0).astype(task.dtype)
     cost_of: Callable[..., Any] = bm.grad(

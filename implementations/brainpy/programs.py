@@ -11,14 +11,12 @@ from implementations.brainpy import adjoint, loss, online
 from implementations.brainpy.bptt import ThroughTime
 from implementations.brainpy.dynamics import SpikingNetwork, Weights
 from implementations.brainpy.hops import Chain
+from implementations.brainpy.optimizer import Arrays
 from implementations.brainpy.per_neuron import Eprop
 from implementations.brainpy.replay import Replay
 from implementations.network import Network
 from implementations.objective import Objective
 from implementations.rules import Rule
-
-Arrays = dict[str, jax.Array]
-"""w_in, w_rec, w_out and feedback by name; feedback is F, whatever the rule."""
 
 Program = Callable[..., Any]
 
@@ -27,9 +25,10 @@ class Passes:
     """The programs that no rule decides on, compiled at their first call with arrays of a new shape.
 
     Attributes:
-        record: (weights, x, targets, scale) -> sums, what was recorded.
+        record: (weights, x, targets, scale) -> sums, what was recorded. The feedback among the weights is F,
+            whatever the rule.
         run: (weights, x) -> spikes, readout.
-        summary: (sums of groups, trials, ms) -> figures, c.
+        summary: (sums of groups, weights that the rule uses, trials, ms) -> figures, c.
     """
 
     def __init__(self, network: Network, objective: Objective) -> None:

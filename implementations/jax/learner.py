@@ -38,7 +38,7 @@ def unavailable(device: str) -> str | None:
 
 
 class Train(NamedTuple):
-    """What training changes. Its arrays are given up (donated) to the program that makes the next ones."""
+    """What training changes: replaced as a whole, so that Ctrl-C finds the one before a step, or after it."""
 
     weights: Weights
     feedback: jax.Array
@@ -118,15 +118,13 @@ class Learner(Interface):
         return Parameters(w_in, w_rec, w_out, np.asarray(self._train.feedback))
 
     def state(self) -> dict[str, np.ndarray]:
-        """Copies of the weights and of optax's state, named by where they are in it."""
-        return {name: np.array(array) for name, array in self._named(self._train).items()}
+        """Copies of the weights and of optax's state."""
+        return {name: np.array(array) for name, array in _named(self._train).items()}
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """See the interface."""
-        names = self._named(self._train)
-        known = entries(self._setting)
-        found = checked(state, {name: known[_as_elsewhere(name)] for name in names})
-        arrays = [found[name].astype(array.dtype, copy=False) for name, array in names.items()]
+        found = checked(state, entries(self._setting))
+        arrays = [found[name].astype(array.dtype, copy=False) for name, array in _named(self._train).items()]
         with self._scope():
             self._train = self._put(jax.tree.unflatten(jax.tree.structure(self._train), arrays))
 
@@ -152,18 +150,19 @@ class Learner(Interface):
     def _scope(self) -> Any:
         return CALLS.scope(self._setting.dtype)
 
-    @staticmethod
-    def _named(train: Train) -> dict[str, jax.Array]:
-        leaves, _ = jax.tree_util.tree_flatten_with_path(train)
-        return {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in leaves}
+
+def _named(train: Train) -> dict[str, jax.Array]:
+    """The leaves, in their order, by the names of state.py."""
+    leaves, _ = jax.tree_util.tree_flatten_with_path(train)
+    return {_name(jax.tree_util.keystr(path, simple=True, separator=".")): leaf for path, leaf in leaves}
 
 
-def _as_elsewhere(name: str) -> str:
-    """Of a state: what the other backends call an entry."""
-    *path, last = name.split(".")
+def _name(path: str) -> str:
+    """Of a leaf, from where it is in `Train` or in optax's state."""
+    *inside, last = path.split(".")
     if last == "count":
         return "adam_step"
-    return {"mu": "adam_mean_", "nu": "adam_square_"}.get(path[-1] if path else "", "") + last
+    return {"mu": "adam_mean_", "nu": "adam_square_"}.get(inside[-1] if inside else "", "") + last
 
 
 def _optimizer(settings: Adam) -> optax.GradientTransformation:
@@ -181,7 +180,7 @@ def _start(settings: Adam, rule: Rule, weights: Weights, feedback: jax.Array) ->
     return _optimizer(settings).init(_trained(rule, weights, feedback))
 
 
-@partial(jax.jit, static_argnums=(0, 1), donate_argnums=2)
+@partial(jax.jit, static_argnums=(0, 1))
 def _update(settings: Adam, rule: Rule, train: Train, parts: list[Weights]) -> Train:
     gradients = jax.tree.map(lambda first, *others: sum(others, first), *parts)
     found = {name: getattr(gradients, followed) for name, followed in rule.trained.items()}

@@ -2,7 +2,7 @@
 
 from importlib.util import find_spec
 
-from implementations import checks
+from implementations import checks, process
 from implementations.registry import DEVICES
 
 RULES = {"bptt": False, "eprop_symmetric": True}
@@ -25,6 +25,9 @@ def unavailable(device: str = "cpu") -> str | None:
     missing = [package for package in _PACKAGES if find_spec(package) is None]
     if missing:
         return f"{' and '.join(missing)} can't be imported: pip install 'eprop-bench[brainpy]'"
+    reason = process.lost(_PACKAGES)
+    if reason is not None:
+        return reason
     import jax
 
     if _PLATFORMS[device] not in {found.platform for found in jax.devices()} | {"cpu"}:

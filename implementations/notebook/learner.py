@@ -12,7 +12,7 @@ import jax
 import numpy as np
 from brainpy import tools
 
-from implementations import checks
+from implementations import checks, process
 from implementations.network import Network
 from implementations.notebook.availability import RULES, unavailable
 from implementations.notebook.data import T_CUE_SPACING, Trials
@@ -54,6 +54,7 @@ class NotebookLearner:
         reason = unavailable(device)
         if reason is not None:
             raise checks.InvalidArgument(f"the notebook can't run here: {reason}")
+        process.keep(self, ("brainpy", "jax"))
         self._device = device
         self._trainer: Any  # BrainPy's types are too narrow for what its trainer does
         with self._environment():

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import brainpy.math as bm
 import jax
+from brainpy.math import defaults
 from brainpy.math.defaults import env
 
 
@@ -21,6 +22,8 @@ def notebook_environment(device: str = "cpu") -> Iterator[None]:
     """
     before = dict(env.settings)
     try:
+        if not before:  # only the thread has them that imported BrainPy
+            defaults.setting()
         with jax.enable_x64(False), jax.default_device(jax.devices(device)[0]):
             bm.set_environment(mode=bm.training_mode, dt=1.0, float_=bm.float32, int_=bm.int32)
             yield

@@ -1,11 +1,10 @@
 """The NumPy backend: what it keeps between calls."""
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
 
 from implementations import checks
 from implementations.blocks import blocks
@@ -14,9 +13,11 @@ from implementations.interface import Learner as Interface
 from implementations.interface import Setting, check_loaded
 from implementations.network import Parameters
 from implementations.numpy.adjoint import Adjoint
+from implementations.numpy.blas import Blas
 from implementations.numpy.dynamics import Forward, Loaded
 from implementations.numpy.loss import RateLoss, TaskLoss, metrics
 from implementations.numpy.online import OnlineGradients
+from implementations.process import quiet
 from implementations.state import checked, entries
 from implementations.types import Activity, Batch, Gradients, Metrics
 
@@ -36,8 +37,7 @@ class Learner(Interface):
     def __init__(self, setting: Setting, parameters: Parameters) -> None:
         self._setting = setting
         self._host = HostWeights(setting, parameters)
-        self._weights = self._host.arrays
-        self._blas = ThreadpoolController()  # takes milliseconds to find the libraries: once
+        self._blas = Blas()
         self._online = OnlineGradients(setting, self._one_thread)
         self._adjoint: tuple[tuple[int, int], Adjoint] | None = None
         self._forward: tuple[int, Forward] | None = None
@@ -47,10 +47,11 @@ class Learner(Interface):
         checks.instance("batch", batch, Batch)
         network, objective = self._setting.network, self._setting.objective
         batch.check_fits(network, objective, self._setting.dtype)
-        targets = batch.targets.astype(np.int64)
         if objective.loss == "squared_error":
             window = batch.targets[:, -objective.window :].transpose(1, 0, 2)
             targets = np.array(window, self._setting.dtype, order="C")
+        else:
+            targets = batch.targets.astype(np.int64)
         return Loaded(np.array(batch.spikes.transpose(1, 0, 2), order="C"), targets, self._setting)
 
     def gradients(self, loaded: Loaded) -> tuple[Gradients, Metrics]:
@@ -59,9 +60,11 @@ class Learner(Interface):
         feedback = self._weights[self._setting.rule.feedback_weights]
         with self._all_threads():
             if self._setting.mode == "online":
-                return self._online.gradients(loaded, self._weights, feedback)
-            shape = (len(loaded.x), loaded.x.shape[1])
-            return self._adjoint_of(shape).gradients(loaded, self._weights, feedback)
+                found, figures = self._online.gradients(loaded, self._weights, feedback)
+            else:
+                shape = (len(loaded.x), loaded.x.shape[1])
+                found, figures = self._adjoint_of(shape).gradients(loaded, self._weights, feedback)
+        return found, self._host.judged(figures)
 
     def step(self, loaded: Loaded) -> Metrics:
         """Gradients, then Adam; done when it returns."""
@@ -81,7 +84,9 @@ class Learner(Interface):
                 y = forward.advance(loaded.x[start:stop])
                 if start >= n_steps - objective.window:
                     task.error(y, start, slice(None))
-        return metrics(task, RateLoss.of(forward.counts, (n_steps, n_batch), network, objective))
+        return self._host.judged(
+            metrics(task, RateLoss.of(forward.counts, (n_steps, n_batch), network, objective))
+        )
 
     def simulate(self, loaded: Loaded) -> Activity:
         """The forward pass, everything kept."""
@@ -119,6 +124,10 @@ class Learner(Interface):
         """Nothing is compiled."""
         return 0
 
+    @property
+    def _weights(self) -> Mapping[str, np.ndarray]:
+        return self._host.arrays
+
     def _adjoint_of(self, shape: tuple[int, int]) -> Adjoint:
         """Buffers for batches of this shape (time, batch); only the latest are kept."""
         if self._adjoint is None or self._adjoint[0] != shape:
@@ -136,9 +145,11 @@ class Learner(Interface):
         forward.restart(self._weights["w_in"], self._weights["w_rec"], self._weights["w_out"])
         return forward
 
-    def _all_threads(self) -> AbstractContextManager[Any]:
+    @contextmanager
+    def _all_threads(self) -> Iterator[None]:
         """BLAS with the threads of the setting; afterwards as many as before."""
-        return self._blas.limit(limits=self._setting.threads, user_api="blas")
+        with self._blas.threads(self._setting.threads), quiet():
+            yield
 
     def _one_thread(self) -> AbstractContextManager[Any]:
-        return self._blas.limit(limits=1, user_api="blas")
+        return self._blas.threads(1)

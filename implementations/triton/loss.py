@@ -10,10 +10,11 @@ def evaluate(
     losses,  # (n_batch,) float64
     y_sum,  # (n_batch, n_out) float64
     classes,  # (n_batch,) int64, read where CLASSES
-    flags,  # (n_flags,) 0, or NaN where a weight is no number
+    flags,  # (n_flags,) 0, or NaN where a weight is beyond its bound
     c,  # (REC,), out: derivative of the loss by one spike of neuron j
     figures,  # (5,) float64, out: loss, task loss, rate loss, accuracy, rate in Hz
     n_batch, n_steps, window, n_rec, n_out, n_flags,
+    BOUND: tl.constexpr,  # of the task loss
     DT_MS: tl.constexpr, RATE_TARGET: tl.constexpr, RATE_COST: tl.constexpr, CLASSES: tl.constexpr,
     TRIALS: tl.constexpr, REC: tl.constexpr,
 ):  # fmt: skip
@@ -44,6 +45,7 @@ def evaluate(
     rates = count.to(tl.float64) / n_ms
     error = tl.where(j < n_rec, rates - RATE_TARGET, 0.0)
     task_loss = tl.sum(task) / (n_batch * window).to(tl.float64) + tl.sum(flag)
+    task_loss = tl.where(tl.abs(task_loss) <= BOUND, task_loss, float("nan"))
     rate_loss = RATE_COST * tl.sum(error * error)
     tl.store(c + j, ((2.0 * RATE_COST / n_ms) * error).to(c.dtype.element_ty))
     tl.store(figures, task_loss + rate_loss)

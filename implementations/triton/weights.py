@@ -13,9 +13,9 @@ def prepare(
     rows,  # (32 (IN_WORDS + REC_WORDS), REC), out: W_in, then W_rec - theta I, over theta
     out_rows,  # (2, n_out, REC), out: W_out^T, F^T
     back,  # (REC, REC), out where BACK: (W_rec - theta I)^T, or W_rec^T where not RESET
-    flags,  # (32 (IN_WORDS + REC_WORDS) + n_out,), out: 0, or NaN where a weight is no number
+    flags,  # (32 (IN_WORDS + REC_WORDS) + n_out,), out: 0, or NaN where a weight is beyond BOUND
     n_in, n_rec, n_out,
-    THETA: tl.constexpr, BACK: tl.constexpr, RESET: tl.constexpr,
+    BOUND: tl.constexpr, THETA: tl.constexpr, BACK: tl.constexpr, RESET: tl.constexpr,
     IN_WORDS: tl.constexpr, REC_WORDS: tl.constexpr, REC: tl.constexpr,
 ):  # fmt: skip
     """Row `program_id(0)`; 0 beyond n_rec."""
@@ -26,6 +26,7 @@ def prepare(
     o = k - 32 * REC_WORDS
     here = j < tl.where(k < n_rec, n_rec, 0)
     weights = tl.zeros([REC], rows.dtype.element_ty)
+    sent = tl.zeros([REC], rows.dtype.element_ty)
     if row < n_in:
         weights = tl.load(w_in + row * n_rec + j, mask=inside, other=0.0)
         tl.store(rows + row * REC + j, weights / THETA)
@@ -42,7 +43,9 @@ def prepare(
         tl.store(out_rows + o * REC + j, weights)
         sent = tl.load(feedback + j * n_out + o, mask=inside, other=0.0)
         tl.store(out_rows + (n_out + o) * REC + j, sent)
-    tl.store(flags + row, tl.sum(weights * 0.0))
+    # divergence.py: NaN is within no bound
+    within = (tl.abs(weights) <= BOUND) & (tl.abs(sent) <= BOUND)
+    tl.store(flags + row, tl.sum(tl.where(within, 0.0, float("nan"))))
 
 
 @triton.jit(do_not_specialize=["n_parts", "n_in", "n_rec"])

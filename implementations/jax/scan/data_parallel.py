@@ -4,6 +4,7 @@ Devices exchange what rates and accuracy are made of after the forward pass, as 
 trials, and gradients after the backward pass, each once per step. What comes out is the same on all of them.
 """
 
+from collections.abc import Sequence
 from functools import partial
 
 import jax
@@ -62,12 +63,12 @@ def gradients(
     def part(weights: Weights, feedback: jax.Array, chunk: Chunk) -> tuple[Weights, Figures]:
         if static.mode == "online":
             totals, sums = online.forward(static, n_batch, weights, feedback, chunk)
-            found, c = _figures(static, shape, weights, sums, chunk)
+            found, c = _figures(static, shape, (*weights, feedback), sums, chunk)
             own = online.gradients(static, totals, c)
         else:
             trace, sums = adjoint.forward(static.network, static.objective, weights, chunk, keep=True)
             assert trace is not None
-            found, c = _figures(static, shape, weights, sums, chunk)
+            found, c = _figures(static, shape, (*weights, feedback), sums, chunk)
             own = adjoint.backward(static, n_batch, weights, feedback, chunk, trace, c)
         return jax.lax.psum(own, _TRIALS), found
 
@@ -78,7 +79,7 @@ def gradients(
 
 
 def _figures(
-    static: Setting, shape: tuple[int, int], weights: Weights, sums: Sums, chunk: Chunk
+    static: Setting, shape: tuple[int, int], weights: Sequence[jax.Array], sums: Sums, chunk: Chunk
 ) -> tuple[Figures, jax.Array]:
     """`loss.figures` of all devices' sums together."""
     gathered = partial(jax.lax.all_gather, axis_name=_TRIALS, tiled=True)

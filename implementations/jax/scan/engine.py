@@ -1,7 +1,7 @@
 """The engine: a batch in chunks and blocks on the device, and the calls of the programs."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -101,11 +101,11 @@ class ScanEngine:
             found = self._each(
                 [partial(_online, self._static, n_batch, weights, feedback, chunk) for chunk in loaded.chunks]
             )
-            metrics, c = self._figures(weights, loaded, [sums for _, sums in found])
+            metrics, c = self._figures((*weights, feedback), loaded, [sums for _, sums in found])
             parts = [partial(_online_gradients, self._static, totals, c) for totals, _ in found]
         else:
             forward = self._forward(weights, loaded, keep=True)
-            metrics, c = self._figures(weights, loaded, [sums for _, sums in forward])
+            metrics, c = self._figures((*weights, feedback), loaded, [sums for _, sums in forward])
             parts = [
                 partial(_backward, self._static, n_batch, weights, feedback, chunk, trace, c)
                 for chunk, (trace, _) in zip(loaded.chunks, forward, strict=True)
@@ -115,7 +115,7 @@ class ScanEngine:
     def evaluate(self, weights: Weights, feedback: jax.Array, loaded: Loaded) -> Metrics:
         """The forward pass alone."""
         forward = self._forward(weights, loaded, keep=False)
-        return self._figures(weights, loaded, [sums for _, sums in forward])[0]
+        return self._figures((*weights, feedback), loaded, [sums for _, sums in forward])[0]
 
     def simulate(self, weights: Weights, feedback: jax.Array, loaded: Loaded) -> Activity:
         """Spikes and readout of all steps, by the program of the gradients."""
@@ -129,7 +129,9 @@ class ScanEngine:
         calls = [partial(_forward, *self._constants, keep, weights, chunk) for chunk in loaded.chunks]
         return self._each(calls)
 
-    def _figures(self, weights: Weights, loaded: Loaded, sums: list[Sums]) -> tuple[Metrics, jax.Array]:
+    def _figures(
+        self, weights: Sequence[jax.Array], loaded: Loaded, sums: list[Sums]
+    ) -> tuple[Metrics, jax.Array]:
         targets = [chunk.targets for chunk in loaded.chunks]
         with self._scope():
             found, c = _figures(*self._constants, loaded.shape, weights, sums, targets)

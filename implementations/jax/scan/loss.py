@@ -1,5 +1,6 @@
 """Task loss over the window, its derivative by the readout, and the firing-rate loss, block by block."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
@@ -7,9 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from implementations.interface import Setting
-from implementations.jax.arrays import Figures, Weights
+from implementations.jax.arrays import Figures
 from implementations.network import Network
 from implementations.objective import Objective
+from implementations.xla import judged
 
 
 class Sums(NamedTuple):
@@ -94,7 +96,7 @@ def figures(
     network: Network,
     objective: Objective,
     shape: tuple[int, int],
-    weights: Weights,
+    weights: Sequence[jax.Array],
     sums: list[Sums],
     targets: list[jax.Array],
 ) -> tuple[Figures, jax.Array]:
@@ -103,7 +105,7 @@ def figures(
     Args:
         network, objective: constants.
         shape: (batch, time) of the batch.
-        weights: of the network.
+        weights: all that the rule uses.
         sums: of each chunk of trials.
         targets: of each chunk of trials.
     """
@@ -113,9 +115,7 @@ def figures(
         lambda *parts: sum(parts[1:], parts[0]), *[(part.loss, part.counts) for part in sums]
     )
     task_loss = total[0] / (n_batch * objective.window)
-    # a neuron with a NaN potential is just silent: divergence has to show
-    finite = jnp.all(jnp.stack([jnp.isfinite(w).all() for w in weights]))
-    task_loss = jnp.where(finite, task_loss, jnp.nan)
+    task_loss = judged(task_loss, weights)
     # rate_cost sum_j (f_j - f0)^2
     n_ms = n_batch * n_steps * network.dt_ms
     rates = total[1].astype(dtype) / n_ms

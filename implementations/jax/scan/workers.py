@@ -5,9 +5,9 @@ they don't depend on each other. Calls return at once, so these threads do nothi
 """
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from typing import TypeVar
+
+from implementations.xla import worker
 
 T = TypeVar("T")
 
@@ -18,10 +18,4 @@ def concurrently(calls: Sequence[Callable[[], T]]) -> list[T]:
     One is made after another has returned, so that a program is compiled once, and not by two threads.
     """
     first = [call() for call in calls[:1]]
-    return first + [_worker(number).submit(call).result() for number, call in enumerate(calls[1:])]
-
-
-@cache
-def _worker(number: int) -> ThreadPoolExecutor:
-    """A thread that stays, and waits without doing anything."""
-    return ThreadPoolExecutor(1, f"implementations.jax {number}")
+    return first + [worker(number).give(call)() for number, call in enumerate(calls[1:])]

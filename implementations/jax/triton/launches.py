@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from implementations.divergence import Bounds
 from implementations.interface import Setting
 from implementations.jax.arrays import Weights
 from implementations.jax.triton import signatures
@@ -114,7 +115,7 @@ class Launches:
                 self._real(n_rows, cut.rec), self._real(2, n_out, cut.rec),
                 self._real(*((cut.rec, cut.rec) if back else (1,))), self._real(n_rows + n_out),
             ],
-            n_in=network.n_in, n_rec=network.n_rec, n_out=n_out,
+            n_in=network.n_in, n_rec=network.n_rec, n_out=n_out, BOUND=self._bounds.weight,
             THETA=float(network.threshold), BACK=back, RESET=rule.reset_gradient, REC=cut.rec, **self._words,
         )  # fmt: skip
         beta = np.zeros(cut.rec, self.static.dtype)
@@ -162,7 +163,7 @@ class Launches:
             [self._real(cut.rec), _shape(np.float64, 5)],
             N_BATCH=self.n_batch, N_STEPS=self.n_steps, WINDOW=objective.window,
             N_REC=network.n_rec, N_OUT=network.n_out, N_FLAGS=prepared.flags.size,
-            DT_MS=float(network.dt_ms), RATE_COST=float(objective.rate_cost),
+            BOUND=self._bounds.task_loss, DT_MS=float(network.dt_ms), RATE_COST=float(objective.rate_cost),
             RATE_TARGET=float(objective.rate_target_per_ms), CLASSES=self._classes,
             TRIALS=max(4096 // cut.rec, 4), REC=cut.rec,
         )  # fmt: skip
@@ -279,6 +280,11 @@ class Launches:
     @staticmethod
     def _read(prepared: Prepared, trials: Trials) -> list[jax.Array]:
         return [trials.x_words, prepared.rows, prepared.w_out, prepared.beta_threshold, *trials[1:]]
+
+    @property
+    def _bounds(self) -> Bounds:
+        """Of weights and loss, beyond which the network has diverged."""
+        return Bounds.of(self.static.dtype)
 
     @property
     def _classes(self) -> bool:

@@ -60,14 +60,14 @@ def evaluate(
     counts, losses, y_sum, classes, flags,
     c, figures,
     N_BATCH: tl.constexpr, N_STEPS: tl.constexpr, WINDOW: tl.constexpr,
-    N_REC: tl.constexpr, N_OUT: tl.constexpr, N_FLAGS: tl.constexpr,
+    N_REC: tl.constexpr, N_OUT: tl.constexpr, N_FLAGS: tl.constexpr, BOUND: tl.constexpr,
     DT_MS: tl.constexpr, RATE_TARGET: tl.constexpr, RATE_COST: tl.constexpr, CLASSES: tl.constexpr,
     TRIALS: tl.constexpr, REC: tl.constexpr,
 ):  # fmt: skip
     """`loss.evaluate`."""
     loss.evaluate(
         counts, losses, y_sum, classes, flags, c, figures,
-        tl.full([], N_BATCH, tl.int32), N_STEPS, WINDOW, N_REC, N_OUT, N_FLAGS,
+        tl.full([], N_BATCH, tl.int32), N_STEPS, WINDOW, N_REC, N_OUT, N_FLAGS, BOUND,
         DT_MS, RATE_TARGET, RATE_COST, CLASSES, TRIALS, REC,
     )  # fmt: skip
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numba import cuda
 
+from implementations.divergence import Bounds
 from implementations.interface import Setting
 from implementations.numba.card import backward, sums
 from implementations.numba.card.dynamics import (
@@ -191,7 +192,8 @@ class CardEngine:
         n_threads = min(n_batch, THREADS)
         sums.metrics.launch(
             1, n_threads, 16 * n_threads, run["losses"], run["y"], loaded.classes, run["rates"],
-            objective.rate_target_per_ms, objective.rate_cost, self._weights.infinite, 1.0 / n_batch, numbers,
+            objective.rate_target_per_ms, objective.rate_cost, self._weights.diverged,
+            Bounds.of(self._setting.dtype).task_loss, 1.0 / n_batch, numbers,
         )  # fmt: skip
         return Metrics(*(_Scalar(numbers, index) for index in range(5)))
 

@@ -55,7 +55,7 @@ def readout_gradient(zbar_rows, ell, gain, offset, n_kept, gradient):
 
 
 @Kernel
-def metrics(losses, y, classes, rates, target, rate_cost, finite, share, out):
+def metrics(losses, y, classes, rates, target, rate_cost, diverged, bound, share, out):
     """out (5,): the fields of `Metrics`, in its order, by one block; losses (batch, window)."""
     i, n = cuda.threadIdx.x, cuda.blockDim.x
     sums = cuda.shared.array(0, float64)
@@ -84,8 +84,9 @@ def metrics(losses, y, classes, rates, target, rate_cost, finite, share, out):
         for j in range(rates.shape[0]):
             rate_loss += rate_cost * (rates[j] - target) ** 2
             rate += rates[j]
-        # a neuron with a NaN potential is just silent: divergence has to show
-        task = task * share / losses.shape[1] if finite[0] == 0 else math.nan
+        task = task * share / losses.shape[1]
+        if diverged[0] != 0 or not abs(task) <= bound:  # divergence.py
+            task = math.nan
         out[0] = task + rate_loss
         out[1] = task
         out[2] = rate_loss

@@ -1,7 +1,8 @@
 """The engine: how the kernels are called, and what comes of their sums."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import NamedTuple
 
 import numba
@@ -18,12 +19,15 @@ from implementations.numba.cpu.hops import levels
 from implementations.numba.cpu.loss import evaluate
 from implementations.numba.cpu.online import online
 from implementations.numba.cpu.per_neuron import RATE, TASK, Learning, Scratch, adjoint
+from implementations.process import changed, quiet
 from implementations.types import Activity, Batch, Gradients, Metrics
 from implementations.way_back import WayBack
 
 # Trials are summed up in at most so many chunks, whatever the number of threads: the same bits come out.
 # More chunks would balance better on more than 16 cores, and cost more memory and time to add up.
 _CHUNKS = 32
+
+_LOCK = threading.RLock()
 
 
 class _Sums(NamedTuple):
@@ -44,7 +48,7 @@ class CpuEngine:
         if setting.threads is not None and setting.threads > most:
             checks.fail("threads", setting.threads, f"at most {most}, the threads Numba started with")
         self._setting = setting
-        self._weights = weights.arrays
+        self._host = weights
         network, dtype = setting.network, setting.dtype
         self._constants = Constants.of(network, dtype)
         self._back = WayBack.of(setting.rule, network)
@@ -143,6 +147,10 @@ class CpuEngine:
         np.fill_diagonal(w_rec, 0.0)
         return Gradients(weights[:n_in], w_rec, gradient_out.sum(axis=0))
 
+    @property
+    def _weights(self) -> Mapping[str, np.ndarray]:
+        return self._host.arrays
+
     def _forward_weights(self) -> Weights:
         return Weights.of(self._setting.network, self._weights, self._setting.dtype)
 
@@ -178,12 +186,11 @@ class CpuEngine:
         n_batch = loaded.shape[0]
         rates = self._rates_per_ms(loaded, sums)
         task_loss = float(sums.losses.sum()) / (n_batch * objective.window)
-        if not all(np.isfinite(weights).all() for weights in self._weights.values()):
-            task_loss = np.nan  # a neuron with a NaN potential is just silent: divergence has to show
         rate_loss = float(objective.rate_cost * np.square(rates - objective.rate_target_per_ms).sum())
         accuracy = sums.corrects.sum() / n_batch if objective.loss == "cross_entropy" else np.nan
-        return Metrics(
-            task_loss + rate_loss, task_loss, rate_loss, float(accuracy), 1000.0 * float(rates.mean())
+        rate_hz = 1000.0 * float(rates.mean())
+        return self._host.judged(
+            Metrics(task_loss + rate_loss, task_loss, rate_loss, float(accuracy), rate_hz)
         )
 
     def _scratch_for(self, n_steps: int) -> Scratch:
@@ -200,13 +207,23 @@ class CpuEngine:
 
     @contextmanager
     def _threads(self) -> Iterator[None]:
-        """Numba's thread count is the process's; it is given back as it was."""
+        """Numba's thread count is the calling thread's; it is given back as it was."""
         before = numba.get_num_threads()
-        numba.set_num_threads(self._setting.threads or before)
-        try:
+        with (
+            _one_at_a_time(),
+            quiet(),
+            changed(numba.set_num_threads, before, self._setting.threads or before),
+        ):
             yield
-        finally:
-            numba.set_num_threads(before)
+
+
+def _one_at_a_time() -> AbstractContextManager[object]:
+    """For parallel kernels: Numba's layer "workqueue" ends the process where two threads run some at once."""
+    try:
+        safe = numba.threading_layer() != "workqueue"
+    except ValueError:  # chosen when the first of them runs
+        safe = False
+    return nullcontext() if safe else _LOCK
 
 
 def _bounds(n_batch: int, n_chunks: int) -> np.ndarray:

@@ -36,7 +36,7 @@ class DataParallelEngine:
     loaded = Events
 
     def __init__(self, setting: Setting, weights: Tensors) -> None:
-        self._setting, self._weights = setting, weights
+        self._setting = setting
         self._own = CppEngine(setting, weights)
 
     def load(self, batch: Batch) -> Events:
@@ -93,12 +93,12 @@ class DataParallelEngine:
         objective = self._setting.objective
         loss, right, n_trials = sums[-3:].tolist()
         rates, _ = self._rates(sums, loaded)
-        # a neuron with a NaN potential is just silent: divergence has to show
-        finite = all(bool(self._weights[name].isfinite().all()) for name in ("w_in", "w_rec", "w_out"))
-        task_loss = loss / (n_trials * objective.window) if finite else float("nan")
+        task_loss = loss / (n_trials * objective.window)
         rate_loss = objective.rate_cost * float((rates - objective.rate_target_per_ms).square().sum())
         accuracy = right / n_trials if objective.loss == "cross_entropy" else float("nan")
-        return Metrics(task_loss + rate_loss, task_loss, rate_loss, accuracy, 1000.0 * float(rates.mean()))
+        return self._own.judged(
+            Metrics(task_loss + rate_loss, task_loss, rate_loss, accuracy, 1000.0 * float(rates.mean()))
+        )
 
 
 def _all_reduce(tensors: list[torch.Tensor]) -> None:

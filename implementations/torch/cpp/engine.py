@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from implementations.divergence import judged, weights_used
 from implementations.interface import Setting
 from implementations.optimizer import TRAINED
 from implementations.registry import available_cores
@@ -49,6 +50,8 @@ class CppEngine:
         betas = [torch.from_numpy(np.array(beta, np.float64)) for beta in (setting.network.beta, self._back.beta)]
         names = "w_in", "w_rec", "w_out", setting.rule.feedback_weights
         self._weights = [*(weights[name] for name in names), *betas]
+        # the same memory, as the tensors stay the same ones
+        self._arrays = {name: weights[name].numpy() for name in weights_used(setting.rule)}
         self._scratch = torch.empty(0, dtype=torch.uint8, device="cpu")
 
     def load(self, batch: Batch) -> Events:
@@ -62,7 +65,7 @@ class CppEngine:
     def gradients(self, loaded: Events) -> tuple[dict[str, torch.Tensor], Metrics]:
         """By name, and the metrics as numbers."""
         found, figures = self._gradients(loaded, apart=False)
-        return found, _metrics(figures)
+        return found, self._metrics(figures)
 
     def parts(self, loaded: Events) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
         """Gradients of the task loss and, as a second w_in and w_rec, sums of the traces; and `sums`.
@@ -120,7 +123,11 @@ class CppEngine:
         figures = torch.ops.eprop_bench.evaluate(
             *self._arguments(loaded), False, self._threads, self._scratch
         )
-        return _metrics(figures)
+        return self._metrics(figures)
+
+    def judged(self, metrics: Metrics) -> Metrics:
+        """Metrics of the present weights, with NaN for the losses where the network has diverged."""
+        return judged(metrics, self._arrays, self._setting.rule)
 
     def simulate(self, loaded: Events) -> tuple[torch.Tensor, torch.Tensor]:
         """Spikes (batch, time, n_rec) bool and readout (batch, time, n_out)."""
@@ -137,7 +144,6 @@ class CppEngine:
         refractory_steps = min(network.refractory_steps, 2**62)  # fits int64; the operators cut it further
         return loaded.tensors, self._weights, settings, refractory_steps, objective.window
 
-
-def _metrics(figures: torch.Tensor) -> Metrics:
-    task_loss, rate_loss, accuracy, rate_hz = figures.tolist()
-    return Metrics(task_loss + rate_loss, task_loss, rate_loss, accuracy, rate_hz)
+    def _metrics(self, figures: torch.Tensor) -> Metrics:
+        task_loss, rate_loss, accuracy, rate_hz = figures.tolist()
+        return self.judged(Metrics(task_loss + rate_loss, task_loss, rate_loss, accuracy, rate_hz))

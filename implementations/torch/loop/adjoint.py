@@ -108,7 +108,7 @@ class Adjoint:
         rate = RateLoss.of(self._forward.counts, loaded.shape, self._network, self._objective)
         if self._recursion is not None:
             self._recursion.restart(weights["w_rec"])
-        return self._backward(loaded, feedback, rate.c.to(self._kind.dtype)), metrics(task, rate, weights)
+        return self._backward(loaded, feedback, rate.c.to(self._kind.dtype)), metrics(task, rate)
 
     def _backward(self, loaded: Loaded, feedback: torch.Tensor, c: torch.Tensor) -> dict[str, torch.Tensor]:
         """From the last block to the first."""

@@ -13,8 +13,7 @@
 Buffers are time-major, (time, batch, n), so that one step of a batch is one contiguous piece of memory.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -23,6 +22,7 @@ import torch
 
 from implementations.interface import Setting
 from implementations.network import Network
+from implementations.process import changed
 from implementations.torch.weights import Tensors
 
 # What is taken from the potential of a silent neuron for each spike that keeps it silent. A power of two, so
@@ -86,15 +86,9 @@ class Loaded:
         return Loaded(x, targets, self.setting)
 
 
-@contextmanager
-def one_thread() -> Iterator[None]:
+def one_thread() -> AbstractContextManager[None]:
     """For time loops: a step is too short to be worth sharing, and on a busy machine waits for the others."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    return changed(torch.set_num_threads, torch.get_num_threads(), 1)
 
 
 def flush(state: torch.Tensor, floor: float) -> None:

@@ -1,17 +1,17 @@
 """The engine: which pass a rule and mode take, with buffers kept from batch to batch."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 import numpy as np
 import torch
 
 from implementations.blocks import blocks
 from implementations.interface import Setting
+from implementations.process import changed
 from implementations.registry import available_cores
 from implementations.torch.loop.adjoint import BLOCK, Adjoint
 from implementations.torch.loop.dynamics import Forward, Kind, Loaded
-from implementations.torch.loop.loss import RateLoss, TaskLoss, metrics
+from implementations.torch.loop.loss import RateLoss, TaskLoss, judged, metrics
 from implementations.torch.loop.online import Online
 from implementations.torch.weights import Tensors
 from implementations.types import Batch, Metrics
@@ -42,7 +42,9 @@ class LoopEngine:
     def gradients(self, loaded: Loaded) -> tuple[dict[str, torch.Tensor], Metrics]:
         """By name; both still on the device."""
         with self._threads():
-            return self._way_back_of(loaded.shape).gradients(loaded, self._weights, self._feedback)
+            way_back = self._way_back_of(loaded.shape)
+            found, figures = way_back.gradients(loaded, self._weights, self._feedback)
+            return found, self._judged(figures)
 
     def evaluate(self, loaded: Loaded) -> Metrics:
         """The forward pass alone; still on the device."""
@@ -55,7 +57,7 @@ class LoopEngine:
                 if start >= loaded.shape[0] - objective.window:
                     task.error(y, start)
             rate = RateLoss.of(forward.counts, loaded.shape, network, objective)
-            return metrics(task, rate, self._weights)
+            return self._judged(metrics(task, rate))
 
     def simulate(self, loaded: Loaded) -> tuple[torch.Tensor, torch.Tensor]:
         """Spikes (batch, time, n_rec) bool and readout (batch, time, n_out)."""
@@ -71,6 +73,9 @@ class LoopEngine:
                 spikes[:, start:stop] = forward.z[1 : 1 + stop - start].transpose(0, 1)
                 readout[:, start:stop] = y.transpose(0, 1)
         return spikes, readout
+
+    def _judged(self, figures: Metrics) -> Metrics:
+        return judged(figures, self._weights, self._setting.rule)
 
     def _way_back_of(self, shape: tuple[int, int]) -> Adjoint | Online:
         if self._way_back is None or self._way_back[0] != shape:
@@ -88,12 +93,7 @@ class LoopEngine:
         forward.restart(self._weights)
         return forward
 
-    @contextmanager
-    def _threads(self) -> Iterator[None]:
-        """Torch's thread count is the process's; it is given back as it was."""
-        before = torch.get_num_threads()
-        torch.set_num_threads(self._setting.threads or available_cores())
-        try:
-            yield
-        finally:
-            torch.set_num_threads(before)
+    def _threads(self) -> AbstractContextManager[None]:
+        """Torch's thread count is the calling thread's; it is given back as it was."""
+        wanted = self._setting.threads or available_cores()
+        return changed(torch.set_num_threads, torch.get_num_threads(), wanted)

@@ -1,11 +1,15 @@
 """Task loss over the window, its derivative by the readout, and the firing-rate loss; all on the device."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
+import numpy as np
 import torch
 
+from implementations.divergence import Bounds, weights_used
 from implementations.network import Network
 from implementations.objective import Objective
+from implementations.rules import Rule
 from implementations.torch.loop.dynamics import Loaded
 from implementations.torch.weights import Tensors
 from implementations.types import Metrics
@@ -87,10 +91,17 @@ class RateLoss(NamedTuple):
         return cls(loss, 1000.0 * rates.mean(), (2.0 * objective.rate_cost / n_ms) * error)
 
 
-def metrics(task: TaskLoss, rate: RateLoss, weights: Tensors) -> Metrics:
+def metrics(task: TaskLoss, rate: RateLoss) -> Metrics:
     """All figures of a batch, of 0 dimensions, on the device."""
     task_loss, accuracy = task.result()
-    for name in ("w_in", "w_rec", "w_out"):
-        # 0, or NaN where a weight is no number: such neurons are just silent, and divergence has to show
-        task_loss = task_loss + (weights[name] * 0.0).sum()
     return Metrics(task_loss + rate.loss, task_loss, rate.loss, accuracy, rate.rate_hz)
+
+
+def judged(metrics: Metrics, weights: Tensors, rule: Rule) -> Metrics:
+    """`divergence.judged` on the device."""
+    bounds = Bounds.of(np.dtype(str(weights["w_in"].dtype).removeprefix("torch.")))
+    largest = torch.stack([weights[name].abs().amax() for name in weights_used(rule)])
+    loss, task_loss = torch.as_tensor(metrics.loss), torch.as_tensor(metrics.task_loss)
+    diverged = ~((largest <= bounds.weight).all() & (task_loss.abs() <= bounds.task_loss))
+    loss, task_loss = (figure.masked_fill(diverged, torch.nan) for figure in (loss, task_loss))
+    return replace(metrics, loss=loss, task_loss=task_loss)

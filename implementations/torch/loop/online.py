@@ -103,7 +103,7 @@ class Online:
         gradient_in, gradient_rec = gradient[: network.n_in], gradient[network.n_in :]
         gradient_rec.fill_diagonal_(0.0)
         gradients = {"w_in": gradient_in, "w_rec": gradient_rec, "w_out": self._gradient_out.clone()}
-        return gradients, metrics(task, rate, weights)
+        return gradients, metrics(task, rate)
 
     def _add_product(self, lam_v: torch.Tensor, lam_a: torch.Tensor, total: torch.Tensor) -> None:
         """Phi, summed over trials, on top of `total` (n_pre, n_rec)."""

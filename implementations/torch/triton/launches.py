@@ -2,9 +2,11 @@
 
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from implementations.divergence import Bounds
 from implementations.triton import bptt as bptt_kernels
 from implementations.triton import dynamics, loss, online, products, weights
 from implementations.triton import per_neuron as per_neuron_kernels
@@ -83,6 +85,11 @@ class Call(NamedTuple):
         return dict(zip(("ALPHA", "RHO", "KAPPA"), self.constants[:3], strict=True))
 
     @property
+    def bounds(self) -> Bounds:
+        """Of weights and loss, beyond which the network has diverged."""
+        return Bounds.of(np.dtype(_name(self.weights[0])))
+
+    @property
     def words(self) -> dict[str, int]:
         """Words of bits: of inputs, and of neurons."""
         return {"IN_WORDS": self.cut.in_words, "REC_WORDS": self.cut.rec_words}
@@ -116,7 +123,7 @@ def prepare(call: Call, back: bool = False, reset: bool = False) -> Prepared:
     _launch(
         weights.prepare, (n_rows + n_out,),
         w_in, w_rec, w_out, feedback, rows, out_rows, w_back, flags, call.n_in, call.n_rec, n_out,
-        THETA=call.constants[3], BACK=back, RESET=reset, REC=cut.rec, **call.words,
+        BOUND=call.bounds.weight, THETA=call.constants[3], BACK=back, RESET=reset, REC=cut.rec, **call.words,
     )  # fmt: skip
     beta = torch.nn.functional.pad(beta, (0, cut.rec - call.n_rec))
     return Prepared(rows, out_rows[0], out_rows[1], w_back, flags, beta, beta / call.constants[3])
@@ -181,8 +188,9 @@ def figures(
         loss.evaluate, (1,),
         counts, losses, y_sum, call.classes, prepared.flags, c, figures,
         call.n_batch, call.n_steps, call.window, call.n_rec, call.n_out, prepared.flags.numel(),
-        DT_MS=call.constants[5], RATE_COST=call.constants[6], RATE_TARGET=call.constants[7],
-        CLASSES=call.has_classes, TRIALS=max(4096 // cut.rec, 4), REC=cut.rec, num_warps=4,
+        BOUND=call.bounds.task_loss, DT_MS=call.constants[5], RATE_COST=call.constants[6],
+        RATE_TARGET=call.constants[7], CLASSES=call.has_classes,
+        TRIALS=max(4096 // cut.rec, 4), REC=cut.rec, num_warps=4,
     )  # fmt: skip
     return c, figures
 

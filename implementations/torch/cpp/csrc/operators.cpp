@@ -119,17 +119,6 @@ Network<S> network_of(TensorList weights, const Settings& settings, int64_t refr
   return net;
 }
 
-bool all_finite(TensorList weights) {
-  for (const Tensor& tensor : weights) {
-    for (int64_t i = 0; i < tensor.numel(); ++i) {
-      const double value = tensor.scalar_type() == at::kFloat ? double(tensor.const_data_ptr<float>()[i])
-                                                               : tensor.const_data_ptr<double>()[i];
-      if (!std::isfinite(value)) return false;
-    }
-  }
-  return true;
-}
-
 // What chunks of trials, or single trials, add up to.
 struct Totals {
   std::vector<int64_t> counts;
@@ -175,7 +164,7 @@ std::vector<double> rate_error(const std::vector<double>& rates, int64_t n_trial
 
 // (4,) task loss, rate loss, accuracy, mean rate in Hz.
 Tensor metrics_of(const Totals& totals, const std::vector<double>& rates, const Batch& batch, int64_t window,
-                  TensorList weights, const Settings& settings) {
+                  const Settings& settings) {
   double loss = 0, rate_loss = 0, rate = 0;
   int64_t corrects = 0;
   for (const Sums& sums : totals.sums) {
@@ -186,13 +175,12 @@ Tensor metrics_of(const Totals& totals, const std::vector<double>& rates, const 
     rate_loss += (found - settings.rate_target_per_ms) * (found - settings.rate_target_per_ms);
     rate += found;
   }
-  const double nan = std::numeric_limits<double>::quiet_NaN();
   Tensor metrics = at::empty({4}, at::kDouble);
   double* out = metrics.mutable_data_ptr<double>();
-  // a neuron with a NaN potential is just silent: divergence has to show
-  out[0] = all_finite(weights) ? loss / double(batch.n_trials * window) : nan;
+  out[0] = loss / double(batch.n_trials * window);
   out[1] = settings.rate_cost * rate_loss;
-  out[2] = batch.classes != nullptr ? double(corrects) / double(batch.n_trials) : nan;
+  out[2] = batch.classes != nullptr ? double(corrects) / double(batch.n_trials)
+                                    : std::numeric_limits<double>::quiet_NaN();
   out[3] = 1000 * rate / double(rates.size());
   return metrics;
 }
@@ -325,7 +313,7 @@ Gradients eprop_with(const Batch& batch, TensorList weights, const Settings& set
            out.w_rec.mutable_data_ptr<S>());
     add_up_out(net, gradient_out, n_chunks, out.w_out.mutable_data_ptr<S>());
     metrics = apart ? sums_of(totals, net.n_rec, batch)
-                    : metrics_of(totals, rates, batch, window, weights.slice(0, 3), settings);
+                    : metrics_of(totals, rates, batch, window, settings);
   });
   return {out.w_in, out.w_rec, out.w_out, metrics};
 }
@@ -388,7 +376,7 @@ Gradients recurrent_with(const Batch& batch, TensorList weights, const Settings&
       const std::vector<double> rates = rates_of(totals, net.n_rec, batch.n_trials, settings);
       const std::vector<double> c = rate_error(rates, batch.n_trials, settings);
       for (int64_t j = 0; j < net.n_rec; ++j) rate[j] = S(c[j]);
-      metrics = metrics_of(totals, rates, batch, window, weights.slice(0, 3), settings);
+      metrics = metrics_of(totals, rates, batch, window, settings);
     }
     write_feedback(net, weights[3], gain, feedback);
     transpose(net, weights[1].const_data_ptr<S>(), levels_above == 0 ? net.back.theta : S(0), transposed);
@@ -454,7 +442,7 @@ Tensor evaluate_with(const Batch& batch, TensorList weights, const Settings& set
     const Totals totals = evaluate_all<S>(net, batch, n_threads, threads);
     const std::vector<double> rates = rates_of(totals, net.n_rec, batch.n_trials, settings);
     metrics = sums ? sums_of(totals, net.n_rec, batch)
-                   : metrics_of(totals, rates, batch, window, weights.slice(0, 3), settings);
+                   : metrics_of(totals, rates, batch, window, settings);
   });
   return metrics;
 }
