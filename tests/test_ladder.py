@@ -11,7 +11,13 @@ from implementations import rules
 
 # errors travel far in it: each level of the ladder differs from the next
 NETWORK = impl.Network(
-    n_in=3, n_regular=3, n_adaptive=3, tau_adaptation_ms=30.0, threshold=0.8, dampening=0.6, refractory_steps=2
+    n_in=3,
+    n_regular=3,
+    n_adaptive=3,
+    tau_adaptation_ms=30.0,
+    threshold=0.8,
+    dampening=0.6,
+    refractory_steps=2,
 )
 SMALL = problem(NETWORK, n_batch=1, n_steps=40, window=12, input_rate=0.4, input_scale=0.7, seed=1)
 
@@ -87,7 +93,9 @@ def test_a_level_is_the_sum_over_paths(hops: int, reset: bool) -> None:
     lam = np.array([[known(j, s, hops) for j in range(n_rec)] for s in range(n_steps)])
     d_rec = trace.z[0, :-1].T @ lam[1:]
     np.fill_diagonal(d_rec, 0.0)
-    expected = impl.Gradients(x[0].T @ lam, d_rec, reference.readout_gradient(network, objective, trace, targets))
+    expected = impl.Gradients(
+        x[0].T @ lam, d_rec, reference.readout_gradient(network, objective, trace, targets)
+    )
     assert_gradients(level(SMALL, trace, hops, reset), expected, 1e-12)
 
 

@@ -93,7 +93,11 @@ def naive_cases() -> list[Any]:
     found = []
     for case, name in product(GRADIENT_CASES, PROBLEMS):
         backend, rule, _ = case.values
-        slow = backend in COMPILED_BY_SHAPE and rule not in ("bptt", "eprop_symmetric") and name not in ("defaults", "squared error")
+        slow = (
+            backend in COMPILED_BY_SHAPE
+            and rule not in ("bptt", "eprop_symmetric")
+            and name not in ("defaults", "squared error")
+        )
         marks = case.marks or ([pytest.mark.slow] if slow else [])
         found.append(pytest.param(*case.values, name, marks=marks))
     return found

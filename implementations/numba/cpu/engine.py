@@ -79,7 +79,12 @@ class CpuEngine:
     def evaluate(self, loaded: Loaded) -> Metrics:
         """The forward pass alone."""
         with self._threads():
-            return self._metrics(loaded, self._evaluate(loaded, (np.empty((0, 1, 1), np.uint64), np.empty((0, 1, 1), self._setting.dtype))))
+            return self._metrics(
+                loaded,
+                self._evaluate(
+                    loaded, (np.empty((0, 1, 1), np.uint64), np.empty((0, 1, 1), self._setting.dtype))
+                ),
+            )
 
     def simulate(self, loaded: Loaded) -> Activity:
         """Spikes and readout of all steps."""

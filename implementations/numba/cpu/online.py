@@ -172,7 +172,9 @@ def online(bounds, trials, weights, constants, learning, gradient, gradient_out,
                     )
                     source[:] = 0
                     lbar[:] = 0
-                    readout_gradient(ell, gain, kappa, floor, first, start, stop, spikes, offset, lbar, grad_out)
+                    readout_gradient(
+                        ell, gain, kappa, floor, first, start, stop, spikes, offset, lbar, grad_out
+                    )
                     lam_v[:] = 0
                     lam_a[:] = 0
                 e_v[:] = 0
@@ -237,7 +239,9 @@ def online(bounds, trials, weights, constants, learning, gradient, gradient_out,
                     else:
                         row[:] = back_alpha * eps_v[i]
                     if errors:
-                        add_carried_errors(row, e_bar[i], eps_a[i], gradient[c, i, TASK], source, lam_a, lam_v)
+                        add_carried_errors(
+                            row, e_bar[i], eps_a[i], gradient[c, i, TASK], source, lam_a, lam_v
+                        )
                     add_carried(
                         row, back_kappa_power, floor, e_bar[i], e_bar_new[i], eps_a[i], eps_a_new[i],
                         gradient[c, i, RATE], e_a, e_v, f_a, f_v, s_a, s_v,

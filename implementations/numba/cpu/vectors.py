@@ -76,7 +76,9 @@ def add_row(_: Any, total: Any, row: Any) -> Any:
     """total += row, both (n_pad,)."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        sums, values = (context.make_array(k)(context, builder, v) for k, v in zip((total, row), args, strict=True))
+        sums, values = (
+            context.make_array(k)(context, builder, v) for k, v in zip((total, row), args, strict=True)
+        )
         lanes = 8 * _VECTOR // total.dtype.bitwidth
         vector = ir.VectorType(context.get_value_type(total.dtype), lanes)
         (n_pad,) = cgutils.unpack_tuple(builder, sums.shape)

@@ -47,7 +47,9 @@ class CppEngine:
         self._setting = setting
         self._threads = setting.threads or available_cores()
         self._back = WayBack.of(setting.rule, setting.network)
-        betas = [torch.from_numpy(np.array(beta, np.float64)) for beta in (setting.network.beta, self._back.beta)]
+        betas = [
+            torch.from_numpy(np.array(beta, np.float64)) for beta in (setting.network.beta, self._back.beta)
+        ]
         names = "w_in", "w_rec", "w_out", setting.rule.feedback_weights
         self._weights = [*(weights[name] for name in names), *betas]
         # the same memory, as the tensors stay the same ones
