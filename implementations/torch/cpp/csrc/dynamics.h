@@ -205,9 +205,9 @@ template <int kWidth, bool kPsi, bool kKnown, class S>
 template <bool kPsi, bool kKnown, class S>
 inline void advance(const Network<S>& net, const Batch& batch, const int64_t* x_offset, int64_t start,
                     int64_t stop, const State<S>& state, const Events& events, S* psi, int64_t* counts) {
-  const auto run = net.n_pad == kHeld * kLanes<S> ? advance_held<kHeld, kPsi, kKnown, S>
-                                                  : advance_held<0, kPsi, kKnown, S>;
-  run(net, batch, x_offset, start, stop, state, events, psi, counts);
+  with_held(net.n_pad / kLanes<S>, [&](auto kWidth) {
+    advance_held<kWidth.value, kPsi, kKnown>(net, batch, x_offset, start, stop, state, events, psi, counts);
+  });
 }
 
 // y as it is before the window, of which state.zbar is known.

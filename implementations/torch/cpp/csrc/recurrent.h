@@ -108,14 +108,16 @@ inline void backward_trial(const Network<S>& net, const Batch& batch, const Reco
                            const S* feedback, const S* rows, const S* rate, RecurrentScratch<S>& s,
                            S* gradient) {
   static_assert(kLevels == 4);
-  auto run = hops == 0 ? backward_held<0, 0, S> : backward_held<0, kManyHops, S>;
-  if (net.n_pad == kHeld * kLanes<S>) {
-    if (hops == 0) run = backward_held<kHeld, 0, S>;
-    if (hops == 1) run = backward_held<kHeld, 1, S>;
-    if (hops == 2) run = backward_held<kHeld, 2, S>;
-    if (hops == 3) run = backward_held<kHeld, 3, S>;
-    if (hops == 4) run = backward_held<kHeld, 4, S>;
-  }
+  const auto run = with_held(net.n_pad / kLanes<S>, [&](auto kWidth) {
+    constexpr int kHere = kWidth.value;
+    if (hops == 0) return backward_held<kHere, 0, S>;
+    if constexpr (kHere > 0) {
+      if (hops == 1) return backward_held<kHere, 1, S>;
+      if (hops == 2) return backward_held<kHere, 2, S>;
+      if (hops == 4) return backward_held<kHere, 4, S>;
+    }
+    return backward_held<0, kManyHops, S>;
+  });
   run(net, batch, record, hops, feedback, rows, rate, s, gradient);
 }
 

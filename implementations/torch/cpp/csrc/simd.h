@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -13,13 +14,13 @@ namespace eprop_bench {
 // kSumVectors: vectors of sums that registers have room for beside what is added to them, see active.h. kHeld:
 // vectors of neurons whose state, of three rows, they have room for.
 #if defined(__AVX512F__) && defined(__AVX512DQ__)
-constexpr int kVectorBytes = 64, kSumVectors = 28, kHeld = 7;
+constexpr int kVectorBytes = 64, kSumVectors = 28, kHeld = 8;
 #elif defined(__AVX2__)
-constexpr int kVectorBytes = 32, kSumVectors = 12, kHeld = 3;
+constexpr int kVectorBytes = 32, kSumVectors = 12, kHeld = 4;
 #elif defined(__aarch64__)
-constexpr int kVectorBytes = 16, kSumVectors = 28, kHeld = 7;
+constexpr int kVectorBytes = 16, kSumVectors = 28, kHeld = 8;
 #else
-constexpr int kVectorBytes = 16, kSumVectors = 12, kHeld = 3;
+constexpr int kVectorBytes = 16, kSumVectors = 12, kHeld = 4;
 #endif
 
 template <class S>
@@ -50,11 +51,19 @@ using Int = typename Lanes<S>::Int;
 template <class S>
 constexpr int kLanes = kVectorBytes / sizeof(S);
 
-// Arrays over neurons are padded to whole vectors with neurons that never spike, and to kHeld vectors at least.
+// f(kWidth), with what `Held` has of `width` vectors: all of them, or 0 where they are more than kHeld.
+template <int kWidth = kHeld, class F>
+inline auto with_held(int64_t width, const F& f) {
+  if constexpr (kWidth > 0) {
+    if (width != kWidth) return with_held<kWidth - 1>(width, f);
+  }
+  return f(std::integral_constant<int, kWidth>{});
+}
+
+// Arrays over neurons are padded to whole vectors with neurons that never spike.
 template <class S>
 int64_t padded(int64_t n) {
-  const int64_t width = (n + kLanes<S> - 1) / kLanes<S>;
-  return (width < kHeld ? kHeld : width) * kLanes<S>;
+  return (n + kLanes<S> - 1) / kLanes<S> * kLanes<S>;
 }
 
 // Memory of rows is aligned to kVectorBytes, so that no access straddles two cache lines.
