@@ -87,7 +87,7 @@ class Rule:
             checks.fail(
                 "rule.feedback",
                 self.feedback,
-                "'none' only with 0 hops, without the reset gradient, with nothing cut and in the mode adjoint",
+                "'none' only with 0 hops, without the reset gradient, with nothing cut, in the mode adjoint",
             )
 
     @property

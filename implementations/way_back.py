@@ -1,4 +1,4 @@
-"""The constants with which a rule goes back through the neurons: those of the network, but for what it cuts."""
+"""The constants with which a rule goes back through the neurons: the network's, but for what it cuts."""
 
 from dataclasses import dataclass
 

@@ -1,5 +1,7 @@
 """The ladder from e-prop to BPTT: what each level is, found in ways that share nothing with the recursion."""
 
+import itertools
+
 import numpy as np
 import pytest
 import reference
@@ -41,7 +43,7 @@ def test_its_ends_are_eprop_and_bptt() -> None:
         assert_gradients(level(SMALL, trace, 40, reset), through_time, 1e-12)
     # and the levels between are others
     found = [level(SMALL, trace, hops).w_rec for hops in (0, 1, 2, 4, 40)]
-    for one, other in zip(found, found[1:], strict=False):
+    for one, other in itertools.pairwise(found):
         assert deviation(one, other) > 1e-3
 
 

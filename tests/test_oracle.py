@@ -66,7 +66,7 @@ def check_metrics(metrics: Any, rule: str) -> None:
 
 
 def test_which_rules_have_no_numbers() -> None:
-    """They are nowhere published: test_reference.py, test_bptt_derivative.py and test_ladder.py are their tests."""
+    """Nowhere published: test_reference.py, test_bptt_derivative.py and test_ladder.py are their tests."""
     assert {rule for _, rule, _ in set(CASES) - set(PUBLISHED_CASES)} == {
         "bptt_detached", "snap1", "hops1", "hops2", "hops4", "readout_only", "ottt", "sltt", "drtp",
     }  # fmt: skip

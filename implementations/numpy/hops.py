@@ -1,4 +1,4 @@
-"""Backward over a number of recurrent connections: a recursion of the neurons for each level of the ladder."""
+"""Backward over a number of recurrent connections: the neurons' recursion for each level of the ladder."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from implementations.way_back import WayBack
 
 
 class Ladder:
-    """Levels 0 to `hops`: what neurons send one another comes from the level below; the last is the rule's."""
+    """Levels 0 to `hops`: what neurons send one another is of the level below; the last is the rule's."""
 
     def __init__(self, back: WayBack, dtype: np.dtype, n_batch: int, hops: int) -> None:
         self._levels = [PerNeuron(back, dtype, n_batch) for _ in range(hops + 1)]
@@ -25,8 +25,8 @@ class Ladder:
         self._w_back = w_rec.T.copy("C")  # BLAS takes longer for a transposed view
 
     def step(self, psi: np.ndarray, drive: np.ndarray, lam_v_next: np.ndarray, out: np.ndarray) -> None:
-        """dz[t] of level k = drive + lam_a[t+1] + lam_v[t+1] of level k - 1 times W_rec^T - theta lam_v[t+1]."""
-        hops, n_batch, n_rec = self._lam_v.shape
+        """dz[t] = drive + lam_a[t+1] + lam_v[t+1] W_rec^T of the level below - theta lam_v[t+1]."""
+        hops, _, n_rec = self._lam_v.shape
         # of all levels at once: one product of hops * batch rows
         np.matmul(self._lam_v.reshape(-1, n_rec), self._w_back, out=self._sent.reshape(-1, n_rec))
         np.add(self._sent, drive, out=self._sent)

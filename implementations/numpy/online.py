@@ -121,7 +121,7 @@ class Online:
         lam_v: np.ndarray,
         following: np.ndarray | None = None,
     ) -> np.ndarray:
-        """lam_v (1 + steps, batch, n) of a block, from lam_a[t1] and lam_v[t1]; leaves lam_a[t0] in `neurons`.
+        """lam_v (1 + steps, batch, n) of a block, from lam_a and lam_v at t1; leaves lam_a[t0] in `neurons`.
 
         Args:
             following: (batch, n) lam_v[t1], 0 where not given.

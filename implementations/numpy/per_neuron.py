@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from implementations.numpy.dynamics import flush, floor, tile
+from implementations.numpy.dynamics import floor, flush, tile
 from implementations.way_back import WayBack
 
 

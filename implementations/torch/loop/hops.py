@@ -1,4 +1,4 @@
-"""Backward over a number of recurrent connections: a recursion of the neurons for each level of the ladder."""
+"""Backward over a number of recurrent connections: the neurons' recursion for each level of the ladder."""
 
 import torch
 

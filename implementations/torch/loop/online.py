@@ -32,7 +32,7 @@ from implementations.types import Metrics
 from implementations.way_back import WayBack
 
 BLOCK = 64  # steps; longer ones read and write the traces less often, but fall out of the cache
-# axis 1 of the sums that every block needs: of e, ebar after it, eps_a after it; through the reset, w after it
+# axis 1 of the sums that every block needs: of e; ebar, eps_a and, through the reset, w after it
 SUM, BAR, A, W = 0, 1, 2, 3
 
 
@@ -115,7 +115,7 @@ class Online:
             total += torch.einsum("bij,bj->ij", self._w, lam_v[1])
 
     def _add_phi(self, lam_v: torch.Tensor, total: torch.Tensor) -> None:
-        """Phi of each trial, but for its last term, on top of `total` (batch, n_pre, n): the last n neurons."""
+        """Phi of each trial, but for its last term, on top of `total` (batch, n_pre, n); last n neurons."""
         n = total.shape[-1]
         lam_v = lam_v[..., lam_v.shape[-1] - n :]
         trial_pre = self._pre[: len(lam_v)].permute(1, 2, 0)  # (batch, n_pre, 1 + steps)
