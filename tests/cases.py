@@ -32,8 +32,8 @@ def slow(*names: str) -> tuple[Any, ...]:
 
 GRADIENT_CASES = slow("eprop_adaptive", "hops1", "hops4", "sltt")
 """For tests of gradients alone: adaptive e-prop's are random e-prop's, by the same code. What differs is the
-update, which test_training_parity.py tests, as test_oracle.py does the gradients. One or four hops take the way
-of two, and SLTT that of OTTT with a constant more at 0."""
+update, which test_training_parity.py tests, as test_oracle.py does the gradients.
+One or four hops take the way of two, and SLTT that of OTTT with a constant more at 0."""
 
 NEW_RULE = rules.Rule("new_rule", "BPTT, random feedback", rules.ALL, True, "fixed", ("adjoint",))
 """A combination of parts that none of the rules has, for tests that register it."""
