@@ -423,7 +423,7 @@ std::tuple<Tensor, Tensor> readout_with(const Batch& batch, TensorList weights, 
     add_up_out(net, gradient_out, n_chunks, out.mutable_data_ptr<S>());
     const std::vector<double> rates = rates_of(totals, net.n_rec, batch.n_trials, settings);
     metrics = sums ? sums_of(totals, net.n_rec, batch)
-                   : metrics_of(totals, rates, batch, window, weights.slice(0, 3), settings);
+                   : metrics_of(totals, rates, batch, window, settings);
   });
   return {out, metrics};
 }
