@@ -196,8 +196,8 @@ def _carry(static: Setting, traces: Traces, totals: Totals, block: Block) -> tup
     way, first = WayBack.of(static.rule, network), network.n_regular
     adaptive = replace(way, beta=way.beta[first:])
 
-    def filtered_by(kappa: float) -> tuple[np.ndarray, np.ndarray]:
-        """Of a filter over the block: what is left of before, and the weight of each step."""
+    def filtered_by(kappa: float) -> tuple[np.floating, np.ndarray]:
+        """Of a filter over the block: what is kept of before, and the weight of each step."""
         powers = decays(kappa, n)
         return powers[n].astype(dtype), (way.gain * powers[n - 1 :: -1]).astype(dtype)
 
@@ -215,7 +215,7 @@ def _carry(static: Setting, traces: Traces, totals: Totals, block: Block) -> tup
         ]
         return lams, [lam.v for lam in lams]
 
-    (ebar_left, w), (zbar_left, w_out) = filtered_by(way.kappa), filtered_by(network.kappa)
+    (ebar_kept, w), (zbar_kept, w_out) = filtered_by(way.kappa), filtered_by(network.kappa)
     none = Adjoints.zeros(traces.zbar.shape, dtype)
     start = [none, none, Adjoints(none.v[:, first:], jnp.ones_like(none.a[:, first:]))]
     if traces.left is not None:
@@ -229,11 +229,11 @@ def _carry(static: Setting, traces: Traces, totals: Totals, block: Block) -> tup
         _by_trial(way, traces, block.pre, lam_v, lam.a)
         for lam_v, lam in zip(lam_vs[1:], lams[1:], strict=True)
     )
-    ebar += ebar_left * traces.ebar
+    ebar += traces.ebar * ebar_kept
     eps_v = traces.eps_v
     if not left:
         eps_v = jnp.einsum("t,tbi->bi", decays(way.alpha, n)[::-1].astype(dtype), block.pre)
-    zbar = zbar_left * traces.zbar + jnp.einsum("t,tbj->bj", w_out, block.z)
+    zbar = traces.zbar * zbar_kept + jnp.einsum("t,tbj->bj", w_out, block.z)
     return totals._replace(traces=totals.traces + total), Traces(
         eps_v, left[0] if left else None, eps_a, ebar, zbar
     )
