@@ -64,24 +64,25 @@ def lost(packages: Iterable[str]) -> str | None:
     return f"{' and '.join(gone)} had computed before this process was forked: {_INSTEAD}"
 
 
-class ForkedLearner:
-    """What every learner is in a process that was forked from its own."""
-
-    def __getattribute__(self, name: str) -> object:
-        return object.__getattribute__(self, name) if name.startswith("__") else _refuse()
-
-    def __reduce_ex__(self, protocol: object) -> NoReturn:
-        _refuse()
-
-
 def _refuse() -> NoReturn:
     raise RuntimeError(f"this learner was made before this process was forked, and works there: {_INSTEAD}")
 
 
+def _get(learner: object, name: str) -> object:
+    return object.__getattribute__(learner, name) if name.startswith("__") else _refuse()
+
+
+def _reduce(_learner: object, _protocol: object) -> NoReturn:
+    _refuse()
+
+
 def _after_fork() -> None:
+    """In the forked process: learners refuse everything. No call checks for it, and no backend knows."""
     _used_before_fork.update(_used)
     for learner in list(_learners):
-        learner.__class__ = ForkedLearner  # no check at each call, and no backend that has to know
+        own: type = type(learner)
+        refusing = {"__getattribute__": _get, "__reduce_ex__": _reduce}
+        learner.__class__ = type(f"Forked{own.__name__}", (own,), refusing)
     _learners.clear()
 
 

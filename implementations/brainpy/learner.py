@@ -209,7 +209,7 @@ class Learner(Interface):
     @contextmanager
     def _scope(self) -> Iterator[None]:
         """JAX set for this learner's dtype and device, in this thread; as it was afterwards."""
-        if not env.settings:  # BrainPy's own, which only the thread has that imported it
+        if "bp_object_as_pytree" not in env.settings:  # BrainPy's own, of the thread that imported it
             defaults.setting()
         with _calls.scope(self._setting.dtype), jax.default_device(self._device):
             yield

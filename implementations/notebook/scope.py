@@ -22,7 +22,7 @@ def notebook_environment(device: str = "cpu") -> Iterator[None]:
     """
     before = dict(env.settings)
     try:
-        if not before:  # only the thread has them that imported BrainPy
+        if "bp_object_as_pytree" not in before:  # they are of the thread that imported BrainPy
             defaults.setting()
         with jax.enable_x64(False), jax.default_device(jax.devices(device)[0]):
             bm.set_environment(mode=bm.training_mode, dt=1.0, float_=bm.float32, int_=bm.int32)
