@@ -1,4 +1,4 @@
-"""What a machine's own Python lacks, gathered and installed aside: from folders of wheels, without an index."""
+"""What a machine's own Python lacks, gathered and installed aside, out of folders of small wheels."""
 
 import json
 import os

@@ -75,10 +75,11 @@ PARITY_COLUMNS = [
 difference over the largest absolute value expected."""
 
 CONFORMANCE_COLUMNS = [
-    *("file", "run", "started", "machine", "commit", "backend", "rule", "mode", "dtype", "device", "seed"),
-    *("engine", "status", "reason", *DEVIATIONS),
+    *("file", "run", "started", "machine", "commit", "backend", "rule", "mode", "dtype", "device", "size"),
+    *("seed", "engine", "status", "reason", *DEVIATIONS),
 ]
-"""One row per fresh random problem that a device solved, held against NumPy in float64; as for parity."""
+"""One row per fresh random problem that a device solved, held against NumPy in float64; as for parity. `size`
+is the kind of network, "odd" where none is recorded."""
 
 ENVIRONMENT_COLUMNS = [
     *("machine", "processor", "cores", "memory_bytes", "accelerators", "system", "python", "versions"),
@@ -160,7 +161,7 @@ _PARITY = {
 }
 _CONFORMANCE = {
     **dict.fromkeys(("run", "started", "backend", "rule", "mode", "dtype", "device", "status"), "text"),
-    **{"seed": "count", "reason": "text?", "engine": "text?", "environment": "object"},
+    **{"seed": "count", "size": "text?", "reason": "text?", "engine": "text?", "environment": "object"},
 }
 CURVE_KINDS = {
     **{"run": _RUN, "session": _SESSION, "point": _POINT, "criterion": _CRITERION, "final": _FINAL},
