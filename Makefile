@@ -67,11 +67,11 @@ bench-quick: .venv/benchmarks
 # As many processes as cores, up to four: each needs 2 GB with all frameworks loaded.
 TESTS = .venv/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
-test: .venv/dev .venv/numba-cuda
+test: .venv/dev .venv/card
 	$(TESTS) -m "not slow"
 
 # Some of these have deadlines for processes that they start, or compare times: after the others, one at a time.
-test-slow: .venv/dev
+test-slow: .venv/dev .venv/card
 	$(TESTS) -m "slow and not timing and not alone"
 	.venv/bin/python -m pytest -m "slow and not timing and alone"
 
@@ -93,10 +93,12 @@ lint: .venv/dev
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$*,all]'
 	touch $@
 
-# The real package, without a card, in a folder of its own that one test puts on its path: among the others it
-# would take the place of Numba's simulator in all of them. There are no wheels but for Linux and Windows.
-.venv/numba-cuda: constraints.txt | .venv/dev
-	test "$$(uname)" != Linux || .venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --upgrade --no-deps --target $@ numba-cuda 'cuda-bindings==13.*' cuda-core cuda-pathfinder
+# What compiles for a card without one: numba-cuda with NVIDIA's compiler, and JAX's plugin. In a folder of its own
+# that some tests put on their path: among the others numba-cuda would take the place of Numba's simulator in all of
+# them. There are no wheels but for Linux and Windows.
+CARD = numba-cuda cuda-bindings cuda-core cuda-pathfinder nvidia-nvvm nvidia-cuda-nvrtc jax-cuda13-plugin
+.venv/card: constraints.txt | .venv/dev
+	test "$$(uname)" != Linux || .venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --upgrade --no-deps --target $@ $(CARD)
 	mkdir -p $@ && touch $@
 
 # On a machine with a card: with the Python that is given, and all that is in it. What that lacks is installed aside,
@@ -115,7 +117,7 @@ gpu-wheels:
 	$(ASIDE) wheels $(call quoted,$(WHEELS)) --there $(call quoted,$(THERE))
 
 # Refused while make reads the recipe, before any of it runs. -ef: the same folder, by whatever name.
-WRITTEN = asv checks conformance curves data_parallel fallback gpu-check parity report tables timings
+WRITTEN = asv checks choices conformance curves data_parallel fallback gpu-check parity report tables timings
 KEPT = $(shell for kept in / results/reference; do test $(INTO) -ef $$kept && echo $$kept; done)
 clean:
 	$(if $(KEPT),$(error RESULTS is $(KEPT), which stays: name another folder, or leave it out for results))

@@ -94,7 +94,11 @@ def test_inside_a_virtual_environment_what_it_has_is_seen_and_stays(tmp_path: Pa
     wheels, target = tmp_path / "wheels", tmp_path / "aside"
     wheel(wheels, "built", "2.0")  # would take the place of theirs
     wheel(wheels, "added", "1.0", needs=("kept>=5", "nowhere"))
+    wheel(wheels, "other", "1.0")
     wheel(wheels, "foreign", "1.0", tag="cp27-cp27m-win32")
+    for name in ("added", "other"):
+        with zipfile.ZipFile(wheels / f"{name}-1.0-py3-none-any.whl", "a") as file:
+            file.writestr(f"shared/of_{name}.py", "")
     with zipfile.ZipFile(wheels / "added-1.0-py3-none-any.whl", "a") as file:
         file.writestr("added.pth", "import os; os.environ['FROM_PTH'] = 'yes'\n")
 
@@ -108,7 +112,8 @@ def test_inside_a_virtual_environment_what_it_has_is_seen_and_stays(tmp_path: Pa
 
     install = ("-m", "benchmarks.run.aside", "install", str(wheels), str(target))
     assert "left out: foreign: " in run(*install)
-    code = "import os, built, added, kept; print(built.version, added.version, os.environ['FROM_PTH'])"
+    code = "import os, built, added, kept, shared.of_added, shared.of_other; "
+    code += "print(built.version, added.version, os.environ['FROM_PTH'])"
     assert run("-c", code, path=str(target)).split() == ["1.0", "1.0", "yes"]
     assert not (target / "built.py").exists()
 

@@ -11,7 +11,7 @@ BACKENDS = ("numpy", "numba", "torch", "jax", "brainpy")
 
 # What the backends stand on, from the ground up: each imports from the layers below its own only.
 LAYERS = (
-    ("checks", "immutable"),
+    ("checks", "choices", "immutable"),
     ("network", "objective", "rules"),
     ("optimizer", "types"),
     ("interface", "tasks"),

@@ -147,14 +147,16 @@ def install(folder: Path, target: Path) -> list[str]:
 
 
 def _add(folder: Path, target: Path, there: Mapping[str, str]) -> list[str]:
-    def add(*names: str) -> None:
-        _pip(
-            *("install", "--no-index", "--no-deps", "--upgrade", "--no-compile"),
-            *("--target", str(target), "--find-links", str(folder), *names),
-        )
-
-    names = {canonical(path.name.partition("-")[0]) for path in folder.glob("*.whl")}
-    return _all_or_each(add, sorted(names - set(there)))
+    """In one call of pip: a second one would replace a folder that two packages share."""
+    install = ("install", "--no-index", "--no-deps", "--no-compile", "--upgrade", "--target", str(target))
+    install = (*install, "--find-links", str(folder))
+    names = sorted({canonical(path.name.partition("-")[0]) for path in folder.glob("*.whl")} - set(there))
+    left_out = _all_or_each(lambda *some: _pip(*install, "--dry-run", *some), names)
+    failed = {line.partition(":")[0] for line in left_out}
+    found = [name for name in names if name not in failed]
+    if found:
+        _pip(*install, *found)
+    return left_out
 
 
 def _all_or_each(do: Callable[..., None], names: Iterable[str]) -> list[str]:
