@@ -8,6 +8,7 @@ import numpy as np
 
 import implementations as impl
 from benchmarks.cli.options import naming_options, results_option
+from benchmarks.cli.tune_kernels import EVERY_S, tune_kernels
 from benchmarks.define import gpu_plan, reasons
 from benchmarks.define.gpu_plan import DEVICE, Item
 from benchmarks.judge.agreement import computes_as_numpy, deviates
@@ -21,7 +22,6 @@ from benchmarks.store.failures import Failures
 
 NO_CARD = 3
 _FIRST_SHARE = 0.5
-_EVERY_S = 5.0
 
 
 @click.command("gpu-check", context_settings={"max_content_width": 100})
@@ -46,6 +46,7 @@ _EVERY_S = 5.0
 @click.option("--batch", type=click.IntRange(1), help="Trials per step. [default: the published size]")
 @click.option("--delay-ms", type=click.IntRange(1), help="Time from the last cue to the end of a trial.")
 @click.option("--measure/--no-measure", default=True, show_default=True, help="Measure after the checks.")
+@click.option("--tune", is_flag=True, help="Time each choice about the kernels beside its default instead.")
 @results_option
 def command(
     minutes: float,
@@ -54,15 +55,17 @@ def command(
     batch: int | None,
     delay_ms: int | None,
     measure: bool,
+    tune: bool,
     results: Path,
 ) -> None:
     """Check what every backend computes on a card, then measure time, memory and scaling.
 
     The most important is first, as time may run out: random problems of the published size in float64 and
     float32 against NumPy; steps at that size, and the backend's own loop of framework operations; memory;
-    scaling in batch and neurons; problems of other sizes, the published numbers, other rules.
+    scaling in batch and neurons; problems of other sizes, the published numbers, other rules. With --tune,
+    instead, steps with warps, rows, chunks and the like chosen otherwise: what defaults are set by.
 
-    Every record is on disk as soon as it is measured, in at most seven files under --results; gpu-check/
+    Every record is on disk as soon as it is measured, in at most eight files under --results; gpu-check/
     has the summary so far, and errors.txt the full text of what failed.
 
     Exit status 0: all as it should be. 1: something is wrong, or misses its target. 3: no backend can use a
@@ -79,6 +82,8 @@ def command(
         items = gpu_plan.items(able, batch=batch, delay_ms=delay_ms)
     seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
     click.echo(f"seed {seed}; {minutes:g} minutes; {', '.join(able)}")
+    if tune:
+        tune_kernels(able, results, Budget(60.0 * minutes), limit_s)
     check = _Check(results, Budget(60.0 * minutes), limit_s, seed, found_out)
     with interruption.terminated_as_interrupted():
         try:
@@ -178,7 +183,7 @@ class _Check:
     def _so_far(self) -> None:
         """Write, and every few seconds show, what there is."""
         self.write()
-        if time.monotonic() - self._shown_s >= _EVERY_S:
+        if time.monotonic() - self._shown_s >= EVERY_S:
             used_s = time.monotonic() - self._budget.start
             click.echo(f"--- so far, after {used_s:.0f} s\n{summary.so_far(self.found)}---")
             self._shown_s = time.monotonic()

@@ -2,13 +2,14 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from benchmarks.define.gpu_plan import STEP
 from benchmarks.judge.gpu_check import Found, Tally, is_wrong, table, tallies, verdicts
+from benchmarks.show.columns import columns
 from benchmarks.store.failures import Failures
 
 _WIDTH = 160
@@ -57,20 +58,20 @@ def so_far(found: Found) -> str:
     """A few lines: how much of each part is done, and milliseconds of steps of the published size."""
     lines = [f"{tally.part}: {_counts(tally)}" for tally in tallies(found)]
     steps = [row for row in table(found.measured) if row["part"] == STEP]
-    columns = list(dict.fromkeys((row["rule"], row["mode"]) for row in steps))
+    cases = list(dict.fromkeys((row["rule"], row["mode"]) for row in steps))
     cells = {(row["backend"], row["rule"], row["mode"]): row["step_ms"] for row in steps}
-    rows = [["ms per step", *(" ".join(column) for column in columns)]]
+    rows = [["ms per step", *map(" ".join, cases)]]
     for backend in dict.fromkeys(row["backend"] for row in steps):
-        values = (cells.get((backend, *column)) for column in columns)
+        values = (cells.get((backend, *case)) for case in cases)
         rows.append([backend, *("-" if value is None else f"{value:.3g}" for value in values)])
-    return "\n".join([*lines, *(_columns(rows) if steps else [])]) + "\n"
+    return "\n".join([*lines, *(columns(rows) if steps else [])]) + "\n"
 
 
 def last_lines(found: Found, failures: Failures) -> str:
     """What passed and what failed, with the first line of each error: short, as it is read from its end."""
     rows = [["part", "passed", "failed", "can't run here"]]
     rows += [[t.part, *map(str, (t.passed, t.failed, t.unavailable))] for t in tallies(found)]
-    lines = _columns(rows)
+    lines = columns(rows)
     if found.left_out:
         lines.append(f"no time left for {len(found.left_out)}, the first of them {found.left_out[0]}")
     same: dict[str, list[str]] = {}
@@ -91,13 +92,6 @@ def last_lines(found: Found, failures: Failures) -> str:
 def _counts(tally: Tally) -> str:
     words = ((tally.passed, "passed"), (tally.failed, "FAILED"), (tally.unavailable, "can't run here"))
     return ", ".join(f"{count} {word}" for count, word in words if count)
-
-
-def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]
 
 
 def _first_line(text: str) -> str:
