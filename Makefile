@@ -13,7 +13,7 @@ unexport $(shell git rev-parse --local-env-vars 2>/dev/null)
 RUN = .venv/bin/python -m benchmarks
 SWEPT = --backend torch --rule bptt,eprop_symmetric,eprop_random,eprop_adaptive,readout_only --seeds 3 --steps 300 --threads 1
 .DEFAULT_GOAL := help
-.PHONY: gpu-check wheels help report figure ladder test test-slow test-all test-timing lint reference bench bench-quick clean
+.PHONY: gpu-check gpu-wheels help report figure ladder test test-slow test-all test-timing lint reference bench bench-quick clean
 
 help:
 	@echo "make report     train and measure for some minutes, then write "$(INTO)/report/index.html
@@ -28,6 +28,7 @@ help:
 	@echo "make bench-quick  its most important part, with what is installed in .venv"
 	@echo "make reference  repeat the committed reference run, about two hours and a half"
 	@echo "make gpu-check  on a machine with a card: check and measure every backend there, within 10 minutes"
+	@echo "make gpu-wheels  fill .gpu-wheels with what such a machine lacks, where it has no network"
 	@echo "make clean      delete .venv and what runs here wrote; results/reference stays"
 
 # The quick edition of everything. Whatever was measured before is kept and compared: see results/README.md.
@@ -78,11 +79,11 @@ bench-quick: .venv/benchmarks
 # As many processes as cores, up to four: each needs 2 GB with all frameworks loaded.
 TESTS = .venv/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
-test: .venv/dev .venv/numba-cuda
+test: .venv/dev .venv/card
 	$(TESTS) -m "not slow"
 
 # Some of these have deadlines for processes that they start, or compare times: after the others, one at a time.
-test-slow: .venv/dev
+test-slow: .venv/dev .venv/card
 	$(TESTS) -m "slow and not timing and not alone"
 	.venv/bin/python -m pytest -m "slow and not timing and alone"
 
@@ -104,35 +105,32 @@ lint: .venv/dev
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$*,all]'
 	touch $@
 
-# The real package, without a card, in a folder of its own that one test puts on its path: among the others it
-# would take the place of Numba's simulator in all of them. There are no wheels but for Linux and Windows.
-.venv/numba-cuda: constraints.txt | .venv/dev
-	test "$$(uname)" != Linux || .venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --upgrade --no-deps --target $@ numba-cuda 'cuda-bindings==13.*' cuda-core cuda-pathfinder
+# What compiles for a card without one: numba-cuda with NVIDIA's compiler, and JAX's plugin. In a folder of its own
+# that some tests put on their path: among the others numba-cuda would take the place of Numba's simulator in all of
+# them. There are no wheels but for Linux and Windows.
+CARD = numba-cuda cuda-bindings cuda-core cuda-pathfinder nvidia-nvvm nvidia-cuda-nvrtc jax-cuda13-plugin
+.venv/card: constraints.txt | .venv/dev
+	test "$$(uname)" != Linux || .venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --upgrade --no-deps --target $@ $(CARD)
 	mkdir -p $@ && touch $@
 
-# On a machine with a card; takes torch, JAX and the rest from PYTHON where it has them, and installs what is
-# missing. Without a network: `make wheels WHEELS=dir` on a machine that has one, with the same Python and system,
-# and then `make gpu-check WHEELS=dir` there. Not by constraints.txt, which would replace what is there.
-WHEELS ?=
-HERE = $(if $(filter /%,$(firstword $(WHEELS))),,$(CURDIR)/)
-GPU_FROM = $(if $(strip $(WHEELS)),--no-index --find-links $(call quoted,$(HERE)$(WHEELS)))
-GPU_PACKAGES = '.[benchmarks,torch,jax,jax-triton,brainpy]' 'jax[cuda12]' numba-cuda nvidia-ml-py
+# On a machine with a card: with the Python that is given, and all that is in it. What that lacks is installed aside,
+# in .gpu-site, and replaces nothing: from the folder WHEELS where there is one, else from an index. `make gpu-wheels`
+# fills the folder, on a machine with a network, for one that has what gpu-image.txt names. THERE=file names
+# another list, such as `pip freeze` writes there.
+WHEELS ?= .gpu-wheels
+THERE ?= gpu-image.txt
 MINUTES ?= 9
-gpu-check: .venv-gpu/ready
-	.venv-gpu/bin/python -m benchmarks gpu-check --minutes $(call quoted,$(MINUTES)) --results $(INTO)
+ASIDE = $(PYTHON) -m benchmarks.run.aside
+gpu-check:
+	$(ASIDE) install $(call quoted,$(WHEELS)) .gpu-site
+	PYTHONPATH=$(call quoted,$(CURDIR)/.gpu-site)$${PYTHONPATH:+:$$PYTHONPATH} $(PYTHON) -m benchmarks gpu-check --minutes $(call quoted,$(MINUTES)) --results $(INTO)
 
-.venv-gpu/ready: pyproject.toml
-	test -x .venv-gpu/bin/python || $(PYTHON) -m venv --system-site-packages .venv-gpu
-	.venv-gpu/bin/python -m pip install --quiet --disable-pip-version-check $(GPU_FROM) --editable $(GPU_PACKAGES)
-	touch $@
-
-wheels:
-	@test -n $(call quoted,$(strip $(WHEELS))) || { echo "make wheels WHEELS=dir: the folder to fill"; exit 2; }
-	$(PYTHON) -m pip download --disable-pip-version-check --dest $(call quoted,$(WHEELS)) $(GPU_PACKAGES) 'hatchling>=1.25' editables
+gpu-wheels:
+	$(ASIDE) wheels $(call quoted,$(WHEELS)) --there $(call quoted,$(THERE))
 
 # Refused while make reads the recipe, before any of it runs. -ef: the same folder, by whatever name.
-WRITTEN = asv checks conformance curves data_parallel fallback gpu-check ladder parity report tables timings
+WRITTEN = asv checks choices conformance curves data_parallel fallback gpu-check ladder parity report tables timings
 KEPT = $(shell for kept in / results/reference; do test $(INTO) -ef $$kept && echo $$kept; done)
 clean:
 	$(if $(KEPT),$(error RESULTS is $(KEPT), which stays: name another folder, or leave it out for results))
-	rm -rf -- .venv .venv-gpu .asv $(foreach folder,$(WRITTEN),$(INTO)/$(folder))
+	rm -rf -- .venv .gpu-site .gpu-wheels .asv $(foreach folder,$(WRITTEN),$(INTO)/$(folder))

@@ -21,6 +21,7 @@ _COMMANDS = {
     "devices": "Measure what several devices bring that share out the trials of a step.",
     "parity": "Hold what every backend computes against the published numbers.",
     "gpu-check": "Check and measure all backends on a card, within minutes.",
+    "kernels": "Compile the kernels for cards where there is none, and say what each takes.",
     "report": "Compare all that was recorded, as a page of figures and tables.",
     "bench": "Run the ASV suite on commits, and make its site.",
     "check": "Fail where one commit costs more or learns worse than another.",

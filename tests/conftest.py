@@ -47,6 +47,26 @@ def pytest_report_header() -> list[str]:
     return lines
 
 
+@pytest.fixture
+def card_packages(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """What compiles for a card without one, on the path; and environment variables that find it elsewhere.
+
+    The Makefile installs it into a folder of its own, as numba-cuda takes the place of Numba's simulator.
+    """
+    if sys.platform != "linux":
+        pytest.skip("there are no wheels of it but for Linux")
+    aside = Path(sys.prefix, "card")
+    if not (aside / "numba_cuda").is_dir():
+        if os.environ.get("CI"):
+            pytest.fail(f"{aside} is missing: make test installs it")
+        pytest.skip(f"needs {aside}, which make test installs")
+    monkeypatch.syspath_prepend(str(aside))
+    path = os.pathsep.join([str(aside), str(Path(__file__).parent.parent)])
+    found = {"PYTHONPATH": path, "CUDA_HOME": str(aside / "nvidia" / "cu13")}
+    monkeypatch.setenv("CUDA_HOME", found["CUDA_HOME"])
+    return found
+
+
 @pytest.fixture(autouse=True, scope="module")
 def _programs_of_this_file_alone() -> Iterator[None]:
     """Of hundreds of settings, JAX would keep several gigabytes of compiled programs."""

@@ -1,7 +1,7 @@
-"""JAX's side of the Triton kernels on a machine without a card: run in Triton's interpreter, or only lowered.
+"""JAX's side of the Triton kernels on a machine without a card, run in Triton's interpreter.
 
-Stand-ins for jax-triton and for JAX's plugin for CUDA, in processes of their own; the code that calls them is
-what a card would run.
+A stand-in for jax-triton, which has none, in processes of their own; the code that calls it is what a card
+would run. tests/test_kernels.py lowers and assembles the same by jax-triton itself.
 """
 
 import os
@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import Any
 
 import jax
@@ -82,27 +82,3 @@ def interpreted(
         )
         for array, shape in zip(found, out_shape, strict=True)
     ]
-
-
-class Recorded(list):
-    """What jax-triton hands to JAX's plugin for CUDA: one (kernel, grid, parameters) per call."""
-
-    def install(self, capability: int) -> None:
-        """In place of the plugin, of which a machine without a card has none."""
-        import jaxlib.gpu_triton as plugin
-
-        def call(kernel: Any, x: int, y: int, z: int, parameters: list[Any]) -> SimpleNamespace:
-            self.append((kernel, (x, y, z), parameters))
-            return SimpleNamespace(to_proto=lambda name, metadata: b"call")
-
-        names = ("name", "warps", "ctas", "shared_bytes", "ptx", "ttir", "capability")
-        stand_ins = {
-            "TritonKernel": lambda *args: SimpleNamespace(**dict(zip(names, args, strict=True))),
-            "TritonKernelCall": call,
-            "create_array_parameter": lambda zeroed, divisibility: ("array", zeroed, divisibility),
-            "create_scalar_parameter": lambda value, dtype: ("scalar", value, dtype),
-            "get_compute_capability": lambda device: capability,
-            "get_serialized_metadata": None,
-        }
-        for name, stand_in in stand_ins.items():
-            setattr(plugin, name, stand_in)

@@ -11,7 +11,7 @@ BACKENDS = ("numpy", "numba", "torch", "jax", "brainpy")
 
 # What the backends stand on, from the ground up: each imports from the layers below its own only.
 LAYERS = (
-    ("checks", "immutable", "process"),
+    ("checks", "choices", "immutable", "process"),
     ("network", "objective", "rules"),
     ("optimizer", "types", "way_back"),
     ("alignment", "divergence", "interface", "tasks"),

@@ -1,4 +1,4 @@
-"""JAX's Triton kernels in Triton's interpreter, against reference.py; and as a card gets them.
+"""JAX's Triton kernels in Triton's interpreter, against reference.py.
 
 The interpreter is chosen before Triton is imported, so that each test runs in a process of its own.
 """
@@ -42,7 +42,9 @@ import cases, reference
 """
     + RULES
     + """
-from implementations.jax.triton import launches, programs
+from implementations.jax.triton import programs
+from implementations.triton import sizes
+from implementations.triton.choices import IN_FORCE, Choices
 
 def problem(loss="cross_entropy", refractory_steps=5, sizes=(5, 3, 4), n_out=3,
             n_batch=2, n_steps=10, window=6):
@@ -91,8 +93,8 @@ np.testing.assert_array_equal(*[list(vars(m).values()) for m in (learner.evaluat
 activity = learner.simulate(loaded)
 np.testing.assert_array_equal(activity.spikes, trace.z > 0)
 np.testing.assert_allclose(activity.readout, trace.y, rtol=1e-12, atol=1e-15)
-launches.CHUNK = 4
-check(problem("squared_error"), "eprop_random", "online")
+with IN_FORCE.use(Choices(chunk=4)):
+    check(problem("squared_error"), "eprop_random", "online")
 rules.register(cases.NEW_RULE)
 check(problem(), cases.NEW_RULE.name)
 """)
@@ -156,103 +158,11 @@ for rule, mode in (("bptt", "adjoint"), ("bptt_detached", "adjoint"), ("eprop_sy
 @pytest.mark.slow
 def test_traces_in_groups_of_trials_and_chunks_of_steps() -> None:
     interpret("""
-from implementations.triton import sizes
-launches.CHUNK = 5
 for group, loss in ((2, "cross_entropy"), (3, "squared_error")):
     sizes.TRACE_BYTES = group * 4 * 64 * 32 * 8 + 1
-    assert sizes.trial_group(sizes.sizes(5, 7, 3), 2, 8, 7) == group
-    check(problem(loss, n_batch=7, n_steps=11), "eprop_symmetric", "online")
-""")
-
-
-LOWER = (
-    """
-import os, subprocess
-from pathlib import Path
-import numpy as np, jax
-import jax_without_a_card
-recorded = jax_without_a_card.Recorded()
-recorded.install(CAPABILITY)
-import triton
-from jax import ShapeDtypeStruct as Shape
-"""
-    + RULES
-    + """
-from implementations.interface import Setting
-from implementations.jax.arrays import Weights
-cache = os.environ.get("TRITON_CACHE_DIR")
-from implementations.jax.triton import programs
-from implementations.jax.triton.launches import Trials
-assert os.environ.get("TRITON_CACHE_DIR") == cache  # PyTorch's kernels need it
-
-PTXAS = Path(triton.__file__).parent / "backends/nvidia/bin/ptxas"
-
-def lower(n_rec, dtype, rule, mode="adjoint", run=None, loss="cross_entropy", n_batch=128, n_steps=2250):
-    dtype = np.dtype(dtype)
-    network = impl.Network(n_in=40, n_regular=n_rec // 2, n_adaptive=n_rec - n_rec // 2, n_out=2)
-    window = min(150, n_steps)
-    objective = impl.Objective(loss=loss, window=window)
-    setting = Setting(rules.get(rule), mode, network, objective, impl.Adam(), dtype, "")
-    real = lambda *shape: Shape(shape, dtype)
-    classes = loss == "cross_entropy"
-    trials = Trials(
-        Shape((n_batch, n_steps, 2), np.int32), Shape((n_batch if classes else 1,), np.int64),
-        real(1) if classes else real(n_batch, window, 2))
-    run = run or getattr(programs, mode)
-    with jax.enable_x64(True):
-        program = run.trace(
-            setting, Weights(real(40, n_rec), real(n_rec, n_rec), real(n_rec, 2)), real(n_rec, 2), trials
-        ).lower(lowering_platforms=("cuda",))
-    calls = program.as_text().count("@triton_kernel_call(")
-    assert calls > 1
-    return calls
-
-def assemble(where):
-    "Each kernel that was asked for, by the assembler of NVIDIA that comes with Triton."
-    done = set()
-    for kernel, grid, parameters in recorded:
-        # Triton adds two pointers to memory of its own, which these kernels do without
-        assert kernel.ptx.count(".param .u64 .ptr") == len(parameters) + 2, kernel.name
-        assert all(parameter == ("array", 0, 16) for parameter in parameters)
-        assert kernel.capability == CAPABILITY
-        assert kernel.shared_bytes <= {90: 227, 89: 99}[CAPABILITY] * 1024
-        assert all(0 < n <= (2**31 - 1, 65535, 65535)[axis] for axis, n in enumerate(grid))
-        if kernel.ptx not in done:
-            done.add(kernel.ptx)
-            file = Path(where, f"{len(done)}.ptx")
-            file.write_text(kernel.ptx)
-            arch = {90: "sm_90a", 89: "sm_89"}[CAPABILITY]
-            subprocess.run([PTXAS, "-arch", arch, file, "-o", file.with_suffix(".cubin")], check=True)
-    return len(done)
-"""
-)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_programs_are_lowered_and_assembled_for_a_card(dtype: str, tmp_path) -> None:
-    jax_without_a_card.run(f"""CAPABILITY = 90
-{LOWER}
-for rule, mode in kernels():
-    lower(100, {dtype!r}, rule, mode)
-for run in (programs.evaluate, programs.simulate):
-    lower(100, {dtype!r}, "bptt", run=run, loss="squared_error")
-lower(256, {dtype!r}, "bptt")
-lower(1024, {dtype!r}, "eprop_random", "online", n_batch=300)
-lower(100, {dtype!r}, "bptt", n_batch=1, n_steps=1)
-assert assemble({str(tmp_path)!r}) > 12
-""")
-
-
-@pytest.mark.slow
-def test_a_card_with_less_shared_memory(tmp_path) -> None:
-    jax_without_a_card.run(f"""CAPABILITY = 89
-{LOWER}
-lower(100, "float32", "bptt")
-lower(256, "float32", "bptt", n_batch=16)
-lower(256, "float64", "bptt_detached", n_batch=16)
-lower(100, "float64", "eprop_random", "online", n_batch=16)
-assert assemble({str(tmp_path)!r}) > 8
+    assert sizes.trial_group(sizes.sizes(5, 7, 3, Choices()), 2, 8, 7) == group
+    with IN_FORCE.use(Choices(chunk=5)):
+        check(problem(loss, n_batch=7, n_steps=11), "eprop_symmetric", "online")
 """)
 
 

@@ -127,11 +127,13 @@ def test_a_name_is_one_argument(results: str, copy: Path):
 
 
 def test_wheels_may_lie_in_a_folder_with_a_blank(copy: Path):
-    for folder in ("my wheels", "/my wheels"):
-        done = make(copy, "--dry-run", "gpu-check", f"WHEELS={folder}")
-        assert f"--find-links '{copy / folder}' --editable" in done.stdout
-        done = make(copy, "--dry-run", "wheels", f"WHEELS={folder}")
-        assert f"--dest '{folder}' '.[" in done.stdout
+    done = make(copy, "--dry-run", "gpu-check", "PYTHON=python3.12", "WHEELS=my wheels")
+    install, check = done.stdout.splitlines()
+    assert install == "python3.12 -m benchmarks.run.aside install 'my wheels' .gpu-site"
+    assert f"PYTHONPATH='{copy}/.gpu-site'" in check
+    assert "python3.12 -m benchmarks gpu-check" in check
+    done = make(copy, "--dry-run", "gpu-wheels", "WHEELS=my wheels", "THERE=a list.txt")
+    assert done.stdout.rstrip().endswith("aside wheels 'my wheels' --there 'a list.txt'")
 
 
 def test_git_variables_of_a_hook_stay_outside(copy: Path):

@@ -6,7 +6,6 @@ The simulator is chosen before Numba is imported, so that each test runs in a pr
 import os
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -79,11 +78,14 @@ check(problem(sizes=(3, 35, 0), n_steps=8, window=4), "bptt", dtype="float32", b
 
 
 @pytest.mark.slow
-def test_online_over_several_blocks() -> None:
+def test_other_choices_of_blocks_and_stages() -> None:
     simulate("""
-from implementations.numba.card import engine
-engine.BLOCK = 8
-check(problem(window=9), "eprop_symmetric", "online")
+from implementations.numba.card.choices import IN_FORCE, Choices
+with IN_FORCE.use(Choices(carry_steps=8)):
+    check(problem(window=9), "eprop_symmetric", "online")
+for changed in (Choices(blocks=1), Choices(stage_steps=3), Choices(stage_steps=64)):
+    with IN_FORCE.use(changed):
+        check(problem(), "bptt")
 """)
 
 
@@ -138,19 +140,35 @@ def test_no_module_has_a_name_that_numba_cuda_takes_for_its_own() -> None:
         assert "numba.cuda" not in ".".join(path.relative_to(root).parts)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the Makefile installs numba-cuda on Linux")
-def test_the_card_s_modules_import_beside_numba_cuda() -> None:
-    aside = Path(sys.prefix, "numba-cuda")  # by the Makefile
-    if not (aside / "numba_cuda").is_dir() and find_spec("numba_cuda") is None:
-        if os.environ.get("CI"):
-            pytest.fail(f"numba-cuda is missing: make test installs it into {aside}")
-        pytest.skip(f"needs numba-cuda: make test installs it into {aside}")
+@pytest.mark.parametrize("found", [True, False])
+def test_without_nvidia_s_compiler_it_says_so_before_any_launch(
+    found: bool, card_packages: dict[str, str]
+) -> None:
+    code = (
+        "import _numba_cuda_redirector\n"
+        "import numpy as np, numba.np.arrayobj\n"
+        # gone in NumPy 2.5, which Numba knows and numba-cuda does not
+        "np.__all__ = [name for name in np.__all__ if name != 'row_stack']\n"
+        "vars(np).pop('row_stack', None)\n"
+        "from numba import cuda\n"
+        "cuda.is_available = lambda: True\n"
+        "from implementations.numba.learner import unavailable\n"
+        "print(unavailable('cuda'))\n"
+        "assert not hasattr(np, 'row_stack')"
+    )
+    environment = {**os.environ, **card_packages}
+    if not found:
+        environment["CUDA_HOME"] = environment["CUDA_PATH"] = os.devnull
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    text = done.stdout.strip()
+    assert text == "None" if found else text.startswith("numba-cuda can't compile here ("), text
+
+
+def test_the_card_s_modules_import_beside_numba_cuda(card_packages: dict[str, str]) -> None:
     code = (
         "import _numba_cuda_redirector\n"  # where it is installed, Python has done so at its start
         "import implementations.numba.card.engine, numba.cuda\n"
         "assert 'numba_cuda' in numba.cuda.__file__"
     )
-    path = os.pathsep.join([str(aside), str(Path(__file__).parent.parent)])
-    subprocess.run(
-        [sys.executable, "-c", code], check=True, timeout=120, env={**os.environ, "PYTHONPATH": path}
-    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120, env={**os.environ, **card_packages})

@@ -3,10 +3,13 @@
 import atexit
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +34,8 @@ def picky(item: Any) -> dict[str, Any]:
     if item == "die":
         print("last words", file=sys.stderr, flush=True)
         os._exit(3)
+    if item == "crash":
+        os.kill(os.getpid(), signal.SIGSEGV)
     if item == "leave":
         os._exit(0)
     if isinstance(item, Path):
@@ -38,6 +43,10 @@ def picky(item: Any) -> dict[str, Any]:
         item.write_text(str(child.pid))
         time.sleep(60)
     return {"item": item}
+
+
+def with_pid(item: Any) -> dict[str, Any]:
+    return {**picky(item), "pid": os.getpid()}
 
 
 def test_items_go_through_one_process_that_finds_what_this_one_finds(
@@ -89,6 +98,59 @@ def test_an_error_fails_its_item_alone():
     assert (failed["status"], failed["reason"]) == ("failed", "ValueError: not this one")
     assert fine["status"] == "ok"
     assert "Traceback" in started.printed
+
+
+@pytest.mark.parametrize("bad", ["raise", "die", "leave", "crash"])
+def test_what_fails_costs_those_after_it_a_new_process_and_no_more(bad: str):
+    found = list(process.run_each(with_pid, ["a", bad, "b", "c"], limit_s=60.0, left_s=lambda: 100.0))
+    assert [outcome["status"] for outcome in found] == ["ok", "failed", "ok", "ok"]
+    assert ("printed" in found[1], "printed" in found[2]) == (True, False)
+    printed = {"raise": "Traceback", "die": "last words", "leave": "", "crash": "in picky"}
+    assert printed[bad] in found[1]["printed"]
+    assert (found[1]["reason"] == "ended by SIGSEGV") == (bad == "crash")
+    first, second, third = (found[place]["pid"] for place in (0, 2, 3))
+    assert first != second == third
+
+
+@pytest.mark.slow
+@pytest.mark.alone
+def test_what_hangs_costs_its_own_limit_and_no_more(tmp_path: Path):
+    start = time.monotonic()
+    path = tmp_path / "pid"
+    found = list(process.run_each(with_pid, ["a", path, "b"], limit_s=5.0, left_s=lambda: 100.0))
+    assert [outcome["status"] for outcome in found] == ["ok", "failed", "ok"]
+    assert found[1]["reason"] == "took longer than 5 s"
+    assert 'test_process.py", line' in found[1]["printed"].partition("in picky")[0]  # where it hangs
+    assert time.monotonic() - start < 5.0 + 3 * 5.0
+    assert ends(int(path.read_text()))
+
+
+@pytest.mark.slow
+@pytest.mark.alone
+def test_what_there_is_no_time_left_for_is_neither_failed_nor_yielded(tmp_path: Path):
+    left_s = process.Budget(5.0).left_s
+    found = list(process.run_each(picky, ["a", tmp_path / "pid", "b"], limit_s=60.0, left_s=left_s))
+    assert [outcome["status"] for outcome in found] == ["ok"]
+    assert list(process.run_each(picky, ["a"], limit_s=60.0, left_s=lambda: 0.0)) == []
+
+
+def test_side_by_side_is_in_the_order_of_coming():
+    def steps(name: str, go: threading.Event, done: threading.Event) -> Iterator[str]:
+        assert go.wait(30.0)
+        yield name
+        done.set()
+
+    events = [threading.Event() for _ in range(3)]
+    events[0].set()
+    late, early = steps("late", events[1], events[2]), steps("early", events[0], events[1])
+    assert list(process.side_by_side([late, early])) == ["early", "late"]
+
+    def broken() -> Iterator[str]:
+        raise ValueError("broken")
+        yield ""
+
+    with pytest.raises(ValueError, match="broken"):
+        list(process.side_by_side([broken()]))
 
 
 def test_out_of_time_it_is_stopped_with_what_it_started(tmp_path: Path):

@@ -6,6 +6,7 @@ import pytest
 
 from benchmarks.define import roofline
 from benchmarks.define.roofline import Counts
+from implementations import rules
 
 COUNTS = Counts("eprop_symmetric", "adjoint", "float32", 2, 10, 3, 5, 2, 4, input_spikes=7, spikes=6)
 
@@ -85,6 +86,24 @@ def test_bytes_by_hand() -> None:
 def test_memory_of_the_online_form_does_not_grow_with_time_but_for_its_input() -> None:
     short, long = (roofline.moved_bytes(with_(mode="online", n_steps=n)) for n in (10, 1000))
     assert {name for name in short if short[name] != long[name]} == {"inputs"}
+
+
+@pytest.mark.parametrize(
+    ("rule", "mode"), [(rule, mode) for rule in rules.RULES for mode in rules.get(rule).modes]
+)
+def test_passes_are_all_of_a_step(rule: str, mode: str) -> None:
+    counts = with_(rule=rule, mode=mode)
+    found = roofline.passes(counts)
+    whole = sum(found.values(), roofline.Pass())
+    assert whole.operations == pytest.approx(sum(roofline.operations(counts).values()))
+    assert whole.bytes == pytest.approx(sum(roofline.moved_bytes(counts).values()))
+    assert whole.cycles == roofline.chain_cycles(counts)
+    back = {"adjoint": {"backward", "gradients"}, "online": {"traces", "gradients"}}[mode]
+    assert set(found) == {"forward", "weights", *back}
+    for card in roofline.CARDS:
+        floor_s = max(roofline.floors(counts, card).values())
+        parts = [one.floor_s(card, counts.dtype) for one in found.values()]
+        assert max(parts) <= floor_s * (1.0 + 1e-12)
 
 
 @pytest.mark.parametrize("size", ["batch", "n_steps", "n_rec", "spikes"])

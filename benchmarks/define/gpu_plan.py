@@ -1,4 +1,4 @@
-"""What `gpu-check` measures on a card, the most important first."""
+"""What `gpu-check` compares and measures on a card, the most important first."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,11 +11,17 @@ from implementations.registry import parts
 
 DEVICE = "cuda"
 
+LIMIT_S = 75.0
+"""That a process, or a comparison of it, may take: what hangs costs so much and no more."""
+
 FALLBACKS: Mapping[str, Mapping[str, str]] = {
     "torch": {"EPROP_BENCH_TORCH_TRITON": "0"},
     "jax": {"EPROP_BENCH_JAX_TRITON": "0"},
 }
 """Backend -> what makes it compute with its own loop of framework operations instead of fused kernels."""
+
+LOOPS_ALONE = ("brainpy",)
+"""Backends that have no kernels for a card: how they scale is measured last."""
 
 BATCHES = (512, 2048, 4096)
 """Beside the published batch: from what fills a card with a block per trial to thirty times that."""
@@ -23,8 +29,24 @@ BATCHES = (512, 2048, 4096)
 NEURONS = (256, 512, 1024)
 """Beside the published 100: at each of these the weights fit on fewer levels of a card's memory."""
 
-FIRST = ("eprop_symmetric", "bptt")
-"""Rules that are measured before the others, and scaled: the ends of the ladder."""
+FIRST = (("eprop_symmetric", "adjoint"), ("bptt", "adjoint"))
+"""Rules and modes with a target, of which alone is measured how they scale."""
+
+COSTLY = FIRST + tuple(
+    (rule, mode) for rule in rules.costly() for mode in rules.get(rule).modes if (rule, mode) not in FIRST
+)
+"""Rules and modes that differ in cost; other feedback matrices cost the same."""
+
+STEP, LOOP, MEMORY = "step", "own loop", "memory"
+BY_BATCH, BY_NEURONS, OTHERS = "scaling in batch", "scaling in neurons", "other rules"
+
+ORDER = (
+    *(("compare", "published"), ("measure", STEP), ("measure", LOOP), ("measure", MEMORY)),
+    *(("measure", BY_BATCH), ("measure", BY_NEURONS)),
+    *(("compare", "odd"), ("compare", "wide"), ("compare", "widest"), ("published numbers", "")),
+    *(("measure", OTHERS),),
+)
+"""What is done, in the order of its worth where time may run out at any moment."""
 
 
 @dataclass(frozen=True)
@@ -40,50 +62,53 @@ class Item:
         """What a line on a terminal says."""
         case = self.case
         words = f"{case.backend} {case.rule} {case.mode}"
-        size = f"batch {case.batch}, {case.problem.network.n_rec} neurons"
-        return f"{self.part}: {words}, {size}" + ", its own loop" * self.fallback
+        return f"{self.part}: {words}, batch {case.batch}, {case.problem.network.n_rec} neurons"
 
 
 def items(backends: Iterable[str], *, batch: int | None = None, delay_ms: int | None = None) -> list[Item]:
-    """All that is measured: steps with their own loops right after them, the other rules, memory, scaling.
+    """All that is measured, by parts in the order above.
 
     `batch` and `delay_ms` replace the published ones (for a check of the check).
     """
     backends = tuple(backends)
-    costly = [*FIRST, *(rule for rule in rules.costly() if rule not in FIRST)]
-    paths = [(rule, mode) for mode in rules.MODES for rule in costly if mode in rules.get(rule).modes]
+    def able(pair: tuple[str, str]) -> list[str]:
+        """The backends that have a rule and mode on a card."""
+        rule, mode = rules.get(pair[0]), pair[1]
+        return [name for name in backends if parts(name, DEVICE).missing(rule, mode) is None]
 
-    def able(rule: str, mode: str) -> list[str]:
-        """The backends that have it on a card."""
-        return [name for name in backends if parts(name, DEVICE).missing(rules.get(rule), mode) is None]
-
+    fused_first = sorted(backends, key=LOOPS_ALONE.__contains__)
     size: dict[str, Any] = {"device": DEVICE, "min_samples": 10, "seconds": 1.0}
     size |= {"batch": batch} if batch is not None else {}
     size |= {"problem": delayed(delay_ms)} if delay_ms is not None else {}
-    found = []
-    for rule, mode in paths:
-        for backend in able(rule, mode):
-            case = Case(backend, rule, mode, **size)
-            found.append(Item("step", case))
-            if backend in FALLBACKS:
-                short = {**size, "min_samples": 3, "seconds": 0.0}
-                found.append(Item("step", Case(backend, rule, mode, **short), fallback=True))
+    once = {**size, "min_samples": 3, "seconds": 0.0}
     memory = {**size, "min_samples": 1, "seconds": 0.0, "memory": True}
-    for rule, mode in paths:
-        found += [Item("memory", Case(backend, rule, mode, **memory)) for backend in able(rule, mode)]
-    others = [(rule, mode) for rule in impl.RULES for mode in rules.get(rule).modes]
-    others = [pair for pair in others if pair not in paths]
     scaled = {**size, "min_samples": 5, "seconds": 0.5}
-    for rule, mode in paths[: len(FIRST)]:
-        for n_batch in BATCHES:
-            case = {**scaled, "batch": n_batch}
-            found += [Item("scaling in batch", Case(backend, rule, mode, **case)) for backend in backends]
-        for n_rec in NEURONS:
-            case = {**scaled, "batch": MEMORY_BATCH}
-            found += [
-                Item("scaling in neurons", Case(backend, rule, mode, **case).sized(n_rec=n_rec))
-                for backend in backends
-            ]
-    for rule, mode in others:
-        found += [Item("other rules", Case(backend, rule, mode, **size)) for backend in able(rule, mode)]
+    found = [Item(STEP, Case(backend, *pair, **size)) for pair in COSTLY for backend in able(pair)]
+    found += [
+        Item(LOOP, Case(backend, *pair, **once), fallback=True)
+        for pair in COSTLY
+        for backend in able(pair)
+        if backend in FALLBACKS
+    ]
+    found += [Item(MEMORY, Case(backend, *pair, **memory)) for pair in COSTLY for backend in able(pair)]
+    for backend in fused_first:
+        found += [
+            Item(BY_BATCH, Case(backend, *pair, **{**scaled, "batch": n_batch}))
+            for pair in FIRST
+            for n_batch in BATCHES
+        ]
+    for backend in fused_first:
+        few = {**scaled, "batch": MEMORY_BATCH}
+        found += [
+            Item(BY_NEURONS, Case(backend, *pair, **few).sized(n_rec=n_rec))
+            for pair in FIRST
+            for n_rec in NEURONS
+        ]
+    others = [(rule, mode) for rule in impl.RULES for mode in rules.get(rule).modes]
+    found += [
+        Item(OTHERS, Case(backend, *pair, **size))
+        for pair in others
+        if pair not in COSTLY
+        for backend in able(pair)
+    ]
     return found

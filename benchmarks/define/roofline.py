@@ -208,13 +208,72 @@ def chain_cycles(counts: Counts) -> float:
     ladder at once. Online has no backward pass, and its traces (3 operations a step) run beside the neurons;
     nor has what trains the readout alone, whose sums do.
     """
-    forward = _EXCHANGE_CYCLES + 5 * _FMA_CYCLES
-    if counts.mode == "online" or counts.levels == 0:
-        return float(counts.n_steps * forward)
-    backward = 4 * _FMA_CYCLES
+    backward = 0 if counts.mode == "online" or counts.levels == 0 else _backward_cycles(counts)
+    return float(counts.n_steps * (_forward_cycles() + backward))
+
+
+def _forward_cycles() -> int:
+    return _EXCHANGE_CYCLES + 5 * _FMA_CYCLES
+
+
+def _backward_cycles(counts: Counts) -> int:
+    cycles = 4 * _FMA_CYCLES
     if rules.get(counts.rule).recurrent_gradient:
-        backward += _EXCHANGE_CYCLES + _FMA_CYCLES * max(counts.n_rec - 1, 1).bit_length()
-    return float(counts.n_steps * (forward + backward))
+        cycles += _EXCHANGE_CYCLES + _FMA_CYCLES * max(counts.n_rec - 1, 1).bit_length()
+    return cycles
+
+
+# Term -> pass; of what one writes and another reads, each has half.
+_OPERATIONS_OF = {
+    **dict.fromkeys(("neurons, forward", "rows of weights", "readout", "loss"), "forward"),
+    **dict.fromkeys(("neurons, backward", "learning signal", "lam_v W_rec^T", "reset"), "backward"),
+    **dict.fromkeys(("rows of gradients", "gradient of W_out"), "gradients"),
+    **dict.fromkeys(("eligibility traces", "input traces"), "traces"),
+    "Adam": "weights",
+}
+_BYTES_OF = {
+    **dict.fromkeys(("inputs", "targets and figures"), ("forward",)),
+    "weights and Adam": ("weights",),
+    "psi, written and read": ("forward", "backward"),
+    "spikes, written and read": ("forward", "gradients"),
+    "inputs, backward": ("gradients",),
+}
+
+
+@dataclass(frozen=True)
+class Pass:
+    """A part of a step that kernels do by themselves: its operations, bytes and chain, as of a step."""
+
+    operations: float = 0.0
+    bytes: float = 0.0
+    cycles: float = 0.0
+
+    def __add__(self, other: Pass) -> Pass:
+        return Pass(self.operations + other.operations, self.bytes + other.bytes, self.cycles + other.cycles)
+
+    def floor_s(self, on: Card, dtype: str) -> float:
+        """Seconds that it takes at least."""
+        arithmetic_s = self.operations / on.flops[dtype]
+        return max(arithmetic_s, self.bytes / on.bytes_per_s, self.cycles / on.clock_hz)
+
+
+def passes(counts: Counts) -> dict[str, Pass]:
+    """Forward, backward, gradients and weights, or forward, traces and weights: together all of a step."""
+    found = {"forward": Pass(cycles=counts.n_steps * _forward_cycles())}
+    if counts.mode == "adjoint":
+        found["backward"] = Pass(cycles=counts.n_steps * _backward_cycles(counts))
+
+    def add(name: str, more: Pass) -> None:
+        found[name] = found.get(name, Pass()) + more
+
+    for term, value in operations(counts).items():
+        name = _OPERATIONS_OF[term]
+        # where there is no way back, what sends the error to the neurons goes along with the traces
+        add("traces" if counts.mode == "online" and name == "backward" else name, Pass(operations=value))
+    for term, value in moved_bytes(counts).items():
+        for name in _BYTES_OF[term]:
+            add(name, Pass(bytes=value / len(_BYTES_OF[term])))
+    return found
 
 
 def card(name: str | None) -> Card | None:

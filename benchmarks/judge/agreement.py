@@ -22,7 +22,8 @@ _CASE = ["machine", "backend", "rule", "mode", "dtype", "device"]
 
 def newest(rows: pd.DataFrame) -> pd.DataFrame:
     """Of rows of `records.parity` or `records.conformance` the newest of each case."""
-    return rows.sort_values("started", kind="stable").drop_duplicates(_CASE, keep="last")
+    case = [*_CASE, *{"size"}.intersection(rows.columns)]
+    return rows.sort_values("started", kind="stable").drop_duplicates(case, keep="last")
 
 
 def computes_published(record: Mapping[Any, Any]) -> bool:

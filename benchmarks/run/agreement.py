@@ -15,23 +15,29 @@ def compared(
     wanted: Sequence[C],
     compare: Callable[[C], Mapping[str, Any]],
     unavailable: Callable[[C], str | None],
-    timeout_s: float,
-    late: str,
+    limit_s: float,
+    left_s: Callable[[], float],
 ) -> Iterator[tuple[C, dict[str, Any]]]:
     """Each comparison with its outcome, in order: "unavailable" if it can't run here, "failed" on any error.
 
     Args:
-        wanted: what to compare, all in one fresh process.
+        wanted: what to compare, in one fresh process, or more where some fail: `process.run_each`.
         compare: of a module; the deviations of one of them.
         unavailable: why one can't run here; None where it can.
-        timeout_s: seconds for all of them.
-        late: the reason of those that had not enough.
+        limit_s: seconds for one of them.
+        left_s: seconds that may still be used; what these don't suffice for is not yielded.
     """
     reasons = [unavailable(one) for one in wanted]
     runnable = [one for one, reason in zip(wanted, reasons, strict=True) if reason is None]
-    outcomes = process.run(compare, runnable, timeout_s=timeout_s, late=late)
+    outcomes = process.run_each(compare, runnable, limit_s=limit_s, left_s=left_s)
     for one, reason in zip(wanted, reasons, strict=True):
-        yield one, next(outcomes) if reason is None else {"status": "unavailable", "reason": reason}
+        if reason is not None:
+            yield one, {"status": "unavailable", "reason": reason}
+            continue
+        outcome = next(outcomes, None)
+        if outcome is None:
+            return
+        yield one, outcome
 
 
 def computed(learner: impl.Learner, batch: impl.Batch) -> dict[str, Any]:

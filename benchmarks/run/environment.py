@@ -21,7 +21,7 @@ from implementations.registry import available_cores
 # What can change a time or a rounding error. Absent ones are left out of the record.
 _PACKAGES = (
     *("eprop-bench", "numpy", "threadpoolctl", "numba", "llvmlite"),
-    *("torch", "triton", "jax", "jaxlib", "jax-cuda12-plugin", "jax-cuda13-plugin", "optax"),
+    *("torch", "triton", "jax", "jaxlib", "jax-triton", "jax-cuda12-plugin", "jax-cuda13-plugin", "optax"),
     *("numba-cuda", "cuda-python", "cuda-bindings", "nvidia-ml-py"),
     *("brainpy", "brainstate", "braintools", "brainunit", "brainevent"),
 )

@@ -55,3 +55,24 @@ def held() -> Iterator[Request]:
         yield request
     finally:
         restore()
+
+
+@contextmanager
+def terminated_as_interrupted() -> Iterator[None]:
+    """Inside, the first SIGTERM raises KeyboardInterrupt: whoever sets a limit to a command sends it first.
+
+    Works in the main thread, which alone gets signals; in others it does nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, before)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

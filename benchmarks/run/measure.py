@@ -69,7 +69,7 @@ def measure(case: Case) -> dict[str, Any]:
     sets = device.input_sets(case.device, batch.spikes.nbytes)
     inputs = [loaded, *(learner.load(system.batch(case, number)) for number in range(1, sets))]
     figures["input_sets"] = sets
-    timer = _Timer(case, learner, inputs, state)
+    timer = Timer(case, learner, inputs, state)
     if case.device != "cpu":
         timer.warm()
     moving = {"before": cards.moving()}
@@ -115,7 +115,7 @@ def _memory_of(case: Case, step: Callable[[], None], restore: Callable[[], None]
     return {**figures, "step_s": samples}
 
 
-class _Timer:
+class Timer:
     """Samples of one step: every time the same weights and another batch; wall clock and the device's."""
 
     def __init__(self, case: Case, learner: Any, inputs: list[Any], state: Any) -> None:

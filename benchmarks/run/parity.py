@@ -4,6 +4,7 @@ What makes the comparison of costs fair: all compute the same. tests/oracle/READ
 are from. The backends run in processes of their own, so that one that breaks leaves the others alone.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -18,6 +19,7 @@ from benchmarks.run.agreement import compared, computed, deviations
 from benchmarks.run.checkout import ROOT
 from benchmarks.run.environment import environment
 from benchmarks.store.append import RunFile
+from benchmarks.store.failures import Failures
 from implementations import rules
 
 _ORACLE = ROOT / "tests" / "oracle" / "small.npz"
@@ -116,25 +118,26 @@ def compare(check: ParityCheck) -> dict[str, Any]:
 
 
 def compare_all(
-    wanted: Iterable[ParityCheck], results: Path, left_s: Callable[[], float] | None = None
+    wanted: Iterable[ParityCheck],
+    results: Path,
+    left_s: Callable[[], float] = lambda: math.inf,
+    limit_s: float = _TIMEOUT_S,
+    failures: Failures | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Compare all; every record is on disk, in parity/RUN.jsonl, before it is yielded.
 
     Args:
-        left_s: seconds that may still be used; asked before each backend. What there is no time left for is
-            neither recorded nor yielded. By default every backend has ten minutes, and is recorded as failed
-            if it takes longer.
+        left_s: seconds that may still be used; what these don't suffice for is neither recorded nor yielded.
+        limit_s: seconds for a check, which is recorded as failed if it takes longer.
+        failures: keeps the full text of what failed.
     """
     file = RunFile(results / "parity")
-    for backend, of_backend in groupby(wanted, key=lambda check: check.backend):
-        limit_s = _TIMEOUT_S if left_s is None else left_s()
-        if limit_s <= 0.0:
-            return
-        late = f"{backend} took longer than {limit_s:g} s"
-        for check, outcome in compared(list(of_backend), compare, _unavailable, limit_s, late):
-            if left_s is not None and outcome["reason"] == late:
-                return
+    for _, of_backend in groupby(wanted, key=lambda check: check.backend):
+        for check, outcome in compared(list(of_backend), compare, _unavailable, limit_s, left_s):
             named = {"kind": "parity", **check._asdict(), "dtype": "float64"}
+            printed = outcome.pop("printed", None)
+            if failures is not None and outcome["status"] == "failed":
+                failures.keep(("published numbers", *check), outcome["reason"], printed)
             yield file.append({**named, **outcome, "environment": environment()})
 
 

@@ -5,6 +5,7 @@ checkout beside the packages of the commit. What each item gave comes back as so
 it counts whatever becomes of those after it.
 """
 
+import faulthandler
 import json
 import os
 import pickle
@@ -14,7 +15,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,6 +47,9 @@ from benchmarks.run import process
 process.answer()
 """
 _END_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux
+_KILLED_S = 10.0
+_TELLS_S = 0.5
+_MOST_PRINTED = 50_000  # characters of what a process printed that a failure keeps: the last ones
 
 
 @dataclass
@@ -121,27 +125,36 @@ class Process:
         reason = ""
         try:
             while came < self._count:
-                try:
-                    line = self._lines.get(timeout=max(budget.left_s(), 0.0))
-                except Empty:
+                outcome = self.outcome(max(budget.left_s(), 0.0))
+                if outcome is None:
                     reason = late or f"took longer than {timeout_s:g} s"
                     break
-                if line is None:
-                    reason = self._ended()
+                if isinstance(outcome, str):
+                    reason = outcome
                     break
                 came += 1
                 if came == self._count:  # whoever wants no more may look no further: let it end as it does
                     with suppress(subprocess.TimeoutExpired):
                         self._process.wait(max(budget.left_s(), 0.0))
-                yield json.loads(line)
+                yield outcome
         finally:
             self.stop()
         for _ in range(self._count - came):
             yield _failed(reason)
 
+    def outcome(self, timeout_s: float) -> dict[str, Any] | str | None:
+        """What the next item gave, as `outcomes` has it; why the process ended instead; None: not yet."""
+        try:
+            line = self._lines.get(timeout=timeout_s)
+        except Empty:
+            return None
+        return self._ended() if line is None else json.loads(line)
+
     def _ended(self) -> str:
         """Why it sends no more."""
         code = self._process.wait()
+        if code < 0:
+            return f"ended by {signal.Signals(-code).name}"
         printed = self.printed.strip().splitlines()
         if code == 0:
             return "printed no record"
@@ -153,6 +166,12 @@ class Process:
         self._printed.seek(0)
         return self._printed.read().decode(errors="replace")
 
+    def tell_where(self) -> None:
+        """Have it print where each of its threads is, if it still answers."""
+        if hasattr(signal, "SIGUSR1") and self._process.poll() is None:
+            self._process.send_signal(signal.SIGUSR1)
+            time.sleep(_TELLS_S)
+
     def stop(self) -> None:
         """End it, and what it started, if it is still at work."""
         if self._process.poll() is None:
@@ -160,7 +179,9 @@ class Process:
                 os.killpg(self._process.pid, signal.SIGKILL)
             else:
                 self._process.kill()
-        self._process.wait()
+        # a driver may hold on to a process that waits for its card: nobody else is to wait with it
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_KILLED_S)
 
 
 def run(
@@ -174,6 +195,79 @@ def run(
     """What each item gave, in one fresh process; `Process` says what the arguments are."""
     if items:
         yield from Process(function, items, switches).outcomes(timeout_s, late)
+
+
+def run_each(
+    function: Callable[[T], Mapping[str, Any]],
+    items: Sequence[T],
+    *,
+    limit_s: float,
+    left_s: Callable[[], float],
+    switches: Mapping[str, str] | None = None,
+) -> Generator[dict[str, Any]]:
+    """What each item gave, in a process that they share until one fails: it costs its own limit and no more.
+
+    An item that raises an error, ends its process or takes longer than `limit_s` has failed, and those after
+    it get a fresh process: on a card, an error leaves nothing that can be used any more.
+
+    Args:
+        limit_s: seconds for one item; the first of a process has to start it, too.
+        left_s: seconds that may still be used. What these don't suffice for is neither failed nor yielded.
+
+    Yields:
+        As `Process.outcomes` does; failed ones have `printed`, what their process printed as errors.
+    """
+    waiting = list(items)
+    while waiting and left_s() > 0.0:
+        process = Process(function, waiting, switches)
+        try:
+            while waiting:
+                seconds_s = min(limit_s, left_s())
+                outcome = process.outcome(max(seconds_s, 0.0))
+                if outcome is None and seconds_s < limit_s:
+                    return
+                waiting.pop(0)
+                if outcome is None:
+                    process.tell_where()
+                if outcome is None or isinstance(outcome, str):
+                    outcome = _failed(outcome or f"took longer than {limit_s:g} s")
+                if outcome["status"] == "failed":
+                    process.stop()
+                    yield {**outcome, "printed": process.printed[-_MOST_PRINTED:]}
+                    break
+                yield outcome
+        finally:
+            process.stop()
+
+
+def side_by_side(iterators: Sequence[Iterator[T]]) -> Iterator[T]:
+    """What each of them yields, as it comes: each is in a thread of its own, for processes that it waits for.
+
+    Raises:
+        Exception: the first that one of them raises.
+    """
+    found: SimpleQueue[tuple[T | None, BaseException | None, bool]] = SimpleQueue()
+
+    def follow(iterator: Iterator[T]) -> None:
+        error = None
+        try:
+            for one in iterator:
+                found.put((one, None, False))
+        except BaseException as raised:
+            error = raised
+        found.put((None, error, True))
+
+    for iterator in iterators:
+        Thread(target=follow, args=(iterator,), daemon=True).start()
+    ended = 0
+    while ended < len(iterators):
+        one, error, end = found.get()
+        if error is not None:
+            raise error
+        if end:
+            ended += 1
+        else:
+            yield one  # type: ignore[misc]
 
 
 _PACKAGES = {"implementations": implementations, "benchmarks": benchmarks}
@@ -190,6 +284,9 @@ def answer() -> None:
         import ctypes
 
         ctypes.CDLL(None).prctl(_END_WITH_PARENT, signal.SIGKILL)
+    faulthandler.enable()
+    if hasattr(signal, "SIGUSR1"):
+        faulthandler.register(signal.SIGUSR1)
     stream = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # a backend may print lines of its own
     plugins.load()  # or what they define could not be read below

@@ -1,6 +1,6 @@
 """Cases measured in turns, each in a fresh process; every record is on disk before it is yielded."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,8 @@ from benchmarks.run import process
 from benchmarks.run.available import unavailable
 from benchmarks.run.environment import environment
 from benchmarks.run.measure import measure
-from benchmarks.run.process import TIMEOUT_S, Budget
 from benchmarks.store.append import RunFile
+from benchmarks.store.failures import Failures
 
 
 def measure_all(cases: Sequence[Case], rounds: int, results: Path) -> Iterator[dict[str, Any]]:
@@ -33,37 +33,53 @@ def count(cases: Sequence[Case], rounds: int) -> int:
     return sum(1 if case.memory or unavailable(case) is not None else rounds for case in cases)
 
 
+class PlanFiles:
+    """Where `measure_plan` writes, however often it is called: timings/ and fallback/, a file in each.
+
+    Records of backends that were told to use their own loop are apart, so that no table mixes the two.
+    """
+
+    def __init__(self, results: Path) -> None:
+        self._results = results
+        self._files: dict[str, RunFile] = {}
+
+    def append(self, item: Item, record: dict[str, Any]) -> dict[str, Any]:
+        """Write a record of an item, and return it as it is written."""
+        name = "fallback" if item.fallback else "timings"
+        if name not in self._files:
+            self._files[name] = RunFile(self._results / name)
+        return self._files[name].append(record)
+
+
 def measure_plan(
-    wanted: Iterable[Item], results: Path, budget: Budget, least_s: float = 10.0
+    wanted: Iterable[Item], files: PlanFiles, limit_s: float, left_s: Callable[[], float], failures: Failures
 ) -> Iterator[tuple[Item, dict[str, Any] | None]]:
     """Measure what `gpu-check` plans; yields each with its record, None for what there was no time left for.
 
-    A process that is not through when the time ends is stopped, and recorded as failed. Records of backends
-    that were told to use their own loop are apart (fallback/), so that no table mixes the two.
+    A process that takes longer than `limit_s` is stopped, and has failed; one that is at work when no time is
+    left has not, and is left out.
     """
-    files = {True: RunFile(results / "fallback"), False: RunFile(results / "timings")}
     for item in wanted:
-        left_s = budget.left_s()
-        if left_s < least_s:
+        switches = FALLBACKS[item.case.backend] if item.fallback else {}
+        outcomes = process.run_each(measure, [item.case], limit_s=limit_s, left_s=left_s, switches=switches)
+        outcome = next(outcomes, None)
+        outcomes.close()
+        if outcome is None:
             yield item, None
             continue
-        switches = FALLBACKS[item.case.backend] if item.fallback else {}
-        outcome = in_fresh_process(item.case, timeout_s=left_s, switches=switches)
-        record = {**_named(item.case, 0), **outcome, "switches": dict(switches)}
-        yield item, files[item.fallback].append(record)
+        printed = outcome.pop("printed", None)
+        if outcome["status"] == "failed":
+            failures.keep([item.name], outcome["reason"], printed)
+        named = {**_named(item.case, 0), **outcome, "switches": dict(switches)}
+        yield item, files.append(item, {**named, "environment": environment()})
 
 
-def in_fresh_process(
-    case: Case, *, timeout_s: float = TIMEOUT_S, switches: Mapping[str, str] | None = None
-) -> dict[str, Any]:
-    """What was measured, or why nothing was: "unavailable" if it can't run here, "failed" on any error.
-
-    `switches` are environment variables of the process.
-    """
+def in_fresh_process(case: Case) -> dict[str, Any]:
+    """What was measured, or why nothing was: "unavailable" if it can't run here, "failed" on any error."""
     if unavailable(case) is not None:
         outcome: dict[str, Any] = {"status": "unavailable", "reason": unavailable(case)}
     else:
-        (outcome,) = process.run(measure, [case], timeout_s=timeout_s, switches=switches)
+        (outcome,) = process.run(measure, [case])
     return {**outcome, "environment": environment()}
 
 

@@ -320,7 +320,7 @@ def fairness(compared: pd.DataFrame) -> Pick:
 def conformance(compared: pd.DataFrame) -> Finding:
     """Whether a card computes what NumPy does, from cases with `holds`."""
     wrong = [
-        f"{row['label']} {row['rule']} {row['mode']} {row['dtype']} (seed {row['seed']})"
+        f"{row['label']} {row['rule']} {row['mode']} {row['dtype']} {row['size']} (seed {row['seed']})"
         for row in compared[~compared["holds"]].to_dict("records")
     ]
     found = f"{len(compared) - len(wrong)} of {len(compared)} cases compute what NumPy does"

@@ -78,10 +78,11 @@ PARITY_COLUMNS = [
 difference over the largest absolute value expected."""
 
 CONFORMANCE_COLUMNS = [
-    *("file", "run", "started", "machine", "commit", "backend", "rule", "mode", "dtype", "device", "seed"),
-    *("engine", "status", "reason", *DEVIATIONS),
+    *("file", "run", "started", "machine", "commit", "backend", "rule", "mode", "dtype", "device", "size"),
+    *("seed", "engine", "status", "reason", *DEVIATIONS),
 ]
-"""One row per fresh random problem that a device solved, held against NumPy in float64; as for parity."""
+"""One row per fresh random problem that a device solved, held against NumPy in float64; as for parity. `size`
+is the kind of network, "odd" where none is recorded."""
 
 LADDER_COLUMNS = [
     *("file", "run", "started", "machine", "commit", "backend", "dtype", "device", "task", "batch"),
@@ -175,7 +176,7 @@ _PARITY = {
 }
 _CONFORMANCE = {
     **dict.fromkeys(("run", "started", "backend", "rule", "mode", "dtype", "device", "status"), "text"),
-    **{"seed": "count", "reason": "text?", "engine": "text?", "environment": "object"},
+    **{"seed": "count", "size": "text?", "reason": "text?", "engine": "text?", "environment": "object"},
 }
 _HOPS = {
     **dict.fromkeys(("run", "started", "backend", "dtype", "device", "task", "hops", "reset"), "text"),

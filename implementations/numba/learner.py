@@ -1,6 +1,7 @@
 """The Numba backend: what it keeps, and which engine computes."""
 
 from collections.abc import Mapping
+from functools import cache
 from importlib.util import find_spec
 from typing import Any
 
@@ -15,6 +16,8 @@ from implementations.numba.engines import compilations, engine, kept
 from implementations.state import checked, entries
 from implementations.types import Activity, Batch, Gradients, Metrics
 
+_ANY_CARD = (8, 0)  # that every compiler compiles for
+
 
 def unavailable(device: str) -> str | None:
     """Why the backend can't run on the device; None where it can."""
@@ -26,6 +29,27 @@ def unavailable(device: str) -> str | None:
 
         if not cuda.is_available():
             return "no CUDA driver with a card was found"
+        return None if simulated else _no_compiler()
+    return None
+
+
+@cache
+def _no_compiler() -> str | None:
+    """Why numba-cuda can't compile, which it would else say at the first launch; None where it can."""
+    from numba import cuda, types
+
+    from implementations.numba.card.loading import load_compiler
+
+    def nothing() -> None:
+        pass
+
+    try:
+        load_compiler()
+        compiler: Any = cuda
+        compiler.compile(nothing, types.void(), device=False, abi="numba", cc=_ANY_CARD)
+    except Exception as error:  # of several kinds: numba-cuda's own, or of what looks for the libraries
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        return f"numba-cuda can't compile here ({reason}): pip install 'eprop-bench[numba-cuda]'"
     return None
 
 

@@ -12,7 +12,7 @@ from implementations.torch.loop.engine import LoopEngine
 from implementations.torch.triton import engine as triton_engine
 from implementations.torch.triton.engine import TritonEngine
 from implementations.torch.weights import Tensors
-from implementations.triton import use
+from implementations.triton import choices, use
 
 CPP = "C++ operators"
 LOOP = "torch operations"
@@ -26,7 +26,7 @@ def engine(setting: Setting, weights: Tensors, *, record: Recorder = cuda_graph)
     - On the CPU: the C++ operators; torch operations where there is no compiler, with a warning.
     - On other devices: the Triton kernels, for sizes that implementations/triton/sizes.py does not refuse;
       torch operations where it does and where there is no Triton, with a warning. Both are recorded as CUDA
-      graphs.
+      graphs, the kernels by choice.
 
     Args:
         setting: of the learner.
@@ -47,6 +47,7 @@ def engine(setting: Setting, weights: Tensors, *, record: Recorder = cuda_graph)
         return LOOP, LoopEngine(setting, weights)
     reason = triton_engine.unusable(setting)
     if reason is None:
-        return TRITON, Recorded(TritonEngine(setting, weights), record)
+        found = TritonEngine(setting, weights)
+        return TRITON, Recorded(found, record) if choices.IN_FORCE.now().graph else found
     use.warn(reason, triton_engine.SWITCH, "torch", LOOP)
     return GRAPH, Recorded(LoopEngine(setting, weights), record)

@@ -78,6 +78,7 @@ def forward(
     SILENT_STEPS: tl.constexpr, CLASSES: tl.constexpr,
     GRADIENT: tl.constexpr, ACTIVITY: tl.constexpr, RESUME: tl.constexpr,
     IN_WORDS: tl.constexpr, REC_WORDS: tl.constexpr, REC: tl.constexpr, OUT: tl.constexpr,
+    TOGETHER: tl.constexpr,
 ):  # fmt: skip
     """Steps start..stop-1 of each trial, and the loss of those inside the window."""
     dtype = rows.dtype.element_ty
@@ -120,7 +121,7 @@ def forward(
             if GRADIENT:
                 tl.store(pre_words + w, word)
             v = add_rows(v, word, rows + 32 * w * REC, j, REC)
-        if REC_WORDS <= 4:
+        if not TOGETHER:
             for w in tl.static_range(REC_WORDS):
                 word = tl.sum(tl.where(j // 32 == w, z << (j % 32), 0))
                 if GRADIENT:

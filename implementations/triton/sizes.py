@@ -2,14 +2,9 @@
 
 from dataclasses import dataclass
 
+from implementations.triton.choices import Choices
+
 MAX_NEURONS = 1024  # of which a step of the forward pass has 4 per thread, and one row per word in registers
-ON_CHIP = 128  # neurons whose recurrent weights fit into the registers of one program
-BPTT_WARPS = {
-    "float32": 4,
-    "float64": 8,
-}  # dtype -> of such a program: 128 registers of each thread are weights
-STEPS_AHEAD = 16  # of psi, asked for together: what is under way has to cover the latency of memory
-CHUNK = 256  # steps between which the traces of the online form are in memory
 TRACE_BYTES = 2 * 2**30  # its trials are done in groups whose traces take no more than this
 ROOMY_BYTES = 144 * 1024  # of shared memory, which a program of `products` takes with 64 rows of float32
 
@@ -23,7 +18,8 @@ class Sizes:
         rec: neurons of a block, 32 rec_words.
         n_pad: columns of arrays over time: n_rec, rounded up so that rows are aligned.
         out: outputs of a block, a power of two.
-        warps: of a program that has all neurons of a trial, 4 of them per thread.
+        warps: of a program that has all neurons of a trial, by default 4 of them per thread.
+        together: whether the rows of weights of all words of spikes are asked for together.
     """
 
     in_words: int
@@ -32,6 +28,7 @@ class Sizes:
     n_pad: int
     out: int
     warps: int
+    together: bool
 
 
 def cdiv(n: int, size: int) -> int:
@@ -51,8 +48,10 @@ def refused(n_rec: int) -> str | None:
     return None
 
 
-def sizes(n_in: int, n_rec: int, n_out: int) -> Sizes:
+def sizes(n_in: int, n_rec: int, n_out: int, choices: Choices) -> Sizes:
     """How the kernels cut up a network that they do not refuse.
+
+    By default:
 
     - Up to 128 neurons: a trial is one warp forward in time, and BPTT keeps the weights in registers.
     - Up to 1024: a warp per 128 neurons, which exchange spikes through shared memory and read rows of weights
@@ -66,8 +65,14 @@ def sizes(n_in: int, n_rec: int, n_out: int) -> Sizes:
         rec=rec,
         n_pad=16 * cdiv(n_rec, 16),
         out=power_of_two(n_out),
-        warps=max(1, rec // 128),
+        warps=choices.forward_warps * max(1, rec // 128),
+        together=rec // 32 >= choices.words_together,
     )
+
+
+def bptt_warps(choices: Choices, dtype: str) -> int:
+    """Of a program that has all weights in registers: those of float64 take two each."""
+    return choices.bptt_warps * (1 if dtype == "float32" else 2)
 
 
 def trial_group(cut: Sizes, n_words: int, itemsize: int, n_batch: int) -> int:
@@ -94,13 +99,14 @@ class ProductCut:
     grid: tuple[int, int, int]
 
 
-def product_cut(cut: Sizes, n_rows: int, dtype: str, roomy: bool) -> ProductCut:
+def product_cut(cut: Sizes, n_rows: int, dtype: str, roomy: bool, choices: Choices) -> ProductCut:
     """For `n_rows` rows; `roomy` says whether a program can have ROOMY_BYTES of shared memory."""
-    pre, block = 64, min(128, cut.rec)
-    steps = (64 if roomy else 32) if dtype == "float32" else 16
+    pre, block = choices.product_pre, min(choices.product_block, cut.rec)
+    steps = choices.product_steps if roomy else min(choices.product_steps, 32)
+    steps = steps if dtype == "float32" else min(steps, 16)
     tiles = cdiv(32 * (cut.in_words + cut.rec_words), pre), cdiv(cut.rec, block)
-    # two programs for each of some 132 processors, and no more parts than there is work for
-    n_parts = max(1, min(264 // (tiles[0] * tiles[1]), cdiv(n_rows, 4 * steps)))
+    # no more parts than there is work for
+    n_parts = max(1, min(choices.product_programs // (tiles[0] * tiles[1]), cdiv(n_rows, 4 * steps)))
     part_rows = cdiv(cdiv(n_rows, n_parts), steps) * steps
     n_parts = cdiv(n_rows, part_rows)
     return ProductCut(pre, block, steps, n_parts, part_rows, (*tiles, n_parts))

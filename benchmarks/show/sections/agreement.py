@@ -82,14 +82,15 @@ def conformance(material: Material) -> Pieces:
     held = _held(material, material.records.conformance, agreement.computes_as_numpy)
     compared, left_out = map(material.names.by_rule, held)
     yield Part(
-        lead="Random problems of odd sizes against the NumPy backend in float64. Deviation: the largest"
-        " absolute difference over the largest absolute value. No spike may differ, and no loss or gradient"
+        lead="Random problems against the NumPy backend in float64: of the published size, of a few neurons,"
+        " and of more than fit on a chip (wide: more than 128; widest: 1024). Deviation: the largest absolute"
+        " difference over the largest absolute value. No spike may differ, and no loss or gradient"
         f" by more than {_BOUNDS}."
     )
     if len(compared):
         yield sentences.conformance(compared)
         caption = "Deviations from NumPy in float64, of each case the newest comparison."
-        table = _deviations(material, compared, caption, "dtype", "engine")
+        table = _deviations(material, compared, caption, "dtype", "size", "engine")
         table.count("seed", "seed").text("commit", _commit)
         yield table.build(folded=f"Deviations of {len(compared)} cases")
     yield from sentences.left_out(left_out)

@@ -48,7 +48,7 @@ def cards(material: Material) -> Pieces:
     yield Note(
         "Wall clock: from the call to the end of all work. Events: the device alone, where a framework has"
         " them. Transfers are no part of a step. Own loop: the backend was told to compute with the"
-        " framework's operations, in a process right after the one beside it."
+        " framework's operations, in a process of the same run."
     )
     yield sentences.clocks(part.processes)
     lacks = sorted(set(gpu_plan.FALLBACKS) & set(rows.loc[rows["loop_s"].isna(), "backend"]))

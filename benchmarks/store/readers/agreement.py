@@ -26,4 +26,7 @@ def _read(
                 rows.leave_out(file, "holds a comparison that is ok but lacks a deviation; left out")
                 continue
             machine, commit = rows.environment(record["environment"], folder)
-            table.append({**record, **figures, "file": file, "machine": machine, "commit": commit})
+            size = record.get("size") or "odd"  # of records from before there were several
+            table.append(
+                {**record, **figures, "size": size, "file": file, "machine": machine, "commit": commit}
+            )

@@ -13,7 +13,7 @@ import numpy as np
 from implementations.interface import Setting
 from implementations.jax.arrays import Weights
 from implementations.jax.calls import CALLS
-from implementations.triton import use
+from implementations.triton import choices, use
 from implementations.types import Activity, Batch, Metrics
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class TritonEngine:
         from implementations.jax.triton import launches, programs  # import triton
 
         self._launches, self._programs = launches, programs
-        self._setting, self._static = setting, static
+        self._setting, self._static = setting, programs.Static(static, choices.IN_FORCE.now())
         self._device = jax.devices(setting.device)[0]
         self.pending: Any = None
 

@@ -16,12 +16,10 @@ from implementations.jax.triton import signatures
 from implementations.jax.triton.triton_call import get_compute_capability, triton_call
 from implementations.triton import products as product_kernels
 from implementations.triton import weights as weight_kernels
+from implementations.triton.choices import Choices
 from implementations.triton.sizes import (
-    BPTT_WARPS,
-    CHUNK,
-    ON_CHIP,
-    STEPS_AHEAD,
     Sizes,
+    bptt_warps,
     cdiv,
     power_of_two,
     product_cut,
@@ -89,6 +87,7 @@ class Launches:
     """Of a batch of `n_batch` trials of `n_steps`, all or some of which a launch may be about."""
 
     static: Setting
+    choices: Choices
     n_batch: int
     n_steps: int
 
@@ -96,7 +95,7 @@ class Launches:
     def cut(self) -> Sizes:
         """How the kernels cut up the network."""
         network = self.static.network
-        return sizes(network.n_in, network.n_rec, network.n_out)
+        return sizes(network.n_in, network.n_rec, network.n_out, self.choices)
 
     @property
     def n_words(self) -> int:
@@ -170,22 +169,23 @@ class Launches:
 
     def back(self, prepared: Prepared, ran: Ran, c: jax.Array) -> jax.Array:
         """lam_v (batch, n_steps, n_pad) in place of psi: BPTT where the rule has it, else e-prop."""
-        cut, shape = self.cut, self._shape_constants
+        cut, choices, shape = self.cut, self.choices, self._shape_constants
         if not self.static.rule.recurrent_gradient:
             (lam_v,) = _launch(
-                signatures.adjoint, (self.n_batch, cdiv(cut.n_pad, 32)),
+                signatures.adjoint, (self.n_batch, cdiv(cut.n_pad, choices.adjoint_block)),
                 [ran.ell, prepared.feedback, c, prepared.beta, ran.psi], [], in_place=1,
-                **shape, **self._decays, STEPS=STEPS_AHEAD, BLOCK=32, REC=cut.rec, num_warps=1,
+                **shape, **self._decays, STEPS=choices.adjoint_steps, BLOCK=choices.adjoint_block,
+                REC=cut.rec, num_warps=1,
             )  # fmt: skip
             return lam_v
         read = [ran.ell, prepared.feedback, c, prepared.beta, prepared.back]
-        if cut.rec <= ON_CHIP:
+        if cut.rec <= choices.on_chip:
             (lam_v,) = _launch(
                 signatures.through_time, (self.n_batch,), [*read, ran.psi], [], in_place=1,
-                **shape, **self._decays, REC=cut.rec, num_warps=BPTT_WARPS[self.static.dtype.name],
+                **shape, **self._decays, REC=cut.rec, num_warps=bptt_warps(choices, self.static.dtype.name),
             )  # fmt: skip
             return lam_v
-        trials, block = 16, 64
+        trials, block = choices.step_trials, choices.step_block
 
         def step(k: jax.Array, carried: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
             t = (self.n_steps - 1 - k).astype(np.int32).reshape(1)
@@ -193,7 +193,8 @@ class Launches:
                 signatures.step, (cdiv(self.n_batch, trials), cdiv(cut.n_pad, block)),
                 [t, *read, *carried], [], in_place=3,
                 N_BATCH=self.n_batch, **shape, **self._decays, PRECISION=self._precision,
-                TRIALS=trials, BLOCK=block, INNER=32, REC=cut.rec,
+                TRIALS=trials, BLOCK=block, INNER=choices.step_inner, REC=cut.rec,
+                num_warps=choices.step_warps, num_stages=choices.step_stages,
             ))  # fmt: skip
 
         zeros = jnp.zeros((self.n_batch, cut.rec), self.static.dtype)
@@ -201,9 +202,9 @@ class Launches:
 
     def carry(self, prepared: Prepared, trials: Trials, n: int) -> Traces:
         """The online form over all steps of `n` trials, by chunks: `triton.online`."""
-        network, cut, chunk = self.static.network, self.cut, min(CHUNK, self.n_steps)
+        network, cut, choices = self.static.network, self.cut, self.choices
         n_words, window = self.n_words, self.static.objective.window
-        block = min(128, cut.rec)
+        block, chunk = min(choices.carry_block, cut.rec), min(choices.chunk, self.n_steps)
         n_blocks = cut.rec // block
         real = partial(jnp.zeros, dtype=self.static.dtype)
         zeros = Traces(
@@ -230,13 +231,14 @@ class Launches:
                 left, in_place=5, CHUNK=chunk, **self._forward_constants, num_warps=cut.warps,
             )  # fmt: skip
             eps_v, traces = _launch(
-                signatures.carry, (n, 2 * n_words, n_blocks),
+                signatures.carry, (n, 32 * n_words // choices.carry_pre, n_blocks),
                 [
                     start, psi, words, changed[4], prepared.feedback, prepared.beta,
                     carried.eps_v, carried.traces,
                 ],
                 [], in_place=2, CHUNK=chunk, **self._shape_constants, **self._decays,
-                WORDS=n_words, PRE=16, BLOCK=block, REC=cut.rec,
+                WORDS=n_words, PRE=choices.carry_pre, BLOCK=block, REC=cut.rec,
+                num_warps=choices.carry_warps,
             )  # fmt: skip
             state, losses, y_sum, zbar, ell = changed
             return Traces(state, losses, y_sum, zbar, ell, eps_v, traces, counts)
@@ -246,13 +248,15 @@ class Launches:
     def products(self, pre_words: jax.Array, lam_v: jax.Array) -> jax.Array:
         """(n_parts, 32 words, REC) sums over a part of all steps each."""
         cut, n_words, n_rows = self.cut, self.n_words, self.n_batch * self.n_steps
-        rows = product_cut(cut, n_rows, self.static.dtype.name, get_compute_capability(0) in ROOMY)
+        roomy = get_compute_capability(0) in ROOMY
+        rows = product_cut(cut, n_rows, self.static.dtype.name, roomy, self.choices)
         (parts,) = _launch(
             product_kernels.products, rows.grid,
             [pre_words, lam_v], [self._real(rows.n_parts, 32 * n_words, cut.rec)],
             n_rows=n_rows, part_rows=rows.part_rows, n_pad=cut.n_pad,
             WORDS=n_words, PRE=rows.pre, BLOCK=rows.block, STEPS=rows.steps, REC=cut.rec,
-            PRECISION=self._precision, num_stages=2,
+            PRECISION=self._precision,
+            num_warps=self.choices.product_warps, num_stages=self.choices.product_stages,
         )  # fmt: skip
         return parts
 
@@ -324,6 +328,7 @@ class Launches:
             **self._words,
             "REC": self.cut.rec,
             "OUT": self.cut.out,
+            "TOGETHER": self.cut.together,
         }
 
 

@@ -1,6 +1,7 @@
 """A batch by the Triton kernels: each function is one program, which launches a few kernels and returns."""
 
 from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -8,13 +9,19 @@ import jax.numpy as jnp
 from implementations.interface import Setting
 from implementations.jax.arrays import Figures, Weights
 from implementations.jax.triton.launches import Launches, Prepared, Trials
+from implementations.triton.choices import Choices
 from implementations.triton.sizes import trial_group
 
 
+class Static(NamedTuple):
+    """What a program is compiled for, beside the shapes of its arguments."""
+
+    setting: Setting
+    choices: Choices = Choices()
+
+
 @partial(jax.jit, static_argnums=0)
-def adjoint(
-    static: Setting, weights: Weights, feedback: jax.Array, trials: Trials
-) -> tuple[Weights, Figures]:
+def adjoint(static: Static, weights: Weights, feedback: jax.Array, trials: Trials) -> tuple[Weights, Figures]:
     """Gradients and figures by BPTT or adjoint e-prop; feedback F (n_rec, n_out)."""
     launches = _launches(static, trials)
     prepared = launches.prepare(weights, feedback)
@@ -26,11 +33,12 @@ def adjoint(
 
 
 @partial(jax.jit, static_argnums=0)
-def online(static: Setting, weights: Weights, feedback: jax.Array, trials: Trials) -> tuple[Weights, Figures]:
+def online(static: Static, weights: Weights, feedback: jax.Array, trials: Trials) -> tuple[Weights, Figures]:
     """The same by e-prop with traces carried forward, by groups of trials."""
     launches = _launches(static, trials)
     prepared = launches.prepare(weights, feedback)
-    n_rec, n_out, dtype = static.network.n_rec, static.network.n_out, static.dtype
+    setting = static.setting
+    n_rec, n_out, dtype = setting.network.n_rec, setting.network.n_out, setting.dtype
     n_pre, rec = 32 * launches.n_words, launches.cut.rec
     size = trial_group(launches.cut, launches.n_words, dtype.itemsize, launches.n_batch)
     totals = jnp.zeros((2, n_pre, rec), dtype), jnp.zeros((n_rec, n_out), dtype)
@@ -48,7 +56,7 @@ def online(static: Setting, weights: Weights, feedback: jax.Array, trials: Trial
 
 
 @partial(jax.jit, static_argnums=0)
-def evaluate(static: Setting, weights: Weights, feedback: jax.Array, trials: Trials) -> Figures:
+def evaluate(static: Static, weights: Weights, feedback: jax.Array, trials: Trials) -> Figures:
     """The figures: a forward pass that stores nothing."""
     launches = _launches(static, trials)
     prepared = launches.prepare(weights, feedback)
@@ -59,7 +67,7 @@ def evaluate(static: Setting, weights: Weights, feedback: jax.Array, trials: Tri
 
 @partial(jax.jit, static_argnums=0)
 def simulate(
-    static: Setting, weights: Weights, feedback: jax.Array, trials: Trials
+    static: Static, weights: Weights, feedback: jax.Array, trials: Trials
 ) -> tuple[jax.Array, jax.Array]:
     """Spikes (batch, n_steps, n_rec) int8 and readout (batch, n_steps, n_out)."""
     launches = _launches(static, trials)
@@ -102,11 +110,11 @@ def _groups(
     return totals, (counts, losses, y_sum)
 
 
-def _launches(static: Setting, trials: Trials) -> Launches:
+def _launches(static: Static, trials: Trials) -> Launches:
     n_batch, n_steps, _ = trials.x_words.shape
-    return Launches(static, n_batch, n_steps)
+    return Launches(static.setting, static.choices, n_batch, n_steps)
 
 
-def _figures(static: Setting, figures: jax.Array) -> Figures:
+def _figures(static: Static, figures: jax.Array) -> Figures:
     """In the dtype of the network, as the loops have them: for most users, JAX knows no 64 bits."""
-    return Figures(*figures.astype(static.dtype))
+    return Figures(*figures.astype(static.setting.dtype))

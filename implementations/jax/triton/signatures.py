@@ -21,6 +21,7 @@ def forward(
     ALPHA: tl.constexpr, RHO: tl.constexpr, KAPPA: tl.constexpr, HEIGHT: tl.constexpr,
     SILENT_STEPS: tl.constexpr, CLASSES: tl.constexpr, GRADIENT: tl.constexpr, ACTIVITY: tl.constexpr,
     IN_WORDS: tl.constexpr, REC_WORDS: tl.constexpr, REC: tl.constexpr, OUT: tl.constexpr,
+    TOGETHER: tl.constexpr,
 ):  # fmt: skip
     """All steps of `dynamics.forward`."""
     dynamics.forward(
@@ -28,7 +29,7 @@ def forward(
         losses, y_sum, counts, psi, pre_words, zbar_window, ell, spikes, readout,
         tl.full([], N_BATCH, tl.int32), N_STEPS, 0, N_STEPS, WINDOW, N_REC, N_PAD, N_OUT,
         ALPHA, RHO, KAPPA, HEIGHT, SILENT_STEPS, CLASSES, GRADIENT, ACTIVITY, False,
-        IN_WORDS, REC_WORDS, REC, OUT,
+        IN_WORDS, REC_WORDS, REC, OUT, TOGETHER,
     )  # fmt: skip
 
 
@@ -42,6 +43,7 @@ def resume(
     ALPHA: tl.constexpr, RHO: tl.constexpr, KAPPA: tl.constexpr, HEIGHT: tl.constexpr,
     SILENT_STEPS: tl.constexpr, CLASSES: tl.constexpr,
     IN_WORDS: tl.constexpr, REC_WORDS: tl.constexpr, REC: tl.constexpr, OUT: tl.constexpr,
+    TOGETHER: tl.constexpr,
 ):  # fmt: skip
     """Up to CHUNK steps of it, from start[0] on; `_before` are the inputs of what is changed in place."""
     begin = tl.load(start)
@@ -51,7 +53,7 @@ def resume(
         tl.full([], N_BATCH, tl.int32), N_STEPS, begin, tl.minimum(begin + CHUNK, N_STEPS), WINDOW,
         N_REC, N_PAD, N_OUT,
         ALPHA, RHO, KAPPA, HEIGHT, SILENT_STEPS, CLASSES, True, False, True,
-        IN_WORDS, REC_WORDS, REC, OUT,
+        IN_WORDS, REC_WORDS, REC, OUT, TOGETHER,
     )  # fmt: skip
 
 

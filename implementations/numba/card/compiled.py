@@ -6,6 +6,8 @@ from typing import Any
 
 from numba import config, cuda
 
+from implementations.numba.card.loading import load_compiler
+
 # As on the CPU, NaN and infinity stay what they are: no `fastmath`. Multiply-adds are fused by default.
 _OPTIONS: dict[str, Any] = {"fastmath": False}
 
@@ -13,10 +15,14 @@ _kernels: list["Kernel"] = []
 
 
 class Kernel:
-    """An entry point, compiled at its first launch for the types that it is given."""
+    """An entry point, compiled at its first launch for the types that it is given.
+
+    Attributes:
+        function: what is compiled.
+    """
 
     def __init__(self, function: Callable) -> None:
-        self._function = function
+        self.function = function
         self._editions: dict[int | None, Any] = {}
         self._types: set[tuple] = set()
         _kernels.append(self)
@@ -25,9 +31,9 @@ class Kernel:
         """Start `grid` blocks of `block` threads with `shared_bytes` of dynamic shared memory; no waiting."""
         # what Numba compiles for: the simulator, which compiles nothing, keeps no such list
         n_threads = block if isinstance(block, int) else block[0] * block[1]
-        registers = _most_registers(n_threads)
+        registers = most_registers(n_threads)
         if registers not in self._editions:
-            self._editions[registers] = _compiled(self._function, registers)
+            self._editions[registers] = _compiled(self.function, registers)
         kernel = self._editions[registers]
         self._types.add(
             (registers, *((getattr(arg, "dtype", type(arg)), getattr(arg, "ndim", 0)) for arg in args))
@@ -43,7 +49,7 @@ class Kernel:
         return len(self._types)
 
 
-def _most_registers(n_threads: int) -> int | None:
+def most_registers(n_threads: int) -> int | None:
     """What a thread may use, so that `n_threads` fit the 65536 of an SM; None for 255, the most."""
     if n_threads > 512:
         return 64
@@ -51,9 +57,11 @@ def _most_registers(n_threads: int) -> int | None:
 
 
 def _compiled(function: Callable, registers: int | None) -> Any:
-    if registers is None or config.ENABLE_CUDASIM:  # type: ignore[attr-defined]
+    if config.ENABLE_CUDASIM:  # type: ignore[attr-defined]
         return cuda.jit(**_OPTIONS)(function)
-    return cuda.jit(max_registers=registers, **_OPTIONS)(function)
+    load_compiler()
+    most = {} if registers is None else {"max_registers": registers}
+    return cuda.jit(**most, **_OPTIONS)(function)
 
 
 def compilations() -> int:

@@ -40,10 +40,10 @@ def words(n: int) -> int:
     return -(-n // WORD)
 
 
-def stage_steps(network: Network, dtype: np.dtype) -> int:
-    """Steps whose psi and spikes wait in shared memory: up to 32, as many as fit."""
+def stage_steps(network: Network, dtype: np.dtype, most: int) -> int:
+    """Steps whose psi and spikes wait in shared memory: as many as fit, and at most so many."""
     step_bytes = network.n_rec * dtype.itemsize + 4 * (words(network.n_in) + words(network.n_rec))
-    return max(1, min(32, _SHARED_BYTES // step_bytes))
+    return max(1, min(most, _SHARED_BYTES // step_bytes))
 
 
 def check_size(network: Network) -> None:

@@ -10,6 +10,7 @@ from numba import cuda
 from implementations.divergence import Bounds
 from implementations.interface import Setting
 from implementations.numba.card import backward, sums
+from implementations.numba.card.choices import IN_FORCE
 from implementations.numba.card.dynamics import (
     forward,
     from_bits,
@@ -17,12 +18,9 @@ from implementations.numba.card.dynamics import (
     stage_steps,
     words,
 )
-from implementations.numba.card.online import BLOCK, carry
+from implementations.numba.card.online import carry
 from implementations.numba.card.weights import THREADS, DeviceWeights, flat, over
 from implementations.types import Activity, Batch, Gradients, Metrics
-
-# Trials are summed up in at most so many blocks, whatever the card: the same bits come out.
-_BLOCKS = 384
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +54,7 @@ class CardEngine:
     loaded = Loaded
 
     def __init__(self, setting: Setting, weights: DeviceWeights) -> None:
-        self._setting, self._weights = setting, weights
+        self._setting, self._weights, self._choices = setting, weights, IN_FORCE.now()
         network, dtype = setting.network, setting.dtype
         self._beta = cuda.to_device(network.beta.astype(dtype))
         self._scaled_beta = cuda.to_device((network.beta / network.threshold).astype(dtype))
@@ -100,9 +98,9 @@ class CardEngine:
         """Flat gradients of "w" = [W_in; W_rec] and "w_out", on the device."""
         setting, network = self._setting, self._setting.network
         n_steps, window = loaded.shape[1], setting.objective.window
-        n_blocks = min(loaded.shape[0], _BLOCKS)
+        n_blocks = min(loaded.shape[0], self._choices.blocks)
         online = setting.mode == "online"
-        block = min(BLOCK, n_steps) if online else n_steps
+        block = min(self._choices.carry_steps, n_steps) if online else n_steps
         run = self._start(loaded, block, window)
         n_pre, n_rec = network.n_in + network.n_rec, network.n_rec
         part = self._buffer("part", (n_blocks, n_pre, n_rec), zero=True)
@@ -137,7 +135,7 @@ class CardEngine:
                 )  # fmt: skip
         metrics = self._finish(loaded, run)
         if not online:
-            n_stage = stage_steps(network, setting.dtype)
+            n_stage = stage_steps(network, setting.dtype, self._choices.stage_steps)
             backward.backward.launch(
                 n_blocks, n_rec, backward.shared_bytes(network, setting.dtype, n_stage), n_stage,
                 int(setting.rule.recurrent_gradient), first, loaded.x_bits, run["z_bits"], run["psi"],

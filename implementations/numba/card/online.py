@@ -3,15 +3,13 @@
 
 `dynamics.forward` runs a block of steps, then `carry` takes the traces over it: as on the CPU
 (numba/cpu/online.py), one recursion back over the block for each sum, with a row addition per
-spike, and the traces from before the block once per synapse. Two launches per BLOCK steps.
+spike, and the traces from before the block once per synapse. Two launches per block of steps.
 """
 
 import numpy as np
 from numba import cuda
 
 from implementations.numba.card.compiled import Kernel
-
-BLOCK = 128  # steps between carries
 
 
 @Kernel

@@ -18,7 +18,7 @@ import torch
 from implementations.interface import Setting
 from implementations.optimizer import TRAINED
 from implementations.torch.weights import Tensors
-from implementations.triton import use
+from implementations.triton import choices, use
 from implementations.types import Batch, Metrics
 
 SWITCH = "EPROP_BENCH_TORCH_TRITON"
@@ -81,6 +81,7 @@ class TritonEngine:
         from implementations.torch.triton import operators  # imports triton
 
         self._operators = operators
+        self._chosen = choices.IN_FORCE.now().packed()
         self._setting = setting
         self._device = weights["w_in"].device
         feedback = weights[setting.rule.feedback_weights]
@@ -121,7 +122,7 @@ class TritonEngine:
 
     def _arguments(
         self, loaded: Packed
-    ) -> tuple[list[torch.Tensor], list[torch.Tensor], list[float], list[int]]:
+    ) -> tuple[list[torch.Tensor], list[torch.Tensor], list[float], list[int], list[int]]:
         """As the operators take them."""
         network, objective = self._setting.network, self._setting.objective
         constants = [
@@ -129,4 +130,4 @@ class TritonEngine:
             objective.rate_cost, objective.rate_target_per_ms,
         ]  # fmt: skip
         counts = [min(network.refractory_steps, 2**31 - 1), objective.window, network.n_in]
-        return loaded.tensors, self._weights, list(map(float, constants)), counts
+        return loaded.tensors, self._weights, list(map(float, constants)), counts, self._chosen

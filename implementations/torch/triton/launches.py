@@ -10,12 +10,11 @@ from implementations.divergence import Bounds
 from implementations.triton import bptt as bptt_kernels
 from implementations.triton import dynamics, loss, online, products, weights
 from implementations.triton import per_neuron as per_neuron_kernels
+from implementations.triton.choices import Choices
 from implementations.triton.sizes import (
-    BPTT_WARPS,
-    ON_CHIP,
     ROOMY_BYTES,
-    STEPS_AHEAD,
     Sizes,
+    bptt_warps,
     cdiv,
     power_of_two,
     product_cut,
@@ -39,11 +38,17 @@ class Call(NamedTuple):
     silent_steps: int
     window: int
     n_in: int
+    choices: Choices
     cut: Sizes
 
     @classmethod
     def of(
-        cls, batch: list[Tensor], weights: list[Tensor], constants: list[float], counts: list[int]
+        cls,
+        batch: list[Tensor],
+        weights: list[Tensor],
+        constants: list[float],
+        counts: list[int],
+        chosen: list[int],
     ) -> "Call":
         """From the arguments of an operator, see operators.py."""
         refractory_steps, window, n_in = counts
@@ -51,8 +56,9 @@ class Call(NamedTuple):
         # n_ref - 1 silent steps, but no more than there are
         silent_steps = min(max(refractory_steps - 1, 0), batch[0].shape[1])
         x_words, classes, curves = batch
-        cut = sizes(n_in, n_rec, n_out)
-        return cls(x_words, classes, curves, weights, constants, silent_steps, window, n_in, cut)
+        choices = Choices(*chosen)
+        cut = sizes(n_in, n_rec, n_out, choices)
+        return cls(x_words, classes, curves, weights, constants, silent_steps, window, n_in, choices, cut)
 
     @property
     def n_batch(self) -> int:
@@ -174,7 +180,8 @@ def forward(
         call.n_batch, call.n_steps, steps.start, steps.stop, call.window, call.n_rec, cut.n_pad, call.n_out,
         **call.decays, HEIGHT=call.constants[4] / call.constants[3], SILENT_STEPS=call.silent_steps,
         CLASSES=call.has_classes, GRADIENT=out.psi.numel() > 0, ACTIVITY=out.spikes.numel() > 0,
-        RESUME=state is not None, **call.words, REC=cut.rec, OUT=cut.out, num_warps=cut.warps,
+        RESUME=state is not None, **call.words, REC=cut.rec, OUT=cut.out, TOGETHER=cut.together,
+        num_warps=cut.warps,
     )  # fmt: skip
 
 
@@ -232,56 +239,58 @@ def _roomy(device: torch.device) -> bool:
 
 def step_products(call: Call, pre_words: Tensor, lam_v: Tensor) -> Tensor:
     """(n_parts, 32 words, REC)."""
-    cut, n_words, n_rows = call.cut, call.cut.in_words + call.cut.rec_words, call.n_batch * call.n_steps
-    rows = product_cut(cut, n_rows, _name(lam_v), _roomy(lam_v.device))
+    cut, choices, n_words = call.cut, call.choices, call.cut.in_words + call.cut.rec_words
+    n_rows = call.n_batch * call.n_steps
+    rows = product_cut(cut, n_rows, _name(lam_v), _roomy(lam_v.device), choices)
     parts = call.empty(rows.n_parts, 32 * n_words, cut.rec)
     _launch(
         products.products, rows.grid,
         pre_words, lam_v, parts, n_rows, rows.part_rows, cut.n_pad,
         WORDS=n_words, PRE=rows.pre, BLOCK=rows.block, STEPS=rows.steps, REC=cut.rec,
-        PRECISION=_precision(lam_v), num_warps=4, num_stages=2,
+        PRECISION=_precision(lam_v), num_warps=choices.product_warps, num_stages=choices.product_stages,
     )  # fmt: skip
     return parts
 
 
 def through_time(call: Call, prepared: Prepared, out: Ran, c: Tensor) -> None:
     """lam_v in place of psi."""
-    cut = call.cut
+    cut, choices = call.cut, call.choices
     shared = (out.ell, prepared.feedback, c, prepared.beta, prepared.back)
-    if cut.rec <= ON_CHIP:
+    if cut.rec <= choices.on_chip:
         _launch(
             bptt_kernels.through_time, (call.n_batch,),
             out.psi, *shared, call.n_steps, call.window, cut.n_pad, call.n_out,
-            **call.decays, REC=cut.rec, num_warps=BPTT_WARPS[_name(out.psi)],
+            **call.decays, REC=cut.rec, num_warps=bptt_warps(choices, _name(out.psi)),
         )  # fmt: skip
         return
     source, lam_a = call.empty(2, call.n_batch, cut.rec).zero_()
-    trials, block = 16, 64
+    trials, block = choices.step_trials, choices.step_block
     grid = (cdiv(call.n_batch, trials), cdiv(cut.n_pad, block))
     for t in reversed(range(call.n_steps)):
         _launch(
             bptt_kernels.step, grid,
             out.psi, *shared, source, lam_a, t,
             call.n_batch, call.n_steps, call.window, cut.n_pad, call.n_out,
-            **call.decays, PRECISION=_precision(out.psi), TRIALS=trials, BLOCK=block, INNER=32, REC=cut.rec,
-            num_warps=4, num_stages=3,
+            **call.decays, PRECISION=_precision(out.psi), TRIALS=trials, BLOCK=block,
+            INNER=choices.step_inner, REC=cut.rec,
+            num_warps=choices.step_warps, num_stages=choices.step_stages,
         )  # fmt: skip
 
 
 def per_neuron(call: Call, prepared: Prepared, out: Ran, c: Tensor) -> None:
     """lam_v in place of psi, where neurons send one another nothing back."""
-    cut = call.cut
+    cut, block = call.cut, call.choices.adjoint_block
     _launch(
-        per_neuron_kernels.adjoint, (call.n_batch, cdiv(cut.n_pad, 32)),
+        per_neuron_kernels.adjoint, (call.n_batch, cdiv(cut.n_pad, block)),
         out.psi, out.ell, prepared.feedback, c, prepared.beta,
         call.n_steps, call.window, cut.n_pad, call.n_out,
-        **call.decays, STEPS=STEPS_AHEAD, BLOCK=32, REC=cut.rec, num_warps=1,
+        **call.decays, STEPS=call.choices.adjoint_steps, BLOCK=block, REC=cut.rec, num_warps=1,
     )  # fmt: skip
 
 
-def carry_block(cut: Sizes) -> int:
+def carry_block(call: Call) -> int:
     """Neurons of a program of `carry`."""
-    return min(128, cut.rec)
+    return min(call.choices.carry_block, call.cut.rec)
 
 
 def carry(call: Call, prepared: Prepared, chunk: Ran, eps_v: Tensor, traces: Tensor, steps: range) -> None:
@@ -290,13 +299,13 @@ def carry(call: Call, prepared: Prepared, chunk: Ran, eps_v: Tensor, traces: Ten
     Args:
         eps_v: (trials, blocks of neurons, 32 words); traces: (trials, 4, 32 words, REC).
     """
-    cut = call.cut
-    n_words, block = cut.in_words + cut.rec_words, carry_block(cut)
+    cut, pre = call.cut, call.choices.carry_pre
+    n_words, block = cut.in_words + cut.rec_words, carry_block(call)
     _launch(
-        online.carry, (len(eps_v), 2 * n_words, cut.rec // block),
+        online.carry, (len(eps_v), 32 * n_words // pre, cut.rec // block),
         chunk.psi, chunk.pre_words, chunk.ell, prepared.feedback, prepared.beta, eps_v, traces,
         call.n_steps, steps.start, steps.stop, call.window, cut.n_pad, call.n_out,
-        **call.decays, WORDS=n_words, PRE=16, BLOCK=block, REC=cut.rec, num_warps=4,
+        **call.decays, WORDS=n_words, PRE=pre, BLOCK=block, REC=cut.rec, num_warps=call.choices.carry_warps,
     )  # fmt: skip
 
 
@@ -306,7 +315,12 @@ _KERNELS: tuple[Any, ...] = (
 )  # fmt: skip
 
 
-def compilations() -> int:
-    """Kernels that this process compiled, or loaded from Triton's cache; none in Triton's interpreter."""
+def compiled() -> list[Any]:
+    """The kernels that this process compiled, or loaded from Triton's cache; none in its interpreter."""
     caches = [cache for kernel in _KERNELS for cache in getattr(kernel, "device_caches", {}).values()]
-    return sum(len(compiled) for compiled, *_ in caches)
+    return [one for kernels, *_ in caches for one in kernels.values()]
+
+
+def compilations() -> int:
+    """How many."""
+    return len(compiled())
