@@ -215,6 +215,18 @@ def parts(backend: str, device: str) -> Parts:
     return _module(backend).Learner.parts(checks.choice("device", device, DEVICES))
 
 
+def rules_and_modes(backend: str, device: str) -> list[tuple[str, str]]:
+    """What of `RULES`, in which modes, a backend has on a device, whether or not there is one here.
+
+    Raises:
+        InvalidArgument: (a ValueError) for an unknown name.
+        ImportError: a package of the backend is missing.
+    """
+    has = parts(backend, device)
+    pairs = [(rules.get(name), mode) for name in rules.RULES for mode in rules.get(name).modes]
+    return [(rule.name, mode) for rule, mode in pairs if has.missing(rule, mode) is None]
+
+
 def packages(backend: str) -> tuple[str, ...]:
     """The packages that a backend is made of, its framework first."""
     return _BACKENDS[checks.choice("backend", backend, BACKENDS)].packages

@@ -23,7 +23,7 @@ from benchmarks.judge.agreement import computes_as_numpy
 from benchmarks.run import conformance, process, timings
 from benchmarks.store import records
 from benchmarks.store.failures import Failures
-from implementations import registry, rules
+from implementations import registry
 
 ROOT = Path(__file__).parents[1]
 
@@ -151,8 +151,7 @@ def test_what_is_worth_most_comes_first(tmp_path: Path, monkeypatch: pytest.Monk
     assert {(one.backend, one.rule, one.mode, one.dtype) for one in first} == {
         (backend, rule, mode, dtype)
         for backend in ("numba", "torch")
-        for rule in impl.RULES
-        for mode in rules.get(rule).modes
+        for rule, mode in registry.rules_and_modes(backend, "cuda")
         for dtype in ("float64", "float32")
     }
 
@@ -316,15 +315,8 @@ def test_networks_for_float32_keep_away_from_the_threshold(size: str) -> None:
         np.testing.assert_array_equal(drawn.batch.spikes, again.batch.spikes)
 
 
-def on_cards(backend: str) -> set[tuple[str, str]]:
-    """Rules and modes that the backend has there."""
-    has = registry.parts(backend, "cuda")
-    pairs = {(rule, mode) for rule in impl.RULES for mode in rules.get(rule).modes}
-    return {(rule, mode) for rule, mode in pairs if has.missing(rules.get(rule), mode) is None}
-
-
 def test_a_card_is_given_the_rules_that_its_kernels_have() -> None:
-    there = on_cards("numba")
+    there = set(registry.rules_and_modes("numba", "cuda"))
     assert {("bptt", "adjoint"), ("eprop_random", "online")} <= there
     found = gpu_plan.items(["numba"])
     assert {(item.case.rule, item.case.mode) for item in found} == there
@@ -346,7 +338,7 @@ def test_the_published_size_is_that_of_the_task_and_wide_ones_do_not_fit_on_chip
 
 def test_every_rule_and_mode_there_is_compared_in_both_dtypes() -> None:
     found = conformance.checks(["numba"], "cuda", 0, ("float64", "float32"))
-    assert {(case.rule, case.mode) for case in found} == on_cards("numba")
+    assert {(case.rule, case.mode) for case in found} == set(registry.rules_and_modes("numba", "cuda"))
     assert {case.dtype for case in found} == {"float64", "float32"}
     assert len({case.seed for case in found}) == len(found)
 

@@ -21,27 +21,13 @@ from implementations.jax import engines
 from implementations.jax.triton.engine import SWITCH
 from implementations.triton import use
 
-RULES = """
-import implementations as impl
-from implementations import rules
-from implementations.jax.learner import Learner
-
-def kernels():
-    "Rules and modes that the kernels have."
-    for rule in map(rules.get, impl.RULES):
-        for mode in rule.modes:
-            if Learner.parts("cuda").missing(rule, mode) is None:
-                yield rule.name, mode
-"""
-SETUP = (
-    """
+SETUP = """
 import numpy as np
 import jax_without_a_card
 jax_without_a_card.interpret()
+import implementations as impl
 import cases, reference
-"""
-    + RULES
-    + """
+from implementations import registry
 from implementations.jax.triton import programs
 from implementations.triton import sizes
 from implementations.triton.choices import IN_FORCE, Choices
@@ -74,9 +60,8 @@ def check(p, rule, mode="adjoint", dtype="float64", bound=1e-12):
         assert float(metrics.accuracy) == right.mean()
     return learner, loaded, metrics, trace
 """
-)
 ALL = """
-for rule, mode in kernels():
+for rule, mode in registry.rules_and_modes("jax", "cuda"):
     check(problem({}), rule, mode)
 """
 

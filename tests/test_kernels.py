@@ -12,10 +12,10 @@ from benchmarks.define.kernels import PASSES, Wanted, wanted
 from benchmarks.judge.kernels import Compiled, rows
 from benchmarks.run import process
 from benchmarks.run.kernels import assemble, compiled, jax, numba, torch
-from implementations import rules
+from implementations import registry
 
 ROOT = Path(__file__).parents[1]
-CASES = [(rule, mode) for rule in rules.RULES for mode in rules.get(rule).modes]
+CASES = registry.rules_and_modes("numba", "cuda")
 SHARED = {(9, 0): 227 * 1024, (8, 9): 99 * 1024}
 
 

@@ -54,11 +54,10 @@ def simulate(code: str) -> None:
 )
 def test_gradients_of_all_rules_and_modes(loss: str, refractory_steps: int) -> None:
     simulate(f"""
-from implementations import rules
+from implementations import registry, rules
 rules.register(cases.NEW_RULE)
-for rule in impl.RULES:
-    for mode in rules.get(rule).modes:
-        check(problem({loss!r}, {refractory_steps}, seed=3), rule, mode)
+for rule, mode in registry.rules_and_modes("numba", "cuda"):
+    check(problem({loss!r}, {refractory_steps}, seed=3), rule, mode)
 """)
 
 

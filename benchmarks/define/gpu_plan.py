@@ -71,6 +71,7 @@ def items(backends: Iterable[str], *, batch: int | None = None, delay_ms: int | 
     `batch` and `delay_ms` replace the published ones (for a check of the check).
     """
     backends = tuple(backends)
+
     def able(pair: tuple[str, str]) -> list[str]:
         """The backends that have a rule and mode on a card."""
         rule, mode = rules.get(pair[0]), pair[1]

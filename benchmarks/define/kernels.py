@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 import implementations as impl
-from implementations import rules
+from implementations import registry, rules
 from implementations.interface import Setting
 
 CAPABILITY = (9, 0)
@@ -71,7 +71,6 @@ def wanted(backend: str, neurons: tuple[int, ...] = NEURONS) -> list[Wanted]:
         Wanted(backend, rule, mode, dtype, n_rec)
         for n_rec in neurons
         for dtype in ("float32", "float64")
-        for rule in impl.RULES
-        for mode in rules.get(rule).modes
+        for rule, mode in registry.rules_and_modes(backend, "cuda")
     ]
     return [*found, Wanted(backend, "bptt", "adjoint", "float32", neurons[0], "squared_error")]

@@ -16,7 +16,7 @@ from benchmarks.run.environment import environment
 from benchmarks.run.process import side_by_side
 from benchmarks.store.append import RunFile
 from benchmarks.store.failures import Failures
-from implementations import registry, rules
+from implementations import registry
 
 # No spike may differ, in either dtype. A potential within rounding of the threshold may cross it one step
 # later: networks are drawn until float64 keeps away from that.
@@ -54,9 +54,7 @@ def checks(
     dtypes = tuple(dtypes)
     found = []
     for backend in backends:
-        has = registry.parts(backend, device)
-        pairs = [(rule, mode) for rule in impl.RULES for mode in rules.get(rule).modes]
-        able = [(rule, mode) for rule, mode in pairs if has.missing(rules.get(rule), mode) is None]
+        able = registry.rules_and_modes(backend, device)
         for number, ((rule, mode), dtype) in enumerate(product(able, dtypes)):
             loss = losses[number % len(losses)]
             found.append(ConformanceCheck(backend, rule, mode, dtype, device, seed + number, loss, size))
