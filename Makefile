@@ -13,7 +13,7 @@ unexport $(shell git rev-parse --local-env-vars 2>/dev/null)
 RUN = .venv/bin/python -m benchmarks
 SWEPT = --backend torch --rule bptt,eprop_symmetric,eprop_random,eprop_adaptive,readout_only --seeds 3 --steps 300 --threads 1
 .DEFAULT_GOAL := help
-.PHONY: gpu-check gpu-wheels help report figure ladder test test-slow test-all test-timing lint reference bench bench-quick clean
+.PHONY: gpu-check gpu-tune gpu-wheels help report figure ladder test test-slow test-all test-timing lint reference bench bench-quick clean
 
 help:
 	@echo "make report     train and measure for some minutes, then write "$(INTO)/report/index.html
@@ -28,6 +28,7 @@ help:
 	@echo "make bench-quick  its most important part, with what is installed in .venv"
 	@echo "make reference  repeat the committed reference run, about two hours and a half"
 	@echo "make gpu-check  on a machine with a card: check and measure every backend there, within 10 minutes"
+	@echo "make gpu-tune   on such a machine: time each choice about the kernels beside its default"
 	@echo "make gpu-wheels  fill .gpu-wheels with what such a machine lacks, where it has no network"
 	@echo "make clean      delete .venv and what runs here wrote; results/reference stays"
 
@@ -121,9 +122,9 @@ WHEELS ?= .gpu-wheels
 THERE ?= gpu-image.txt
 MINUTES ?= 9
 ASIDE = $(PYTHON) -m benchmarks.run.aside
-gpu-check:
+gpu-check gpu-tune:
 	$(ASIDE) install $(call quoted,$(WHEELS)) .gpu-site
-	PYTHONPATH=$(call quoted,$(CURDIR)/.gpu-site)$${PYTHONPATH:+:$$PYTHONPATH} $(PYTHON) -m benchmarks gpu-check --minutes $(call quoted,$(MINUTES)) --results $(INTO)
+	PYTHONPATH=$(call quoted,$(CURDIR)/.gpu-site)$${PYTHONPATH:+:$$PYTHONPATH} $(PYTHON) -m benchmarks gpu-check $(if $(filter gpu-tune,$@),--tune) --minutes $(call quoted,$(MINUTES)) --results $(INTO)
 
 gpu-wheels:
 	$(ASIDE) wheels $(call quoted,$(WHEELS)) --there $(call quoted,$(THERE))

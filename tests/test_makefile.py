@@ -132,6 +132,9 @@ def test_wheels_may_lie_in_a_folder_with_a_blank(copy: Path):
     assert install == "python3.12 -m benchmarks.run.aside install 'my wheels' .gpu-site"
     assert f"PYTHONPATH='{copy}/.gpu-site'" in check
     assert "python3.12 -m benchmarks gpu-check" in check
+    assert "--tune" not in check
+    *_, tune = make(copy, "--dry-run", "gpu-tune", "PYTHON=python3.12").stdout.splitlines()
+    assert "python3.12 -m benchmarks gpu-check --tune --minutes" in tune
     done = make(copy, "--dry-run", "gpu-wheels", "WHEELS=my wheels", "THERE=a list.txt")
     assert done.stdout.rstrip().endswith("aside wheels 'my wheels' --there 'a list.txt'")
 
