@@ -1,9 +1,9 @@
 // The product on the way back, by active neurons.
 //
-// What neurons send back to one another is m[t] = lam_v[t] W^T, with W = W_rec, and the reset on its diagonal where
-// that is a weight. As lam_v[t] = alpha lam_v[t+1] + g[t], it obeys m[t] = alpha m[t+1] + g[t] W^T, and g is 0
-// wherever psi is: a step adds the rows of W^T of the few neurons that are within reach of their threshold
-// (Perez-Nieves & Goodman 2021, arXiv 2105.08810).
+// What neurons send back to one another is m[t] = lam_v[t] W^T, with W = W_rec, and the reset on its diagonal
+// where that is a weight. As lam_v[t] = alpha lam_v[t+1] + g[t], it obeys m[t] = alpha m[t+1] + g[t] W^T, and g
+// is 0 wherever psi is: a step adds the rows of W^T of the neurons that are within reach of their threshold, a
+// third of them in a fresh network (Perez-Nieves & Goodman 2021, arXiv 2105.08810).
 #pragma once
 
 #include "dynamics.h"
@@ -12,8 +12,8 @@ namespace eprop_bench {
 
 constexpr int kLevels = 4;  // g's and m's that share a row of weights once it is read
 
-// total (kSums, kWidth) += rows of active neurons times their g, for kSums g's (kSums, n_pad) at once and kWidth
-// vectors of columns.
+// total (kSums, kWidth) += rows of active neurons times their g, for kSums g's (kSums, n_pad) at once and
+// kWidth vectors of columns.
 //
 // active: (n_words,) a bit per neuron with a g other than 0; rows = W^T (n_rec, n_pad).
 template <int kSums, int kWidth, class S>

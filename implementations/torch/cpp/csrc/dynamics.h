@@ -16,13 +16,13 @@
 
 #include <algorithm>
 
-#include "simd.h"
+#include "held.h"
 #include "workspace.h"
 
 namespace eprop_bench {
 
 constexpr int64_t kForever = int64_t(1) << 30;  // steps; 32 bits hold the step at which a neuron wakes up
-constexpr int64_t kBlock = 128;  // steps between carries where nothing may grow with the length of a trial
+constexpr int64_t kBlock = 256;  // steps between carries where nothing may grow with the length of a trial
 
 // Inputs as lists: those of trial b that spike at step t are index[offset[b][t] .. offset[b][t+1]).
 struct Batch {

@@ -75,9 +75,9 @@ inline bool is_correct(const Network<S>& net, const Batch& batch, int64_t b, con
   return best == batch.classes[b];
 }
 
-// gradient (n_rec, n_out) += sum over steps `from` to `to` - 1 of the events of z[t] lbar[t]. lbar (n_out,) holds
-// kappa lbar of step `to`, and is left at that of step `from`; ell (to - from, n_out), 0 where it is null, is
-// scaled by `gain`.
+// gradient (n_rec, n_out) += sum over steps `from` to `to` - 1 of the events of z[t] lbar[t]. lbar (n_out,)
+// holds kappa lbar of step `to`, and is left at that of step `from`; ell (to - from, n_out), 0 where it is null,
+// is scaled by `gain`.
 template <class S>
 inline void readout_gradient(const Network<S>& net, const Events& events, int64_t from, int64_t to,
                              const S* ell, S gain, S* lbar, S* gradient) {

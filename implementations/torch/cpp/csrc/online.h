@@ -6,7 +6,7 @@
 // stand exactly the traces that step-by-step updates give (README.md, "online"), to rounding.
 //
 // Through the reset, potentials have a trace per synapse. What a block gets of it is then
-// w_ij = alpha eps_v_ij - theta e_ij of the step before, in place of alpha eps_v_i: one more array, and one more sum.
+// w_ij = alpha eps_v_ij - theta e_ij of the step before, in place of alpha eps_v_i: one more array and sum.
 #pragma once
 
 #include "per_neuron.h"

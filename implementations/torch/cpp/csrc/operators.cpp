@@ -74,6 +74,8 @@ Network<S> network_of(TensorList weights, const Settings& settings, int64_t refr
   net.n_rec = weights[0].size(1);
   net.n_out = weights[2].size(1);
   net.n_pre = net.n_in + net.n_rec;
+  TORCH_CHECK((n_steps + 1) * net.n_pre <= std::numeric_limits<int32_t>::max(),
+              "lists of a trial's spikes are counted in 32 bits, and ", n_steps, " steps may have more");
   net.n_pad = padded<S>(net.n_rec);
   net.n_words = (net.n_pad + 63) / 64;
   net.alpha = S(settings.alpha);
@@ -86,12 +88,15 @@ Network<S> network_of(TensorList weights, const Settings& settings, int64_t refr
   net.w_out = arena.take<S>(net.n_rec * net.n_out);
   net.decays = arena.take<S>(n_steps);
   net.beta_threshold = arena.take<S>(net.n_pad);
-  TORCH_CHECK(n_steps * net.n_pre <= std::numeric_limits<int32_t>::max(), "trials are too long");
   const double* beta = weights[4].const_data_ptr<double>();
   const double* back_beta = weights[5].const_data_ptr<double>();
   net.n_regular = regular<S>(beta, net.n_rec);
-  net.back = {S(settings.back_alpha),          S(settings.back_kappa), S(settings.back_theta),
-              arena.take<S>(net.n_pad), regular<S>(back_beta, net.n_rec), settings.target};
+  net.back.alpha = S(settings.back_alpha);
+  net.back.kappa = S(settings.back_kappa);
+  net.back.theta = S(settings.back_theta);
+  net.back.beta = arena.take<S>(net.n_pad);
+  net.back.n_regular = regular<S>(back_beta, net.n_rec);
+  net.back.target = settings.target;
   if (!write) return net;
 
   double left = 1;
@@ -208,8 +213,8 @@ void write_feedback(const Network<S>& net, const Tensor& feedback, double gain, 
   }
 }
 
-// Lays out all memory twice: first to know how much it is, then in `scratch`, in whose place a larger one is put if
-// need be. Lists are as long as they may get: what of them is never written takes no memory.
+// Lays out all memory twice: first to know how much it is, then in `scratch`, in whose place a larger one is put
+// if need be. Lists are as long as they may get: what of them is never written takes no memory.
 template <class LayOut>
 void with_memory(const Tensor& scratch, const LayOut& lay_out) {
   Arena measure;
@@ -287,7 +292,8 @@ Gradients eprop_with(const Batch& batch, TensorList weights, const Settings& set
   Outputs out(weights, apart);
   Tensor metrics;
   with_memory(scratch, [&](Arena& arena, bool ready) {
-    const Network<S> net = network_of<S>(weights, settings, refractory_steps, window, batch.n_steps, arena, ready);
+    const Network<S> net =
+        network_of<S>(weights, settings, refractory_steps, window, batch.n_steps, arena, ready);
     const int64_t size = net.n_pre * 2 * net.n_pad, size_out = net.n_rec * net.n_out;
     std::vector<Scratch> threads(n_threads);
     for (Scratch& thread : threads) thread.lay_out(arena, net, batch);
@@ -318,32 +324,21 @@ Gradients eprop_with(const Batch& batch, TensorList weights, const Settings& set
   return {out.w_in, out.w_rec, out.w_out, metrics};
 }
 
-template <class S>
-Totals evaluate_all(const Network<S>& net, const Batch& batch, int n_threads,
-                    std::vector<ForwardScratch<S>>& threads) {
-  Totals totals(chunks_of(batch.n_trials), net.n_rec);
-  for_trials(
-      batch.n_trials, n_threads, [](int64_t) {},
-      [&](int64_t c, int64_t b, int thread) {
-        evaluate_trial(net, batch, b, threads[thread], totals.sums[c]);
-      });
-  return totals;
-}
-
 // Gradients through `hops` recurrent connections, or all where a trial has no more steps.
 // `known`: (n_rec,) double, c where the rates are those of more trials than these; without metrics then.
 template <class S>
 Gradients recurrent_with(const Batch& batch, TensorList weights, const Settings& settings,
                          int64_t refractory_steps, int64_t window, int64_t hops,
                          const std::optional<Tensor>& known, int n_threads, const Tensor& scratch) {
-  // a connection takes a step; BPTT's single level is told by a 0
-  const int64_t levels_above = hops < batch.n_steps ? hops : 0;
+  // a connection takes a step; 0 is told for all of them
+  const int64_t counted = hops < batch.n_steps ? hops : 0;
   const int64_t n_chunks = chunks_of(batch.n_trials);
   const double gain = (1 - settings.kappa) / double(batch.n_trials * window);
   Outputs out(weights);
   Tensor metrics;
   with_memory(scratch, [&](Arena& arena, bool ready) {
-    const Network<S> net = network_of<S>(weights, settings, refractory_steps, window, batch.n_steps, arena, ready);
+    const Network<S> net =
+        network_of<S>(weights, settings, refractory_steps, window, batch.n_steps, arena, ready);
     const int64_t size = net.n_pre * net.n_pad, size_out = net.n_rec * net.n_out;
     // of all trials where the rates are found here, else of one trial of each thread
     std::vector<Record<S>> records(known ? n_threads : batch.n_trials);
@@ -351,7 +346,7 @@ Gradients recurrent_with(const Batch& batch, TensorList weights, const Settings&
       records[i].lay_out(arena, net, batch, known ? batch.most_inputs() : batch.inputs(i));
     }
     std::vector<RecurrentScratch<S>> threads(n_threads);
-    for (RecurrentScratch<S>& thread : threads) thread.lay_out(arena, net, batch, levels_above);
+    for (RecurrentScratch<S>& thread : threads) thread.lay_out(arena, net, batch, counted);
     S* feedback = arena.take<S>(net.n_out * net.n_pad);
     S* transposed = arena.take<S>(net.n_rec * net.n_pad);
     S* rate = arena.take<S>(net.n_pad);
@@ -379,14 +374,14 @@ Gradients recurrent_with(const Batch& batch, TensorList weights, const Settings&
       metrics = metrics_of(totals, rates, batch, window, settings);
     }
     write_feedback(net, weights[3], gain, feedback);
-    transpose(net, weights[1].const_data_ptr<S>(), levels_above == 0 ? net.back.theta : S(0), transposed);
+    transpose(net, weights[1].const_data_ptr<S>(), counted == 0 ? net.back.theta : S(0), transposed);
     for_trials(
         batch.n_trials, n_threads, [&](int64_t c) { fill(gradient + c * size, S(0), size); },
         [&](int64_t c, int64_t b, int thread) {
           const Record<S>& record = records[known ? thread : b];
           if (known) forward(c, b, thread, std::true_type{});
           else find_psi(net, batch, b, threads[thread].trial, record);
-          backward_trial(net, batch, record, levels_above, feedback, transposed, rate, threads[thread],
+          backward_trial(net, batch, record, counted, feedback, transposed, rate, threads[thread],
                          gradient + c * size);
         });
     add_up(net, gradient, n_chunks, 1, nullptr, n_threads, out.w_in.mutable_data_ptr<S>(),
@@ -405,7 +400,8 @@ std::tuple<Tensor, Tensor> readout_with(const Batch& batch, TensorList weights, 
   const double gain = (1 - settings.kappa) / double(batch.n_trials * window);
   Tensor out = at::empty(weights[2].sizes(), weights[2].options()), metrics;
   with_memory(scratch, [&](Arena& arena, bool ready) {
-    const Network<S> net = network_of<S>(weights, settings, refractory_steps, window, batch.n_steps, arena, ready);
+    const Network<S> net =
+        network_of<S>(weights, settings, refractory_steps, window, batch.n_steps, arena, ready);
     const int64_t size_out = net.n_rec * net.n_out;
     std::vector<TrialScratch<S>> threads(n_threads);
     std::vector<Record<S>> records(n_threads);
@@ -435,11 +431,17 @@ Tensor evaluate_with(const Batch& batch, TensorList weights, const Settings& set
                      const Tensor& scratch) {
   Tensor metrics;
   with_memory(scratch, [&](Arena& arena, bool ready) {
-    const Network<S> net = network_of<S>(weights, settings, refractory_steps, window, batch.n_steps, arena, ready);
+    const Network<S> net =
+        network_of<S>(weights, settings, refractory_steps, window, batch.n_steps, arena, ready);
     std::vector<ForwardScratch<S>> threads(n_threads);
     for (ForwardScratch<S>& thread : threads) thread.lay_out(arena, net);
     if (!ready) return;
-    const Totals totals = evaluate_all<S>(net, batch, n_threads, threads);
+    Totals totals(chunks_of(batch.n_trials), net.n_rec);
+    for_trials(
+        batch.n_trials, n_threads, [](int64_t) {},
+        [&](int64_t c, int64_t b, int thread) {
+          evaluate_trial(net, batch, b, threads[thread], totals.sums[c]);
+        });
     const std::vector<double> rates = rates_of(totals, net.n_rec, batch.n_trials, settings);
     metrics = sums ? sums_of(totals, net.n_rec, batch)
                    : metrics_of(totals, rates, batch, window, settings);
@@ -457,7 +459,8 @@ std::tuple<Tensor, Tensor> simulate_with(const Batch& batch, TensorList weights,
   bool* z_out = z.mutable_data_ptr<bool>();
   S* y_out = y.mutable_data_ptr<S>();
   with_memory(scratch, [&](Arena& arena, bool ready) {
-    const Network<S> net = network_of<S>(weights, settings, refractory_steps, window, batch.n_steps, arena, ready);
+    const Network<S> net =
+        network_of<S>(weights, settings, refractory_steps, window, batch.n_steps, arena, ready);
     std::vector<ForwardScratch<S>> threads(n_threads);
     for (ForwardScratch<S>& thread : threads) thread.lay_out(arena, net);
     std::vector<int64_t> all_counts(n_threads * n_rec);  // not asked for

@@ -34,8 +34,8 @@ struct RecurrentScratch {
   }
 };
 
-// See `backward_trial`; kHops is 0 for BPTT. With kWidth vectors of neurons sums are in registers, and so is the
-// state of a single level.
+// See `backward_trial`; kHops is 0 for BPTT. With kWidth vectors of neurons sums are in registers, and so is
+// the state of BPTT's neurons.
 template <int kWidth, int kHops, class S>
 [[gnu::noinline]] void backward_held(const Network<S>& net, const Batch& batch, const Record<S>& record,
                                      int64_t n_hops, const S* feedback, const S* __restrict rows,

@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <cstring>
-#include <type_traits>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -11,8 +10,8 @@
 
 namespace eprop_bench {
 
-// kSumVectors: vectors of sums that registers have room for beside what is added to them, see active.h. kHeld:
-// vectors of neurons whose state, of three rows, they have room for.
+// Vectors that registers have room for: kSumVectors of sums beside what is added to them, see active.h; and
+// kHeld of neurons, with three rows of state each, see held.h.
 #if defined(__AVX512F__) && defined(__AVX512DQ__)
 constexpr int kVectorBytes = 64, kSumVectors = 28, kHeld = 8;
 #elif defined(__AVX2__)
@@ -50,15 +49,6 @@ template <class S>
 using Int = typename Lanes<S>::Int;
 template <class S>
 constexpr int kLanes = kVectorBytes / sizeof(S);
-
-// f(kWidth), with what `Held` has of `width` vectors: all of them, or 0 where they are more than kHeld.
-template <int kWidth = kHeld, class F>
-inline auto with_held(int64_t width, const F& f) {
-  if constexpr (kWidth > 0) {
-    if (width != kWidth) return with_held<kWidth - 1>(width, f);
-  }
-  return f(std::integral_constant<int, kWidth>{});
-}
 
 // Arrays over neurons are padded to whole vectors with neurons that never spike.
 template <class S>
@@ -110,64 +100,6 @@ inline uint64_t bits(Mask<S> mask) {
   return found;
 #endif
 }
-
-// The vectors of a row over neurons, for a loop over time: kWidth of them in registers, or, with kWidth 0, any number
-// in memory.
-template <int kWidth, class V>
-struct Held {
-  V vectors[kWidth];
-
-  template <class T>
-  explicit Held(T* row) {
-#pragma GCC unroll 28
-    for (int i = 0; i < kWidth; ++i) vectors[i] = reinterpret_cast<V*>(row)[i];
-  }
-  V& operator[](int64_t i) { return vectors[i]; }
-  template <class T>
-  void put_back(T* row) const {
-#pragma GCC unroll 28
-    for (int i = 0; i < kWidth; ++i) reinterpret_cast<V*>(row)[i] = vectors[i];
-  }
-};
-
-template <class V>
-struct Held<0, V> {
-  V* vectors;
-
-  template <class T>
-  explicit Held(T* row) : vectors(reinterpret_cast<V*>(row)) {}
-  V& operator[](int64_t i) { return vectors[i]; }
-  template <class T>
-  void put_back(T*) const {}
-};
-
-// body(i) for the vectors i of a row; `width` is their number where kWidth is 0.
-template <int kWidth, class Body>
-inline void for_vectors(int64_t width, const Body& body) {
-  if constexpr (kWidth > 0) {
-#pragma GCC unroll 28
-    for (int i = 0; i < kWidth; ++i) body(i);
-  } else {
-    for (int64_t i = 0; i < width; ++i) body(i);
-  }
-}
-
-// A bit per neuron, of a row of vectors that come one after the other, in words (n_words,).
-template <class S>
-class Bits {
- public:
-  explicit Bits(uint64_t* words) : words_(words) {}
-  void add(int64_t i, Mask<S> mask) {
-    constexpr int kVectors = 64 / kLanes<S>;
-    word_ |= bits<S>(mask) << (i % kVectors * kLanes<S>);
-    words_[i / kVectors] = word_;
-    if ((i + 1) % kVectors == 0) word_ = 0;
-  }
-
- private:
-  uint64_t* words_;
-  uint64_t word_ = 0;
-};
 
 // total += row; n a multiple of the lanes.
 template <class S>
