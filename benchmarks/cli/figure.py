@@ -20,12 +20,10 @@ from benchmarks.cli.recording import exit_if_failed, record_all
 from benchmarks.define import comparison
 from benchmarks.define.reasons import Broken, unavailable
 from benchmarks.define.runs import Run
-from benchmarks.judge import learning, tuning
-from benchmarks.judge.hyperparameters import FRESH
 from benchmarks.run import available
 from benchmarks.run.progress import display
-from benchmarks.show import page as report
-from benchmarks.store import records
+from benchmarks.show.commands import SWEEP, with_words
+from benchmarks.store.files import check_writable
 from implementations.registry import DEVICES
 
 _FASTEST = "fastest"
@@ -69,6 +67,9 @@ def command(backend: str, rules: Any, seeds: int, tuned: bool, results: Path, **
     trials, so that final figures compare. They are ordinary training runs under RESULTS/curves: what is
     recorded is never trained twice, and the same command goes on where it was interrupted.
     """
+    from benchmarks.judge.hyperparameters import FRESH  # here, as `--help` is not to wait for pandas
+    from benchmarks.show import page as report
+
     values = with_recipe(values)
     if seeds < 1:
         raise click.BadParameter(f"{seeds} is not what it may be, any integer >= 1", param_hint="'--seeds'")
@@ -103,6 +104,7 @@ def command(backend: str, rules: Any, seeds: int, tuned: bool, results: Path, **
         if tuned:
             planned = _tuned(planned, results)
         choices.without_broken(planned, len(names), (backend,))
+    check_writable(results / "report" / "index.html")
     failed = record_all(planned, results, display)
     try:
         page = report.build(results, results / "report")
@@ -115,6 +117,9 @@ def command(backend: str, rules: Any, seeds: int, tuned: bool, results: Path, **
 
 def _tuned(published: list[Run], results: Path) -> list[Run]:
     """Each run, and beside it the same at the tuned setting of its rule."""
+    from benchmarks.judge import learning, tuning
+    from benchmarks.store import records
+
     found = records.read(results)
     rows = learning.judged(found)
     rows = rows[(rows["task"] == published[0].problem.name) & rows["backend"].eq(published[0].backend)]
@@ -122,9 +127,11 @@ def _tuned(published: list[Run], results: Path) -> list[Run]:
     values = {row["rule"]: row["values"] for row in best.to_dict("records")} if len(best) else {}
     missing = sorted({run.rule for run in published} - set(values))
     if missing:
+        task, backend = published[0].problem.name, published[0].backend
+        options = ("--preset", "knobs", "--task", task, "--backend", backend, "--rule", ",".join(missing))
         raise click.UsageError(
             f"no sweep with two even seeds' settings is recorded under {results} for {', '.join(missing)} on"
-            f" {published[0].backend}: python -m benchmarks sweep --preset knobs makes one"
+            f" {backend}: {with_words(SWEEP, *options, '--results', results)} makes one"
         )
     both = [each for run in published for each in (run, comparison.at(run, values[run.rule]))]
     return list({run.name: run for run in both}.values())

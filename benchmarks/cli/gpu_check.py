@@ -19,6 +19,7 @@ from benchmarks.run import conformance, parity, timings
 from benchmarks.run.environment import environment
 from benchmarks.run.process import Budget
 from benchmarks.show import gpu_check as summary
+from benchmarks.store.files import check_writable
 
 NO_CARD = 3
 _CONFORMANCE_SHARE = 0.5
@@ -64,6 +65,7 @@ def command(
         for backend, reason in found_out.items():
             click.echo(f"  {backend}: {reason}", err=True)
         raise SystemExit(NO_CARD)
+    check_writable(results / "gpu-check" / "summary.md")
     budget = Budget(60.0 * minutes)
     seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
     click.echo(f"seed {seed}; {minutes:g} minutes; {', '.join(able)}")

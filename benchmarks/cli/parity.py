@@ -5,11 +5,11 @@ from typing import Any
 
 import click
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from benchmarks.cli.choices import ALL, backend_option, chosen, rule_option
 from benchmarks.cli.options import results_option
+from benchmarks.cli.output import console
 from benchmarks.judge.agreement import deviates
 from benchmarks.run import parity
 from benchmarks.store.schema import DEVIATIONS
@@ -47,14 +47,14 @@ def command(
 
 def print_deviations(found: list[dict[str, Any]]) -> None:
     """Print them in a table, and the reasons of what has none."""
-    console = Console(width=None if Console().is_terminal else _WIDTH, highlight=False)
-    console.print(_table(found))
+    out = console(_WIDTH)
+    out.print(_table(found))
     reasons: dict[str, None] = {}
     for record in found:
         if record["status"] != "ok":
             reasons[f"{record['backend']}: {record['status']}: {record['reason']}"] = None
     for reason in reasons:
-        console.print(reason, markup=False, soft_wrap=True)
+        out.print(reason, markup=False, soft_wrap=True)
 
 
 def _among(name: str, names: tuple[str, ...]) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.judge.gpu_check import Measured, Verdict, is_wrong, table, verdicts
+from benchmarks.store.files import write_text
 
 _COLUMNS = (
     *("part", "backend", "rule", "mode", "batch", "n_rec", "engine"),
@@ -25,11 +26,14 @@ def write(
     measured: Measured,
     facts: Mapping[str, Any],
 ) -> list[Verdict]:
-    """Write both files; returns the verdicts. `facts`: seed, seconds used, reasons, the environment."""
+    """Write both files; returns the verdicts. `facts`: seed, seconds used, reasons, the environment.
+
+    Raises:
+        CannotWrite: older files stay what they were.
+    """
     found, rows = verdicts(compared, measured), table(measured)
     left_out = [item.name for item, record in measured if record is None]
     wrong = [dict(record) for record in compared if is_wrong(record)]
-    folder.mkdir(parents=True, exist_ok=True)
     content = {
         **facts,
         "verdicts": [asdict(verdict) for verdict in found],
@@ -37,8 +41,8 @@ def write(
         "left_out": left_out,
         "wrong": wrong,
     }
-    (folder / "summary.json").write_text(json.dumps(content, indent=1, default=str) + "\n", encoding="utf-8")
-    (folder / "summary.md").write_text(_markdown(content, found), encoding="utf-8")
+    write_text(folder / "summary.json", json.dumps(content, indent=1, default=str) + "\n")
+    write_text(folder / "summary.md", _markdown(content, found))
     return found
 
 
