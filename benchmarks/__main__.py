@@ -3,10 +3,12 @@
 import os
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import click
 
 from benchmarks.cli import shareable
+from benchmarks.cli.output import one_line
 from benchmarks.store import command_line
 
 # Name -> what it does. Each is a module of benchmarks/cli with a click command named `command`, imported
@@ -32,18 +34,26 @@ _COMMANDS = {
 class _Commands(click.Group):
     """A group that knows its commands by name only, until one is asked for."""
 
+    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
+        with one_line():
+            return super().make_context(*arguments, **options)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            with one_line():
+                return super().invoke(ctx)
+        except Exception as error:
+            if type(error).__name__ == "PluginError":  # by its name, as nothing is imported for `--help`
+                raise click.ClickException(str(error)) from error
+            raise
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        try:
-            return import_module(f"benchmarks.cli.{cmd_name.replace('-', '_')}").command
-        except Exception as error:
-            if type(error).__name__ == "PluginError":  # by its name, as nothing is imported for `--help`
-                raise click.ClickException(str(error)) from error
-            raise
+        return import_module(f"benchmarks.cli.{cmd_name.replace('-', '_')}").command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

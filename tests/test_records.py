@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from record_files import curve, environment, measurement, write
+from record_files import curve, environment, measurement, parity, write
 
 from benchmarks.store import records, schema
-from benchmarks.store.readers import runs
+from benchmarks.store.readers import copies, runs
 from benchmarks.store.readers.rows import Rows
 
 
@@ -129,6 +129,69 @@ def test_a_copy_of_a_run_does_not_count_as_another_seed(tmp_path: Path):
     assert problems(found) == {"curves/b.jsonl": ["repeats the run in curves/a.jsonl; left out"]}
 
 
+COPIES = ("RUN (1)", "RUN.backup", "backup RUN", "A", "z")
+"""Names of copies of RUN, which come before it, or after."""
+
+
+@pytest.mark.parametrize("name", COPIES)
+def test_an_older_copy_of_a_run_gives_way_to_the_run(tmp_path: Path, name: str):
+    whole = curve(final=0.9)
+    write(tmp_path / "curves/RUN.jsonl", whole)
+    for older in (whole[:3], whole[:-2], whole[:-1], whole):
+        write(tmp_path / f"curves/{name}.jsonl", older)
+        found = records.read(tmp_path)
+        kept = min("RUN", name, key=len) if older == whole else "RUN"
+        other = name if kept == "RUN" else "RUN"
+        assert found.runs["file"].tolist() == [f"curves/{kept}.jsonl"]
+        assert found.points["step"].tolist() == [10, 20, 30]
+        assert found.finals["step"].tolist() == [30]
+        assert problems(found) == {
+            f"curves/{other}.jsonl": [f"repeats the run in curves/{kept}.jsonl; left out"]
+        }
+
+
+def test_a_copy_of_a_run_that_lost_a_line_gives_way_to_the_run(tmp_path: Path):
+    whole = curve()
+    write(tmp_path / "curves/RUN.jsonl", whole)
+    write(tmp_path / "curves/A.jsonl", [*whole[:2], *whole[3:]])
+    assert records.read(tmp_path).points["step"].tolist() == [10, 20, 30]
+
+
+@pytest.mark.parametrize("name", COPIES)
+def test_copies_of_measurements_count_once(tmp_path: Path, name: str):
+    """Or samples would be taken for more than were measured."""
+    own = [measurement(step_s=(0.1 * n, 0.2), round=n) for n in (1, 2, 3)]
+    others = [measurement("jax", run="run-2")]
+    write(tmp_path / "timings/RUN.jsonl", own)
+    write(tmp_path / f"timings/{name}.jsonl", own[:2])
+    write(tmp_path / "timings/both.jsonl", [own[0], *others])
+    write(tmp_path / "fallback/RUN.jsonl", own[:1])  # apart, as its folder says
+    write(tmp_path / "parity/RUN.jsonl", [parity("numpy"), parity("jax")])
+    write(tmp_path / f"parity/{name}.jsonl", [parity("numpy")])
+    found = records.read(tmp_path)
+    assert found.measurements.groupby("file")["round"].apply(list).to_dict() == {
+        "timings/RUN.jsonl": [1, 2, 3],
+        "timings/both.jsonl": [0],
+    }
+    assert len(found.samples) == 2 * 3 + 3 + 2
+    assert found.parity["backend"].tolist() == ["numpy", "jax"]
+    assert len(found.fallbacks) == 1
+    assert problems(found) == {
+        f"timings/{name}.jsonl": ["repeats 2 records of timings/RUN.jsonl; left out"],
+        "timings/both.jsonl": ["repeats 1 record of timings/RUN.jsonl; left out"],
+        f"parity/{name}.jsonl": ["repeats 1 record of parity/RUN.jsonl; left out"],
+    }
+
+
+def test_the_parts_of_a_run_that_was_split_are_all_there(tmp_path: Path):
+    own = [measurement(round=n) for n in range(4)]
+    write(tmp_path / "timings/a.jsonl", own[:2])
+    write(tmp_path / "timings/b.jsonl", own[2:])
+    found = records.read(tmp_path)
+    assert found.measurements["round"].tolist() == [0, 1, 2, 3]
+    assert not found.unreadable
+
+
 def test_many_runs_are_told_apart_without_looking_at_each_other(monkeypatch: pytest.MonkeyPatch):
     class Counted(int):
         compared = 0
@@ -145,6 +208,7 @@ def test_many_runs_are_told_apart_without_looking_at_each_other(monkeypatch: pyt
     monkeypatch.setattr(runs.json_lines, "read", lambda path, *_: iter(kinds[path.name]))
     rows = Rows()
     runs.read(Path(), rows)
+    copies.leave_out(rows)
     assert len(rows.runs) == count // 2
     assert [problem.what for problem in rows.unreadable[:2]] == [
         "repeats the run in curves/000.jsonl; left out",

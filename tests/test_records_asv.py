@@ -39,6 +39,20 @@ def test_results_become_measurements_and_samples(tmp_path: Path):
     assert (machine["processor"], machine["cores"], machine["memory_bytes"]) == ("A cpu", 2, 2**20)
 
 
+@pytest.mark.parametrize("name", ["01234567-virtualenv-py3.11 (1).json", "0-copy.json"])
+def test_an_older_copy_of_a_file_of_asv_gives_way_to_it(tmp_path: Path, name: str):
+    older = {"step_time.StepTime.time_step": [(0.9, [0.9, 0.9, 0.9]), (NA, None), (NA, None), (NA, None)]}
+    path = asv_results(tmp_path, figures=older)
+    path.rename(path.with_name(name))
+    whole = records.read(asv_results(tmp_path).parents[2])
+    assert set(whole.measurements["file"]) == {f"asv/testbox/{path.name}"}
+    assert len(whole.measurements) == 8
+    assert len(whole.samples) == 6
+    (left_out,) = whole.unreadable
+    assert left_out.file == f"asv/testbox/{name}"
+    assert left_out.what == f"repeats what ASV measured in asv/testbox/{path.name}; left out"
+
+
 @pytest.mark.parametrize(
     ("method", "column", "sampled"),
     [
@@ -111,7 +125,7 @@ def test_asv_alone_makes_a_report(tmp_path: Path):
     assert "Performance over commits" in text
     assert "| 0123456789 | A | virtualenv-py3.11 |" in text
     assert "| 6 | 1 | 1 |" in text  # figures, n/a, failed
-    assert "asv run --record-samples 0123456789^!" in text
+    assert "asv run --record-samples '0123456789^!'" in text  # for a shell
 
 
 def test_the_notebook_and_what_has_no_size_are_in_one_report(tmp_path: Path):

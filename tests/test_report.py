@@ -1,6 +1,7 @@
 """The report: numbers that equal those computed by hand, and pages that open anywhere."""
 
 import re
+import shlex
 import shutil
 import xml.etree.ElementTree as ElementTree
 from base64 import b64encode
@@ -20,9 +21,11 @@ from benchmarks.define.metrics import METRICS, significant
 from benchmarks.judge import costs
 from benchmarks.judge.statistics import interval
 from benchmarks.show import page as report
+from benchmarks.show.commands import EXPORT, MEASURE, PARITY, REPORT
 from benchmarks.show.material import Material
 from benchmarks.show.page import datatables
 from benchmarks.show.sections import composed
+from benchmarks.show.sections.provenance import reproduce
 from benchmarks.show.sections.trial import trial
 from benchmarks.store import records
 
@@ -502,6 +505,43 @@ def test_the_command_says_what_makes_records(tmp_path: Path):
     assert not (tmp_path / "report").exists()
 
 
+AWKWARD = "my results; 'of' $HOME"
+"""A folder as people may have one, and a shell would take it apart."""
+
+
+def test_commands_to_copy_are_quoted_for_a_shell(tmp_path: Path):
+    folder = tmp_path / AWKWARD
+    done = CliRunner().invoke(command, ["--results", str(folder)])
+    named = [shlex.split(line) for line in done.output.splitlines() if "python -m benchmarks" in line]
+    assert named == [
+        ["python", "-m", "benchmarks", name, "--results", str(folder)] for name in ("train", "measure")
+    ]
+    (section,) = composed(trial, Material(records.read(folder), folder))
+    (shown,) = section.commands
+    assert shlex.split(shown)[-2:] == ["--out", str(folder / "raster.png")]
+
+
+@pytest.mark.parametrize(
+    ("recorded", "shown"),
+    [
+        ("python -m benchmarks train --backend 'a b'", "python -m benchmarks train --backend 'a b'"),
+        ("python -m benchmarks train; rm -rf ~", "python -m benchmarks 'train;' rm -rf '~'"),
+        ("python -m benchmarks train $(rm -rf ~)", "python -m benchmarks train '$(rm' -rf '~)'"),
+        ("python -m benchmarks train\nrm -rf ~", "python -m benchmarks train rm -rf '~'"),
+        ("rm -rf ~", None),
+        ("python -m benchmarks 'train", None),
+        ("", None),
+    ],
+)
+def test_recorded_commands_run_nothing_but_what_they_name(tmp_path: Path, recorded: str, shown: str | None):
+    """Whoever copies one has a record that they did not write."""
+    run, session, *rest = curve()
+    write(tmp_path / "curves/a.jsonl", [run, {**session, "command": recorded}, *rest])
+    (part,) = composed(reproduce, Material(records.read(tmp_path), tmp_path))
+    assert part.commands == ([] if shown is None else [shown]) + [MEASURE, PARITY, REPORT, EXPORT]
+    assert bool(part.notes) == (shown is None)
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [
@@ -526,8 +566,11 @@ def test_a_drawn_trial_is_in_the_page(tmp_path: Path) -> None:
     found = composed(trial, material)
     assert found[0].commands
     assert str(tmp_path / "raster.png") in found[0].commands[0]
-    (tmp_path / "raster.png").write_bytes(b"picture")
+    (tmp_path / "raster.png").write_bytes(b"no picture")
+    assert composed(trial, material)[0].commands == found[0].commands
+    picture = b"\x89PNG\r\n\x1a\n and the rest"
+    (tmp_path / "raster.png").write_bytes(picture)
     section = composed(trial, material)[0]
     assert not section.commands
-    assert b64encode(b"picture").decode() in section.pictures[0].inline
+    assert b64encode(picture).decode() in section.pictures[0].inline
     assert section.pictures[0].suffix == ".png"

@@ -5,24 +5,26 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
 
 from benchmarks.cli.options import naming_options, results_option
-from benchmarks.judge import gate as judge
-from benchmarks.judge.gate import BROKEN, NOTHING_COMPARED, REGRESSIONS, Thresholds
-from benchmarks.run import asv_command, commit_pair
-from benchmarks.run.asv_command import QUICK, InUse
+from benchmarks.cli.output import Unwritten, console, one_line
+from benchmarks.define.gate import BROKEN, NOTHING_COMPARED, ROUNDS, Thresholds
 from benchmarks.run.checkout import GitFailed
 from benchmarks.run.environment import environment
 from benchmarks.run.interruption import Interrupted
-from benchmarks.show import gate as show
-from benchmarks.show.gate import Comparison
+from benchmarks.store.append import append
+from benchmarks.store.files import check_writable, write_text
 from implementations import checks
 
+if TYPE_CHECKING:
+    from benchmarks.run.commit_pair import Plan
+    from benchmarks.show.gate import Comparison
+
 _WIDTH = 160
+_GITHUB = "GITHUB_STEP_SUMMARY"
 
 
 class _Misuse(click.UsageError):
@@ -31,15 +33,19 @@ class _Misuse(click.UsageError):
     exit_code = NOTHING_COMPARED
 
 
+class _NoVerdict(Unwritten):
+    exit_code = NOTHING_COMPARED
+
+
 class _Gate(click.Command):
-    """A command whose errors of use are `_Misuse`."""
+    """A command whose errors of use are `_Misuse`; what can't be written is no verdict, either."""
 
     def make_context(self, *arguments: Any, **options: Any) -> click.Context:
-        with _as_misuse():
+        with one_line(_NoVerdict), _as_misuse():
             return super().make_context(*arguments, **options)
 
     def invoke(self, ctx: click.Context) -> Any:
-        with _as_misuse():
+        with one_line(_NoVerdict), _as_misuse():
             return super().invoke(ctx)
 
 
@@ -86,7 +92,7 @@ def _as_misuse() -> Iterator[None]:
 @click.option(
     "--rounds",
     type=int,
-    default=commit_pair.ROUNDS,
+    default=ROUNDS,
     show_default=True,
     help="Interleaved processes per timed case and commit.",
 )
@@ -122,16 +128,21 @@ def command(
     worked with BASE fails; 3 nothing could be compared. What is measured stays in RESULTS/checks, with the
     summary for a pull request; where $GITHUB_STEP_SUMMARY is set, that is added there too.
     """
+    from benchmarks.run import asv_command, commit_pair  # here, as `--help` is not to wait for ASV and pandas
+    from benchmarks.show import gate as show
+
     with naming_options():
         thresholds = Thresholds(factor=factor, memory_factor=memory_factor, error=error)
-        plan = commit_pair.Plan(base, head, patterns or QUICK, **common)
+        plan = commit_pair.Plan(base, head, patterns or asv_command.QUICK, **common)
         if plan.least_samples < thresholds.samples:
             checks.fail("samples", plan.least_samples, f"at least {thresholds.samples} in all rounds")
+    for written in filter(None, (results / "checks" / "summary.md", summary, os.environ.get(_GITHUB))):
+        check_writable(Path(written))
     try:
         commits = commit_pair.prepare(plan)
         folder = commit_pair.new_folder(results, commits)
         found = _compare(plan, commits, thresholds, confirm, folder)
-    except (commit_pair.CannotCompare, GitFailed, InUse) as problem:
+    except (commit_pair.CannotCompare, GitFailed, asv_command.InUse) as problem:
         click.echo(f"Error: {problem}", err=True)
         raise SystemExit(NOTHING_COMPARED) from None
     _show(found)
@@ -142,18 +153,22 @@ def command(
 
 
 def _compare(
-    plan: commit_pair.Plan, commits: tuple[str, str], thresholds: Thresholds, confirm: bool, folder: Path
-) -> Comparison:
+    plan: "Plan", commits: tuple[str, str], thresholds: Thresholds, confirm: bool, folder: Path
+) -> "Comparison":
     """Measure, judge, and measure a second time what seems worse.
 
     ASV's results go to FOLDER/asv and, of the second measurement, FOLDER/confirmation.
     """
+    from benchmarks.judge import gate as judge
+    from benchmarks.run import asv_command, commit_pair
+    from benchmarks.show.gate import Comparison
+
     with asv_command.alone(), _saying_where_rounds_are(folder):
         machine = asv_command.register_machine()
         pair = (plan, commits, machine)
         base, head = commit_pair.measure(*pair, plan.patterns, thresholds.factor, folder / "asv")
         verdicts = judge.judge(base, head, thresholds)
-        worse = verdicts[verdicts["verdict"].isin(REGRESSIONS)]
+        worse = verdicts[verdicts["verdict"].isin(judge.REGRESSIONS)]
         if confirm and len(worse):
             cases = head.merge(worse[["benchmark", "case"]])
             patterns = [f"^{re.escape(selector)}$" for selector in cases["selector"]]
@@ -169,7 +184,7 @@ def _compare(
         rounds=plan.rounds,
         thresholds=thresholds,
         verdicts=verdicts,
-        unconfirmed=len(worse) - int(verdicts["verdict"].isin(REGRESSIONS).sum()),
+        unconfirmed=len(worse) - int(verdicts["verdict"].isin(judge.REGRESSIONS).sum()),
     )
 
 
@@ -182,24 +197,22 @@ def _saying_where_rounds_are(folder: Path) -> Iterator[None]:
         raise SystemExit(stop.exit_code) from None
 
 
-def _show(found: Comparison) -> None:
-    # Into a file or a pipe, a table as wide as it needs, not of rich's 80 columns
-    console = Console(width=None if Console().is_terminal else _WIDTH, highlight=False)
-    console.print()
+def _show(found: "Comparison") -> None:
+    from benchmarks.show import gate as show
+
+    out = console(_WIDTH)
+    out.print()
     if len(found.verdicts):
-        console.print(show.table(found))
+        out.print(show.table(found))
     for line in show.footnotes(found):
-        console.print(line, markup=False, soft_wrap=True)
-    console.print()
-    console.print(show.headline(found), style="bold", markup=False)
+        out.print(line, markup=False, soft_wrap=True)
+    out.print()
+    out.print(show.headline(found), style="bold", markup=False)
 
 
 def _write(text: str, path: Path, also: Path | None) -> None:
-    path.write_text(text, encoding="utf-8")
-    if also is not None:
-        also.parent.mkdir(parents=True, exist_ok=True)
-        also.write_text(text, encoding="utf-8")
-    github = os.environ.get("GITHUB_STEP_SUMMARY")
+    for whole in filter(None, (path, also)):
+        write_text(whole, text)
+    github = os.environ.get(_GITHUB)
     if github:
-        with Path(github).open("a", encoding="utf-8") as file:
-            file.write(text)
+        append(Path(github), text.rstrip())

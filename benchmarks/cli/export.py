@@ -6,7 +6,8 @@ from typing import Literal
 import click
 
 from benchmarks.cli.options import results_option
-from benchmarks.store import export, records
+
+_FORMATS = ("csv", "parquet")
 
 
 @click.command("export", short_help="Write all records as CSV or Parquet.")
@@ -20,8 +21,8 @@ from benchmarks.store import export, records
 @click.option(
     "--format",
     "form",
-    type=click.Choice(export.FORMATS),
-    default=export.FORMATS[0],
+    type=click.Choice(_FORMATS),
+    default=_FORMATS[0],
     show_default=True,
     help="Kind of file.",
 )
@@ -31,6 +32,8 @@ def command(results: Path, out: Path | None, form: Literal["csv", "parquet"]) ->
 
     Units stand in the names of columns: _s seconds, _bytes, _hz. results/README.md says what tables hold.
     """
+    from benchmarks.store import export, records  # here, as `--help` is not to wait for pandas
+
     found = records.read(results)
     if found.empty:
         raise click.ClickException(f"{results} has no readable record in curves/, timings/, parity/ or asv/")

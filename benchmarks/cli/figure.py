@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import pandas as pd
 
 import implementations as impl
 from benchmarks.cli import choices
@@ -23,13 +22,11 @@ from benchmarks.cli.recording import exit_if_failed, record_all
 from benchmarks.define import comparison
 from benchmarks.define.reasons import Broken, unavailable
 from benchmarks.define.runs import Run
-from benchmarks.judge import learning, tuning
-from benchmarks.judge.hyperparameters import FRESH
 from benchmarks.run import available
 from benchmarks.run import ladder as by_hops
 from benchmarks.run.progress import display
-from benchmarks.show import page as report
-from benchmarks.store import records
+from benchmarks.show.commands import SWEEP, with_words
+from benchmarks.store.files import check_writable
 from implementations import checks
 from implementations.registry import DEVICES
 from implementations.rules import ladder as on_ladder
@@ -86,6 +83,9 @@ def command(
     trials, so that final figures compare. They are ordinary training runs under RESULTS/curves: what is
     recorded is never trained twice, and the same command goes on where it was interrupted.
     """
+    from benchmarks.judge.hyperparameters import FRESH  # here, as `--help` is not to wait for pandas
+    from benchmarks.show import page as report
+
     values = with_recipe(values)
     if tuned and ladder:
         raise click.UsageError("--tuned and --ladder are two comparisons: give one of them")
@@ -129,6 +129,7 @@ def command(
         if ladder and not given("steps"):
             planned = _as_long(planned, results)
         choices.without_broken(planned, len(names), (backend,))
+    check_writable(results / "report" / "index.html")
     failed = record_all(planned, results, display)
     if ladder:
         _by_hops(planned[0], results)
@@ -155,6 +156,10 @@ def _rules(groups: Any, ladder: bool) -> tuple[str, ...]:
 
 def _as_long(runs: list[Run], results: Path) -> list[Run]:
     """The runs, as long as the longest of them that is recorded: only equally long ones compare."""
+    import pandas as pd
+
+    from benchmarks.store import records
+
     names = {f"curves/{run.name}.jsonl" for run in runs}
     recorded = records.read(results).runs
     longest = recorded.loc[recorded["file"].isin(names), "last_step"].max()
@@ -181,6 +186,9 @@ def _by_hops(run: Run, results: Path) -> None:
 
 def _tuned(published: list[Run], results: Path) -> list[Run]:
     """Each run, and beside it the same at the tuned setting of its rule."""
+    from benchmarks.judge import learning, tuning
+    from benchmarks.store import records
+
     found = records.read(results)
     rows = learning.judged(found)
     rows = rows[(rows["task"] == published[0].problem.name) & rows["backend"].eq(published[0].backend)]
@@ -188,9 +196,11 @@ def _tuned(published: list[Run], results: Path) -> list[Run]:
     values = {row["rule"]: row["values"] for row in best.to_dict("records")} if len(best) else {}
     missing = sorted({run.rule for run in published} - set(values))
     if missing:
+        task, backend = published[0].problem.name, published[0].backend
+        options = ("--preset", "knobs", "--task", task, "--backend", backend, "--rule", ",".join(missing))
         raise click.UsageError(
             f"no sweep with two even seeds' settings is recorded under {results} for {', '.join(missing)} on"
-            f" {published[0].backend}: python -m benchmarks sweep --preset knobs makes one"
+            f" {backend}: {with_words(SWEEP, *options, '--results', results)} makes one"
         )
     both = [each for run in published for each in (run, comparison.at(run, values[run.rule]))]
     return list({run.name: run for run in both}.values())

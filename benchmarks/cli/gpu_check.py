@@ -19,6 +19,7 @@ from benchmarks.run.process import Budget
 from benchmarks.show import gpu_check as summary
 from benchmarks.store.append import RunFile
 from benchmarks.store.failures import Failures
+from benchmarks.store.files import check_writable
 
 NO_CARD = 3
 _FIRST_SHARE = 0.5
@@ -78,6 +79,7 @@ def command(
         for backend, reason in found_out.items():
             click.echo(f"  {backend}: {reason}", err=True)
         raise SystemExit(NO_CARD)
+    check_writable(results / "gpu-check" / "summary.md")
     with naming_options():
         items = gpu_plan.items(able, batch=batch, delay_ms=delay_ms)
     seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed

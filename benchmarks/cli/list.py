@@ -6,10 +6,10 @@ from itertools import groupby
 
 import click
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 import implementations as impl
+from benchmarks.cli.output import console
 from benchmarks.define import reasons
 from benchmarks.define.problem import PROBLEMS
 from implementations.registry import DEVICES
@@ -45,13 +45,12 @@ def command(as_json: bool) -> None:
         click.echo(json.dumps([asdict(entry) for entry in entries], indent=2))
         return
     table, notes = _table(entries)
-    # Into a file or a pipe, a table as wide as it needs, not of rich's 80 columns
-    console = Console(width=None if Console().is_terminal else _WIDTH, highlight=False)
-    console.print(table)
+    out = console(_WIDTH)
+    out.print(table)
     for number, note in enumerate(notes, 1):
-        console.print(f"[{number}] {note}", markup=False, soft_wrap=True)
-    console.print(f"rules: {', '.join((*impl.RULES, ANY_RUNG))}", markup=False, soft_wrap=True)
-    console.print(f"tasks: {', '.join(PROBLEMS)}", markup=False)
+        out.print(f"[{number}] {note}", markup=False, soft_wrap=True)
+    out.print(f"rules: {', '.join((*impl.RULES, ANY_RUNG))}", markup=False, soft_wrap=True)
+    out.print(f"tasks: {', '.join(PROBLEMS)}", markup=False)
 
 
 def _entry(backend: str, device: str, rule: str, mode: str) -> _Entry:

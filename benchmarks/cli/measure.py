@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from benchmarks.cli import choices
@@ -20,6 +19,7 @@ from benchmarks.cli.choices import (
     systems_option,
 )
 from benchmarks.cli.options import machine_options, naming_options, results_option
+from benchmarks.cli.output import console
 from benchmarks.define import reasons
 from benchmarks.define.cases import BATCH, Case, delayed, length_cases, scaling_cases, step_cases
 from benchmarks.define.names import SYSTEM
@@ -146,9 +146,9 @@ def _cases_as_it_is(system: System, values: Mapping[str, Any], broken: list[str]
 def _measure(cases: list[Case], rounds: int, results: Path) -> int:
     """Measure and show; returns how many measurements failed."""
     failed = 0
-    console = Console()
+    out = console()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+    with Progress(*columns, console=out, disable=not out.is_interactive) as progress:
         task = progress.add_task("measuring", total=timings.count(cases, rounds))
         for record in timings.measure_all(cases, rounds, results):
             progress.advance(task)

@@ -5,12 +5,12 @@ from typing import Any
 
 import click
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 import implementations as impl
 from benchmarks.cli.choices import ALL, backend_option, chosen, rule_option
 from benchmarks.cli.options import results_option
+from benchmarks.cli.output import console
 from benchmarks.define.reasons import by_rule
 from benchmarks.judge.agreement import deviates
 from benchmarks.run import parity
@@ -48,15 +48,15 @@ def command(
 
 def print_deviations(found: list[dict[str, Any]]) -> None:
     """Print them in a table, and the reasons of what has none."""
-    console = Console(width=None if Console().is_terminal else _WIDTH, highlight=False)
-    console.print(_table(found))
+    out = console(_WIDTH)
+    out.print(_table(found))
     told = [
         (record["rule"], f"{record['backend']}: {record['status']}: {record['reason']}")
         for record in found
         if record["status"] != "ok"
     ]
     for reason in by_rule(told):
-        console.print(reason, markup=False, soft_wrap=True)
+        out.print(reason, markup=False, soft_wrap=True)
 
 
 def _table(found: list[dict[str, Any]]) -> Table:

@@ -4,11 +4,10 @@ import zipfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
-from matplotlib.figure import Figure
 
 import implementations as impl
 from benchmarks.cli import choices
@@ -26,9 +25,14 @@ from benchmarks.define.problem import Problem
 from benchmarks.define.runs import Trained
 from benchmarks.define.systems import SYSTEMS
 from benchmarks.run.progress import Display, display
-from benchmarks.show.figures import raster
+from benchmarks.store.files import check_writable
 from implementations import rules
 from implementations.training import NonFiniteLoss, Plan, Point, Training, shown_trials
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from benchmarks.show.figures.raster import Trial
 
 _WEIGHTS = ("w_in", "w_rec", "w_out")
 
@@ -75,6 +79,8 @@ def command(system: str, out: Path, **values: Any) -> None:
     only --backend, --rule, --seed, --train-steps, --trials, --device and --out apply to it. Its "regular"
     neurons adapt too.
     """
+    from benchmarks.show.figures import raster  # here, as `--help` is not to wait for Matplotlib
+
     if out.suffix not in (".png", ".svg"):
         raise click.BadParameter(f"{out.name!r} ends in neither .png nor .svg", param_hint="'--out'")
     for name, least in (("train_steps", 0), ("trials", 1)):
@@ -84,12 +90,17 @@ def command(system: str, out: Path, **values: Any) -> None:
                 f"{value} is not what it may be, any integer >= {least}",
                 param_hint="--" + name.replace("_", "-"),
             )
+    check_writable(out)
     values = with_recipe(values)
     raster.save(_of_backends(**values) if system == SYSTEM else _as_it_is(system, **values), out)
     click.echo(str(out))
 
 
-def _of_backends(backend: str, rule: str, seed: int, train_steps: int, trials: int, **values: Any) -> Figure:
+def _of_backends(
+    backend: str, rule: str, seed: int, train_steps: int, trials: int, **values: Any
+) -> "Figure":
+    from benchmarks.show.figures import raster
+
     with naming_options():
         problem = build_problem(values)
         parameters = problem.initial_parameters(seed)
@@ -119,8 +130,10 @@ def _of_backends(backend: str, rule: str, seed: int, train_steps: int, trials: i
 
 def _as_it_is(
     name: str, rule: str, seed: int, train_steps: int, trials: int, device: str, **values: Any
-) -> Figure:
+) -> "Figure":
     """Of a system that is what it is."""
+    from benchmarks.show.figures import raster
+
     system = SYSTEMS[name]
     choices.refuse_other_options(name, "raster")
     choices.of_system(name, "backend", (values["backend"],))
@@ -147,15 +160,17 @@ def _train(training: Trained, title: str, steps: int, show: Callable[[str, int],
         raise click.ClickException(str(error)) from error
 
 
-def _trials(learner: impl.Learner, problem: Problem, count: int, seed: int) -> list[raster.Trial]:
+def _trials(learner: impl.Learner, problem: Problem, count: int, seed: int) -> "list[Trial]":
     batch = shown_trials(problem.task, count, seed)
     return _drawn(batch, learner.simulate(learner.load(batch)), count)
 
 
-def _drawn(batch: impl.Batch, activity: impl.Activity, count: int) -> list[raster.Trial]:
+def _drawn(batch: impl.Batch, activity: impl.Activity, count: int) -> "list[Trial]":
     """The first `count` trials of a batch, with what a network made of them."""
+    from benchmarks.show.figures.raster import Trial
+
     return [
-        raster.Trial(batch.spikes[i], activity.spikes[i], activity.readout[i], batch.targets[i])
+        Trial(batch.spikes[i], activity.spikes[i], activity.readout[i], batch.targets[i])
         for i in range(count)
     ]
 

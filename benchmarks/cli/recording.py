@@ -10,18 +10,24 @@ from benchmarks.run.interruption import Interrupted
 from benchmarks.run.progress import Display
 from benchmarks.run.train import record
 from benchmarks.store.curve_file import UnusableFile
+from benchmarks.store.files import CannotWrite, check_writable
 from implementations.training import NonFiniteLoss
 
 _INTERRUPTED = 130  # what a shell reports for Ctrl-C
 
 
 def record_all(runs: Sequence[Recordable], results: Path, show: Callable[[str, int], Display]) -> int:
-    """Record all runs; returns how many failed, each of which was said. Ends the process if interrupted."""
+    """Record all runs; returns how many failed, each of which was said. Ends the process if interrupted.
+
+    Raises:
+        CannotWrite: none of them can be recorded, and none is trained.
+    """
+    check_writable(results / "curves" / f"{runs[0].name}.jsonl")
     failed = 0
     for run in runs:
         try:
             record(run, results, show)
-        except (UnusableFile, NonFiniteLoss, OSError) as error:
+        except (UnusableFile, NonFiniteLoss, CannotWrite) as error:
             click.echo(f"Error: {error}", err=True)
             failed += 1
         except Interrupted as stop:

@@ -5,8 +5,7 @@ from pathlib import Path
 import click
 
 from benchmarks.cli.options import results_option
-from benchmarks.show import page as report
-from benchmarks.show import readme
+from benchmarks.store.files import check_writable, write_text
 
 
 @click.command(short_help="Write the comparison of all records.")
@@ -26,7 +25,12 @@ from benchmarks.show import readme
 )
 def command(results: Path, out: Path | None, readme_path: Path | None) -> None:
     """Write index.html (one file, no network needed), report.md and the figures as .svg and .png."""
+    from benchmarks.show import page as report  # here, as `--help` is not to wait for pandas and Matplotlib
+    from benchmarks.show import readme
+
     out = results / "report" if out is None else out
+    if readme_path is not None:
+        check_writable(readme_path)
     try:
         page = report.build(results, out)
     except report.NothingToReport as error:
@@ -38,7 +42,7 @@ def command(results: Path, out: Path | None, readme_path: Path | None) -> None:
             filled = readme.fill(readme_path.read_text(encoding="utf-8"), results)
         except readme.NotFilled as error:
             raise click.ClickException(f"{readme_path}: {error}") from error
-        readme_path.write_text(filled, encoding="utf-8")
+        write_text(readme_path, filled)
         click.echo(str(readme_path))
     figures = sorted(out.glob("*.svg"))
     if figures:

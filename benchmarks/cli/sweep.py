@@ -18,6 +18,7 @@ from benchmarks.define.problem import PROBLEMS, TASK_NAME
 from benchmarks.define.reasons import unavailable
 from benchmarks.define.runs import Run
 from benchmarks.run.interruption import Interrupted, held
+from benchmarks.store.files import check_writable
 from implementations import checks
 from implementations.registry import available_cores
 from implementations.training import Plan
@@ -127,6 +128,8 @@ def command(results: Path, **values: Any) -> None:
         workers = _workers(values)
     if find_spec("distributed") is None:
         raise click.UsageError("sweeps need Dask: pip install 'eprop-bench[sweeps]'")
+    if not values["dry_run"]:
+        check_writable(results / "curves" / "run.jsonl")
     from benchmarks.run.sweep.cluster import ClusterError  # here, as `--help` is not to wait for Dask
 
     try:

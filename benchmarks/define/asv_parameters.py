@@ -83,7 +83,7 @@ SCALED = {**CASE, "rule": COSTLY_RULES, "batch": [MEMORY_BATCH]}
 
 ROUNDS = int(os.environ.get("EPROP_BENCH_ROUNDS", "1"))
 """Fresh processes per case of what the regression gate judges. Over many commits one is enough; the gate,
-which has two, asks for `commit_pair.ROUNDS`. ASV's own option would have memory and accuracy measured as
+which has two, asks for `define.gate.ROUNDS`. ASV's own option would have memory and accuracy measured as
 often."""
 
 REPEAT = (4, 8, 1.0)

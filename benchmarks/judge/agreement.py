@@ -1,9 +1,10 @@
 """Whether a backend computes what it should: bounds of deviations, and who keeps to them."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
+if TYPE_CHECKING:
+    import pandas as pd
 
 PUBLISHED_TOLERANCE = 1e-12
 """The largest relative deviation from the published numbers that rounding in float64 explains; the tests hold
@@ -20,7 +21,7 @@ _OF_REALS = ("loss", "w_in", "w_rec", "w_out")
 _CASE = ["machine", "backend", "rule", "mode", "dtype", "device"]
 
 
-def newest(rows: pd.DataFrame) -> pd.DataFrame:
+def newest(rows: "pd.DataFrame") -> "pd.DataFrame":
     """Of rows of `records.parity` or `records.conformance` the newest of each case."""
     case = [*_CASE, *{"size"}.intersection(rows.columns)]
     return rows.sort_values("started", kind="stable").drop_duplicates(case, keep="last")

@@ -24,6 +24,7 @@ from benchmarks.run.asv_branches import branches
 from benchmarks.run.checkout import ROOT, without_git_variables
 from benchmarks.run.environment import environment
 from benchmarks.run.interruption import Interrupted, held
+from benchmarks.store.files import CannotWrite, writing
 from implementations import rules
 
 CONFIG = ROOT / "asv.conf.json"
@@ -125,6 +126,8 @@ def run(
 
     Raises:
         Interrupted: Ctrl-C or SIGTERM came, and ASV has ended; whole rounds that it had done are stored.
+        CannotWrite: the log could not be written to its end.
+        OSError: the output could not.
     """
     command = [sys.executable, "-m", "asv", "--config", str(config), *arguments]
     output = None if log is None else subprocess.PIPE
@@ -141,13 +144,15 @@ def run(
         stdout=output,
         stderr=errors,
     )
-    relay = Thread(target=_relay, args=(process.stdout, log), daemon=True)
+    unwritten: list[Exception] = []
+    relay = Thread(target=_relay, args=(process.stdout, log, unwritten), daemon=True)
     try:
         relay.start()
         with held() as request:
             while True:
                 try:
-                    return process.wait(timeout=0.2)
+                    status = process.wait(timeout=0.2)
+                    break
                 except subprocess.TimeoutExpired:
                     if request.signal_number is None:
                         continue
@@ -159,6 +164,9 @@ def run(
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         relay.join()
+    if unwritten:
+        raise unwritten[0]
+    return status
 
 
 def _heed_interrupts() -> None:
@@ -166,12 +174,26 @@ def _heed_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def _relay(stream: IO[str] | None, log: Path | None) -> None:
+def _relay(stream: IO[str] | None, log: Path | None, unwritten: list[Exception]) -> None:
+    """Read to the end, whatever becomes of what is read: ASV would wait for ever for a reader."""
     if stream is None or log is None:
         return
-    with stream, log.open("w", encoding="utf-8") as file:
-        for line in stream:
-            file.write(line)
-            file.flush()
-            if line.startswith(("[", "\N{MIDDLE DOT}")) and "===" not in line:
-                print(line, end="", flush=True)
+    with stream:
+        try:
+            with writing(log), log.open("w", encoding="utf-8") as file:
+                for line in stream:
+                    file.write(line)
+                    file.flush()
+                    if line.startswith(("[", "\N{MIDDLE DOT}")) and "===" not in line and not unwritten:
+                        _print(line, unwritten)
+        except CannotWrite as error:
+            unwritten.append(error)
+            for _ in stream:
+                pass
+
+
+def _print(line: str, unwritten: list[Exception]) -> None:
+    try:
+        print(line, end="", flush=True)
+    except OSError as error:
+        unwritten.append(error)

@@ -12,15 +12,12 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 
 from benchmarks.define.asv_parameters import REPEAT
+from benchmarks.define.gate import ROUNDS
 from benchmarks.run import asv_command
 from benchmarks.run.asv_command import QUICK
 from benchmarks.run.checkout import MEASURED, ROOT, GitFailed, git, uncommitted, unusable
 from benchmarks.store import asv_files
 from implementations import checks
-
-ROUNDS = 4
-"""Fresh processes per case and side, measured in turns, so that what one process happens to get (its place in
-memory, a busy neighbour) does not pass for a change; with `define.asv.REPEAT`, samples enough."""
 
 
 class CannotCompare(Exception):

@@ -193,4 +193,5 @@ def display(name: str, steps: int, line: Callable[[Any], str] | None = None) -> 
     if line is not None:
         return Log(name, steps, line)
     console = Console()
-    return Bar(console, name, steps) if console.is_terminal else Lines(name, steps)
+    # a terminal that can't redraw (TERM=dumb) would show nothing of a bar
+    return Bar(console, name, steps) if console.is_interactive else Lines(name, steps)

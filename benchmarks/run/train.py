@@ -22,6 +22,7 @@ from benchmarks.run.interruption import Interrupted, held
 from benchmarks.run.progress import Display
 from benchmarks.store import checkpoint, command_line
 from benchmarks.store.curve_file import DIVERGED, CurveFile, Recorded, UnusableFile
+from benchmarks.store.files import check_writable, writing
 from implementations.training import Final, NonFiniteLoss, Plan, Point
 
 
@@ -43,13 +44,16 @@ def record(
 
     Raises:
         UnusableFile: the run's file is damaged, of another run, or in use by another process.
+        CannotWrite: before training where it is known then; what was recorded stays.
         Interrupted: Ctrl-C or SIGTERM came; all that was measured is saved.
         NonFiniteLoss: the run diverged, which is recorded as its end. It is not trained again: a run depends
             on nothing but its settings.
     """
     directory = results / "curves"
-    directory.mkdir(parents=True, exist_ok=True)
     path = directory / f"{run.name}.jsonl"
+    check_writable(path)
+    with writing(directory):
+        directory.mkdir(parents=True, exist_ok=True)
     checkpoint_path = directory / f"{run.name}.checkpoint.npz"
     with locked(path), show(run.title, run.plan.steps) as display:
         file = CurveFile(path, run.header)
@@ -210,12 +214,18 @@ def _end(file: CurveFile, plan: Plan, checkpoint_path: Path) -> None:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Keep other processes from the run that is recorded in `path`."""
+    """Keep other processes from the run that is recorded in `path`.
+
+    Raises:
+        UnusableFile: another one is at it.
+        CannotWrite: the folder takes no lock.
+    """
     lock = FileLock(path.with_name(f".{path.stem}.lock"), timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise UnusableFile(f"{path} is in use: another process is recording this run") from None
+    with writing(path):
+        try:
+            lock.acquire()
+        except Timeout:  # an OSError, too
+            raise UnusableFile(f"{path} is in use: another process is recording this run") from None
     try:
         yield
     finally:

@@ -1,4 +1,6 @@
-"""The commands that add what a part of the report lacks."""
+"""The commands that add what a part of the report lacks, and those of records, to be copied."""
+
+import shlex
 
 from implementations.rules import ladder
 
@@ -15,3 +17,22 @@ PARITY = "python -m benchmarks parity"
 GPU_CHECK = "make gpu-check"
 REPORT = "python -m benchmarks report"
 EXPORT = "python -m benchmarks export --format parquet"
+
+_OURS = ["python", "-m", "benchmarks"]
+
+
+def with_words(command: str, *words: object) -> str:
+    """A command and words after it, which are quoted for a shell."""
+    return f"{command} {shlex.join(map(str, words))}"
+
+
+def recorded(text: str) -> str | None:
+    """A command line out of a record, quoted for a shell; None where it is none of this package.
+
+    Whoever copies it runs what is named there, and nothing that the text may hold beside.
+    """
+    try:
+        words = shlex.split(text)
+    except ValueError:
+        return None
+    return shlex.join(words) if words[:3] == _OURS else None

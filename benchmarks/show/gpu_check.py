@@ -11,6 +11,7 @@ from benchmarks.define.gpu_plan import STEP
 from benchmarks.judge.gpu_check import Found, Tally, is_wrong, table, tallies, verdicts
 from benchmarks.show.columns import columns
 from benchmarks.store.failures import Failures
+from benchmarks.store.files import write_text
 
 _WIDTH = 160
 _MOST_ERRORS = 20
@@ -26,8 +27,11 @@ _OF_WRONG = (
 
 
 def write(folder: Path, found: Found, facts: Mapping[str, Any]) -> None:
-    """Write both files. `facts`: seed, seconds used, reasons, the environment."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write both files. `facts`: seed, seconds used, reasons, the environment.
+
+    Raises:
+        CannotWrite: older files stay what they were.
+    """
     content = {
         **facts,
         "verdicts": [asdict(verdict) for verdict in verdicts(found)],
@@ -35,15 +39,8 @@ def write(folder: Path, found: Found, facts: Mapping[str, Any]) -> None:
         "left_out": found.left_out,
         "wrong": [dict(record) for record in found.compared if is_wrong(record)],
     }
-    _replace(folder / "summary.json", json.dumps(content, indent=1, default=str) + "\n")
-    _replace(folder / "summary.md", _markdown(content))
-
-
-def _replace(path: Path, text: str) -> None:
-    """Whole or not at all: a command may be killed while it writes."""
-    scratch = path.with_name(f".{path.name}")
-    scratch.write_text(text, encoding="utf-8")
-    os.replace(scratch, path)
+    write_text(folder / "summary.json", json.dumps(content, indent=1, default=str) + "\n")
+    write_text(folder / "summary.md", _markdown(content))
 
 
 def outcome(record: Mapping[str, Any]) -> str:

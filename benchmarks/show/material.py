@@ -1,5 +1,6 @@
 """What all parts of the report are made of: records, names for what they hold, and tables of them."""
 
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import SimpleNamespace
@@ -7,6 +8,7 @@ from types import SimpleNamespace
 import pandas as pd
 
 from benchmarks.judge import costs, ladder, learning
+from benchmarks.show.commands import recorded
 from benchmarks.show.names import Names
 from benchmarks.store.records import Records
 
@@ -15,13 +17,17 @@ class Material:
     """Of one report.
 
     Attributes:
-        records: as read.
+        records: as read, but for commands, which are to be copied: those that are safe to.
         names: of rules, backends and machines, and their order.
         folder: where the report is written.
     """
 
     def __init__(self, records: Records, folder: Path) -> None:
-        self.records = records
+        runs, measurements = (
+            frame.assign(command=frame["command"].dropna().map(recorded))
+            for frame in (records.runs, records.measurements)
+        )
+        records = self.records = replace(records, runs=runs, measurements=measurements)
         self.names = Names(records)
         self.folder = folder
 

@@ -1,11 +1,12 @@
 """A checkpoint: arrays in one .npz file, replaced as a whole or not at all."""
 
-import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+
+from benchmarks.store import files
 
 
 class UnreadableCheckpoint(Exception):
@@ -13,13 +14,13 @@ class UnreadableCheckpoint(Exception):
 
 
 def write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write arrays; whatever ends the process meanwhile, `path` is the old checkpoint or the new one."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("wb") as file:
-        np.savez(file, **arrays)  # type: ignore[arg-type]
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    """Write arrays; whatever ends the process meanwhile, `path` is the old checkpoint or the new one.
+
+    Raises:
+        CannotWrite: it stays the old one.
+    """
+    with files.replaced(path) as temporary:
+        np.savez(temporary, **arrays)  # type: ignore[arg-type]
 
 
 def read(path: Path) -> dict[str, np.ndarray]:
@@ -38,5 +39,9 @@ def read(path: Path) -> dict[str, np.ndarray]:
 
 
 def delete(path: Path) -> None:
-    """Delete a checkpoint, if there is one."""
-    path.unlink(missing_ok=True)
+    """Delete a checkpoint, if there is one, and what a killed process left of one.
+
+    Raises:
+        CannotWrite: it can't be deleted.
+    """
+    files.delete(path)

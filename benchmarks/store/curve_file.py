@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.store.append import append
+from benchmarks.store.files import writing
 
 DIVERGED = "diverged"
 """The reason of the `end` of a run whose loss became NaN or infinite."""
@@ -53,27 +54,38 @@ class CurveFile:
         header: its first line, the `run` record.
 
     Raises:
-        UnusableFile: the file is there, but damaged before its last line or with another first line.
+        UnusableFile: the file is there, but damaged before its last line, with another first line, or can't
+            be read.
+        CannotWrite: it can be read alone.
     """
 
     def __init__(self, path: Path, header: Mapping[str, Any]) -> None:
         self.path = path
         self.recorded = Recorded()
-        keep = self._read(header) if path.exists() else 0
-        with path.open("ab") as file:
-            file.truncate(keep)
+        keep = 0
+        if path.exists():
+            keep = self._read(header)
+            with writing(path), path.open("ab") as file:
+                file.truncate(keep)
         if keep == 0:
             self.append(header)
 
     def append(self, *records: Mapping[str, Any]) -> None:
-        """Append records in one write; they are on disk when it returns."""
+        """Append records. They are on disk when it returns; where it raises, none of them is.
+
+        Raises:
+            CannotWrite: the disk is full, or anything else that the system says.
+        """
         append(self.path, *(_line(record) for record in records))
         for record in records:
             self._take(record)
 
     def _read(self, header: Mapping[str, Any]) -> int:
         """Fill `recorded`; returns how many bytes are good and complete."""
-        complete, _, _ = self.path.read_bytes().rpartition(b"\n")
+        try:
+            complete, _, _ = self.path.read_bytes().rpartition(b"\n")
+        except OSError as error:
+            raise UnusableFile(f"{self.path} can't be read: {error.strerror}") from error
         keep = position = 0
         # without any newline `complete` is empty, and so is the file as far as it counts
         for number, line in enumerate(complete.split(b"\n") if complete else (), 1):

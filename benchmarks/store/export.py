@@ -7,10 +7,9 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from benchmarks.store.files import check_writable, replaced
 from benchmarks.store.records import Records
 from benchmarks.store.schema import COUNTS, NUMBERS
-
-FORMATS = ("csv", "parquet")
 
 
 def write(records: Records, out_dir: Path, form: Literal["csv", "parquet"]) -> Iterator[tuple[Path, int]]:
@@ -18,14 +17,19 @@ def write(records: Records, out_dir: Path, form: Literal["csv", "parquet"]) -> I
 
     Lists and objects (settings, versions, accelerators) become JSON texts, so that both formats hold the
     same. Columns keep their names, units included; a null is an empty cell in CSV and a null in Parquet.
+
+    Raises:
+        CannotWrite: an older file of that name stays what it was.
     """
-    out_dir.mkdir(parents=True, exist_ok=True)
-    for name, table in tables(records).items():
-        path = out_dir / f"{name}.{form}"
-        if form == "csv":
-            table.to_csv(path, index=False)
-        else:
-            table.to_parquet(path, index=False)
+    found = {out_dir / f"{name}.{form}": table for name, table in tables(records).items()}
+    for path in found:
+        check_writable(path)
+    for path, table in found.items():
+        with replaced(path) as temporary:
+            if form == "csv":
+                table.to_csv(temporary, index=False)
+            else:
+                table.to_parquet(temporary, index=False)
         yield path, len(table)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.store import schema
-from benchmarks.store.readers import agreement, asv, ladder, runs, timings
+from benchmarks.store.readers import agreement, asv, copies, ladder, runs, timings
 from benchmarks.store.readers.rows import Rows, Unreadable
 
 
@@ -55,6 +55,7 @@ def read(results_dir: Path | str) -> Records:
     rows = Rows()
     for reader in (runs, timings, agreement, ladder, asv):
         reader.read(results_dir, rows)
+    copies.leave_out(rows)
     return Records(
         runs=_frame(rows.runs, schema.RUN_COLUMNS),
         points=_frame(rows.points, schema.POINT_COLUMNS),

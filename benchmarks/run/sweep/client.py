@@ -21,6 +21,7 @@ from benchmarks.run.sweep.files import Existing, existing, keep
 from benchmarks.run.sweep.worker import Work, topic, train
 from benchmarks.store import command_line
 from benchmarks.store.curve_file import DIVERGED, UnusableFile
+from benchmarks.store.files import CannotWrite
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -45,7 +46,7 @@ def look(runs: Sequence[Run], results: Path, summary: Summary) -> dict[str, tupl
     for run in runs:
         try:
             found = existing(run, results)
-        except UnusableFile as error:
+        except (UnusableFile, CannotWrite) as error:
             summary.failed[run.name] = str(error)
             continue
         if found.done is None:
@@ -150,7 +151,7 @@ def _take(
         return
     try:
         end = keep(run, results, found.lines, lines)
-    except (UnusableFile, OSError) as error:
+    except (UnusableFile, CannotWrite) as error:
         summary.failed[name] = str(error)
         say(f"failed: {error}")
         return

@@ -1,6 +1,5 @@
 """The files of a sweep's runs, under RESULTS/curves as `train` leaves them: what is there, what came back."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +7,7 @@ from benchmarks.define.runs import Run
 from benchmarks.run.train import finished, locked
 from benchmarks.store import checkpoint
 from benchmarks.store.curve_file import DIVERGED, CurveFile, UnusableFile
+from benchmarks.store.files import replaced, writing
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ def existing(run: Run, results: Path) -> Existing:
 
     Raises:
         UnusableFile: it is damaged, of another run, or in use.
+        CannotWrite: it can't be kept from others, or be mended.
     """
     path = curve_path(run, results)
     if not path.exists():
@@ -45,25 +46,19 @@ def keep(run: Run, results: Path, before: bytes | None, lines: bytes) -> str:
 
     Raises:
         UnusableFile: another process recorded this run meanwhile (its file stays), or this is no whole run.
+        CannotWrite: the file stays what it was.
     """
     path = curve_path(run, results)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
+    with writing(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
     with locked(path):
         if (path.read_bytes() if path.exists() else None) != before:
             raise UnusableFile(f"{path} was written by another process meanwhile; it stays as it is")
-        with temporary.open("wb") as file:
-            file.write(lines)
-            file.flush()
-            os.fsync(file.fileno())
-        try:
+        with replaced(path) as temporary:
+            temporary.write_bytes(lines)
             end = CurveFile(temporary, run.header).recorded.end_reason  # of this run, and undamaged
             if end is None:
                 raise UnusableFile(f"{run.title}: what the worker sent has no end; nothing of it is kept")
-        except UnusableFile:
-            temporary.unlink()
-            raise
-        os.replace(temporary, path)
         checkpoint.delete(path.with_suffix(".checkpoint.npz"))
     return end
 

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.show.figures import style
+from benchmarks.store.files import replaced
 from implementations import Network
 from implementations.tasks import Raster
 
@@ -72,12 +73,15 @@ def draw(trials: list[Trial], network: Network, shown: Raster, title: str) -> Fi
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write the figure on white; the suffix of `path` says the format."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write the figure on white; the suffix of `path` says the format.
+
+    Raises:
+        CannotWrite: an older file stays what it was.
+    """
     # Without a date, the same trial gives the same file.
     metadata = {"Date": None} if path.suffix == ".svg" else None
-    with style.settings():
-        figure.savefig(path, dpi=160, facecolor=style.PAPER, metadata=metadata)
+    with style.settings(), replaced(path) as temporary:
+        figure.savefig(temporary, dpi=160, facecolor=style.PAPER, metadata=metadata)
 
 
 def _recurrent(ax: Axes, trial: Trial, network: Network) -> None:

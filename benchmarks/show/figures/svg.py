@@ -6,13 +6,16 @@ import re
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure as Canvas
 from matplotlib.transforms import Bbox
 
 from benchmarks.show.figures import style
 from benchmarks.show.figures.drawing import Drawing, Figure
 from benchmarks.show.material import Material, Part
+from benchmarks.store import files
 
 _FONTS = "system-ui, -apple-system, 'Segoe UI', Roboto, Helvetica, Arial, sans-serif"
 
@@ -41,6 +44,9 @@ def picture(figure: Figure, material: Material, part: Part, folder: Path) -> Pic
         material: what the report is made of.
         part: what the figure's section is about; its `suffix` is added to the names of the files.
         folder: exists.
+
+    Raises:
+        CannotWrite: older files stay what they were.
     """
     # Matplotlib asks for some settings when it writes: SVG text as text, and ids that do not change.
     with style.settings():
@@ -59,15 +65,20 @@ def _save(drawing: Drawing, stem: str, folder: Path, caption: str, description: 
     paper = {"facecolor": style.PAPER, "bbox_inches": tight.padded(0.08)}
     # Without a date, the same records give the same file, byte by byte.
     metadata = {"Date": None, "Title": caption}
-    figure.savefig(folder / f"{stem}.png", dpi=160, metadata={"Title": caption}, **paper)
-    figure.savefig(folder / f"{stem}.svg", format="svg", metadata=metadata, **paper)
-    source = (folder / f"{stem}.svg").read_text(encoding="utf-8")
-    (folder / f"{stem}.svg").write_text(_with_fonts(source), encoding="utf-8")
-    buffer = io.StringIO()
+    with files.replaced(folder / f"{stem}.png") as temporary:
+        figure.savefig(temporary, dpi=160, metadata={"Title": caption}, **paper)
+    alone = _source(figure, metadata=metadata, **paper)
+    files.write_text(folder / f"{stem}.svg", _with_fonts(alone))
     box = tight.padded(0.04)
-    figure.savefig(buffer, format="svg", metadata={"Date": None}, bbox_inches=box)
-    inline = _inline(buffer.getvalue(), stem, description)
+    inline = _inline(_source(figure, metadata={"Date": None}, bbox_inches=box), stem, description)
     return Picture(stem, caption, description, inline, _tips(drawing, box))
+
+
+def _source(figure: Canvas, **how: Any) -> str:
+    """As SVG."""
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", **how)
+    return buffer.getvalue()
 
 
 def _tips(drawing: Drawing, box: Bbox) -> str:

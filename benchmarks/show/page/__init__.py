@@ -10,6 +10,9 @@ from benchmarks.show import commands, markdown, sections
 from benchmarks.show.figures import style
 from benchmarks.show.page import datatables
 from benchmarks.store import records
+from benchmarks.store.files import check_writable, write_text
+
+_TEMPLATES = {"report.md": "template.md.j2", "index.html": "template.html.j2"}
 
 
 class NothingToReport(Exception):
@@ -28,6 +31,7 @@ def build(results_dir: Path | str, out_dir: Path | str) -> Path:
 
     Raises:
         NothingToReport: there is no training point, no measurement and no comparison.
+        CannotWrite: before anything is drawn where it is known then; older files stay what they were.
     """
     results_dir, out_dir = Path(results_dir), Path(out_dir)
     found = records.read(results_dir)
@@ -36,11 +40,12 @@ def build(results_dir: Path | str, out_dir: Path | str) -> Path:
         raise NothingToReport(
             f"nothing to report: {results_dir} has no readable record in curves/, timings/, parity/ or asv/."
             " These make some:\n"
-            f"  {commands.TRAIN} --results {results_dir}\n"
-            f"  {commands.MEASURE} --results {results_dir}"
+            f"  {commands.with_words(commands.TRAIN, '--results', results_dir)}\n"
+            f"  {commands.with_words(commands.MEASURE, '--results', results_dir)}"
             + (f"\nThese could not be read:{unread}" if unread else "")
         )
-    out_dir.mkdir(parents=True, exist_ok=True)
+    for name in _TEMPLATES:
+        check_writable(out_dir / name)
     composed = sections.compose(found, out_dir)
     templates = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -53,11 +58,11 @@ def build(results_dir: Path | str, out_dir: Path | str) -> Path:
     templates.filters |= {"cell": markdown.cell, "code_block": markdown.code_block}
     templates.filters |= {"unbroken": _unbroken, "script": _script}
     templates.filters["sentence"] = lambda text: text[:1].upper() + text[1:]
-    for name, template in (("report.md", "template.md.j2"), ("index.html", "template.html.j2")):
+    for name, template in _TEMPLATES.items():
         text = templates.get_template(template).render(
             report=composed, palette=style.PALETTE, datatables=datatables.bundle()
         )
-        (out_dir / name).write_text(text, encoding="utf-8")
+        write_text(out_dir / name, text)
     return out_dir / "index.html"
 
 

@@ -1,12 +1,13 @@
 """The sections on where the records come from: what is missing, machines, unreadable files, commands."""
 
+import shlex
 from collections.abc import Hashable, Mapping
 from typing import Any
 
 import pandas as pd
 
 from benchmarks.judge import costs
-from benchmarks.show.commands import EXPORT, MEASURE, PARITY, REPORT
+from benchmarks.show.commands import EXPORT, MEASURE, PARITY, REPORT, with_words
 from benchmarks.show.material import Material, Part
 from benchmarks.show.names import Names, threads_text
 from benchmarks.show.section import Commands, Note, Pieces, section
@@ -99,7 +100,7 @@ def _trained(runs: pd.DataFrame) -> list[str]:
     """The recorded commands of training runs, each once."""
 
     def place(command: str) -> int:
-        words = command.split()[3:]
+        words = shlex.split(command)[3:]
         return max(n for n, named in enumerate(_TRAINING) if n == 0 or set(named) <= set(words))
 
     return sorted(runs.sort_values("started", kind="stable")["command"].dropna().unique(), key=place)
@@ -111,7 +112,7 @@ def _measured(own: pd.DataFrame, measured: pd.DataFrame) -> list[str]:
         return [MEASURE]
     if own.empty:
         newest = measured.sort_values("started").iloc[-1]
-        return [f"asv run --record-samples {newest['commit'][:10]}^!"]
+        return [with_words("asv run --record-samples", f"{newest['commit'][:10]}^!")]
     newest = own.sort_values("started", ascending=False)["command"].dropna().unique()
     # The same command again, or one of other backends or rules, adds nothing to know.
     return [

@@ -13,13 +13,11 @@ from benchmarks.store.schema import CASE, CURVE_KINDS, count
 
 def read(results_dir: Path, rows: Rows) -> None:
     """Read all of them."""
-    read_so_far: dict[tuple[Any, ...], str] = {}
     for path in files(results_dir / "curves", "curves", ".jsonl", rows):
-        _read(path, printable(f"curves/{path.name}"), rows, read_so_far)
+        _read(path, printable(f"curves/{path.name}"), rows)
 
 
-def _read(path: Path, file: str, rows: Rows, read_so_far: dict[tuple[Any, ...], str]) -> None:
-    """Read one; `read_so_far` says of each run that was read, by what tells runs apart, which file has it."""
+def _read(path: Path, file: str, rows: Rows) -> None:
     run: dict[str, Any] | None = None
     machines: list[str] = []
     commits: list[str] = []
@@ -91,11 +89,6 @@ def _read(path: Path, file: str, rows: Rows, read_so_far: dict[tuple[Any, ...], 
         **_cluster(sweeps),
         "command": command,
     }
-    identity = tuple(row[name] for name in (*CASE, "seed", "experiment", "machine"))
-    first = read_so_far.setdefault(identity, file)
-    if first != file:
-        rows.leave_out(file, f"repeats the run in {first}; left out")
-        return
     rows.runs.append(row)
     rows.points += [{**points[step], "file": file} for step in sorted(points)]
     if final is not None and final["step"] == last["step"]:  # not one of a run that went on after it
