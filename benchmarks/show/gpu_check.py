@@ -1,7 +1,6 @@
 """What `gpu-check` says: gpu-check/summary.json, summary.md for people, and lines on the terminal."""
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
