@@ -1,6 +1,7 @@
 """The PyTorch backend: what it keeps, and which engine computes."""
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from implementations import checks
 from implementations.interface import Learner as Interface
 from implementations.interface import Setting, check_loaded
 from implementations.network import Parameters
+from implementations.process import changed
 from implementations.state import checked, entries
 from implementations.torch.cpp import extension
 from implementations.torch.engines import engine
@@ -63,7 +65,8 @@ class Learner(Interface):
         self._check(loaded)
         with torch.inference_mode():
             gradients, metrics = self._engine.gradients(loaded)
-            self._weights.train(gradients)
+            with self._threads():
+                self._weights.train(gradients)
         return metrics
 
     def evaluate(self, loaded: Any) -> Metrics:
@@ -103,6 +106,12 @@ class Learner(Interface):
     def compilations() -> int:
         """See the interface."""
         return extension.compilations() + triton_engine.compilations()
+
+    def _threads(self) -> AbstractContextManager[None]:
+        """For Adam's kernel: with more threads than there are free cores, it waits for milliseconds."""
+        if self._setting.threads is None:
+            return nullcontext()
+        return changed(torch.set_num_threads, torch.get_num_threads(), self._setting.threads)
 
     def _check(self, loaded: Any) -> None:
         check_loaded(loaded, self._engine.loaded, self._setting)
