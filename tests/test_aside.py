@@ -99,11 +99,13 @@ def test_inside_a_virtual_environment_what_it_has_is_seen_and_stays(tmp_path: Pa
     for name in ("added", "other"):
         with zipfile.ZipFile(wheels / f"{name}-1.0-py3-none-any.whl", "a") as file:
             file.writestr(f"shared/of_{name}.py", "")
+            file.writestr(f"nvidia/cu13/lib/of_{name}", "")
     with zipfile.ZipFile(wheels / "added-1.0-py3-none-any.whl", "a") as file:
         file.writestr("added.pth", "import os; os.environ['FROM_PTH'] = 'yes'\n")
 
     def run(*arguments: str, path: str = str(ROOT)) -> str:
         environment = {**os.environ, "PYTHONPATH": path, "PIP_CONFIG_FILE": os.devnull}
+        environment.pop("CUDA_HOME", None)
         done = subprocess.run(
             [str(python), *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True
         )
@@ -113,8 +115,8 @@ def test_inside_a_virtual_environment_what_it_has_is_seen_and_stays(tmp_path: Pa
     install = ("-m", "benchmarks.run.aside", "install", str(wheels), str(target))
     assert "left out: foreign: " in run(*install)
     code = "import os, built, added, kept, shared.of_added, shared.of_other; "
-    code += "print(built.version, added.version, os.environ['FROM_PTH'])"
-    assert run("-c", code, path=str(target)).split() == ["1.0", "1.0", "yes"]
+    code += "print(built.version, added.version, os.environ['FROM_PTH'], os.environ['CUDA_HOME'])"
+    assert run("-c", code, path=str(target)).split() == ["1.0", "1.0", "yes", str(target / "nvidia/cu13")]
     assert not (target / "built.py").exists()
 
     (wheels / "foreign-1.0-cp27-cp27m-win32.whl").unlink()

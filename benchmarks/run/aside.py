@@ -29,8 +29,15 @@ PLATFORMS = (*(f"manylinux_2_{minor}_x86_64" for minor in (28, 27, 26, 24, 17)),
 _THERE = "there"  # local part of the versions that stand for what is there
 _READY = "ready.json"
 _TESTED = ROOT / "constraints.txt"
-# A folder on PYTHONPATH does not run its .pth files by itself; by one of them numba-cuda takes its place.
-_SITE = "import os, site\n\nsite.addsitedir(os.path.dirname(os.path.abspath(__file__)))\n"
+# A folder on PYTHONPATH does not run its .pth files by itself; by one of them numba-cuda takes its place. And
+# NVIDIA's compiler is looked for in site-packages, or where CUDA_HOME says.
+_SITE = """import os, site
+
+folder = os.path.dirname(os.path.abspath(__file__))
+site.addsitedir(folder)
+if os.path.isdir(os.path.join(folder, "nvidia", "cu13")):
+    os.environ.setdefault("CUDA_HOME", os.path.join(folder, "nvidia", "cu13"))
+"""
 
 
 class Failed(Exception):
