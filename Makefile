@@ -35,7 +35,7 @@ help:
 # The quick edition of everything. Whatever was measured before is kept and compared: see results/README.md.
 report: .venv/benchmarks
 	$(RUN) parity --results $(INTO)
-	$(RUN) train --backend numba --rule bptt,eprop_symmetric,eprop_random,eprop_adaptive --seeds 3 --steps 300 --results $(INTO)
+	$(RUN) train --backend numba --rule bptt,eprop_symmetric,eprop_random,eprop_adaptive,readout_only --seeds 3 --steps 300 --results $(INTO)
 	$(RUN) measure --rounds 2 --no-lengths --rule bptt,eprop_symmetric --results $(INTO)
 	$(RUN) raster --backend numba --rule eprop_symmetric --train-steps 200 --out $(INTO)/report/raster.png
 	$(RUN) report --results $(INTO)

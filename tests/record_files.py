@@ -129,12 +129,16 @@ def aligned(step: int, cosine: float | None, norm_ratio: float) -> dict[str, Any
 
 
 def climb(
-    folder: Path, rules: tuple[str, ...] = RUNGS, task: str = "evidence_accumulation", **run: Any
+    folder: Path,
+    rules: tuple[str, ...] = RUNGS,
+    task: str = "evidence_accumulation",
+    seeds: int = 3,
+    **run: Any,
 ) -> None:
     """The ladder on a task: rung number k has a cosine of 1 - 0.1 (6 - k), and 0.05 less after training."""
     for rule in rules:
         height = RUNGS.index(rule)
-        for seed in range(3):
+        for seed in range(seeds):
             final = 0.6 + 0.03 * height + 0.02 * seed
             met = None if height < 2 else 30 if height < 5 else 20
             records = curve(
@@ -200,7 +204,6 @@ def everything(folder: Path, backends: tuple[str, ...] = ("numpy", "numba")) -> 
             size = place * len(rule) * len(mode) / 1000.0
             case = {"rule": rule, "mode": mode}
             timings += [measurement(backend, step_s=(size, 1.1 * size, 1.3 * size), **case)]
-            timings += [measurement(backend, "hops2", (2.0 * size,))] if rule == "bptt" else []
             timings += [memory(backend, mode, 2250, 4.0 * place, rule=rule, batch=128)]
             timings += [memory(backend, mode, n, n / 500.0 * place, rule=rule) for n in (2250, 4500)]
             for changed in ({"n_rec": 50}, {"n_rec": 200}, {"n_rec": 100}, {"batch": 8}, {"batch": 128}):
@@ -219,8 +222,10 @@ def everything(folder: Path, backends: tuple[str, ...] = ("numpy", "numba")) -> 
     write(folder / "parity/p.jsonl", compared)
     write(folder / "curves/notebook.jsonl", notebook_curve())
     for task in ("evidence_accumulation", "pattern_generation"):
-        climb(folder, ("hops2",), task=task, dtype="float64")
+        climb(folder, ("hops2",), task, seeds=1, dtype="float64")
     write(folder / "ladder/h.jsonl", by_hops())
+    older = {"run": "run-0", "started": "2025-12-31T00:00:00Z"}
+    write(folder / "timings/c.jsonl", [measurement(backends[0], "hops2", **older)])
     return folder
 
 
@@ -245,7 +250,7 @@ def hostile(folder: Path) -> Path:
         there |= {"accelerators": [text], "cards": [{"name": text}]}
         for field in ("task", "system", "backend", "rule", "mode", "dtype", "device"):
             several = field in ("task", "rule")  # what is compared
-            for rule in ("bptt", "eprop_symmetric") if field == "task" else ("bptt",):
+            for rule in ("bptt", "eprop_symmetric", "hops2") if field == "task" else ("bptt",):
                 for seed in range(1 + several):
                     records = curve(**{"rule": rule, "seed": seed, "final": 0.8 + seed / 10, field: text})
                     write(folder / f"curves/{number}.jsonl", records)
@@ -265,6 +270,9 @@ def hostile(folder: Path) -> Path:
         again = {"command": text, "environment": there, "engine": text}
         timings.append(measurement(**again, started=text, run="run-1"))
         timings.append(measurement(rule="eprop_symmetric", status="failed", reason=text, step_s=()))
+        named = dict.fromkeys(("backend", "dtype", "device", "task", "started", "command"), text)
+        rows = by_hops(f"run {text}", **named, hops=text) + by_hops(f"run {text}", **named, reset=text)
+        write(folder / f"ladder/{number}.jsonl", rows)
         timings.append(measurement(mode=text, roofline={"bound": text, "no_floor": text}, **again))
         compared.append(parity("numba", reason=text, status="failed", run=text, started=text))
         seeded = {**parity("numba", device="cuda", engine=text), "kind": "conformance", "seed": 1}

@@ -20,7 +20,7 @@ _QUIET = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 )
-FIGURES = 13
+FIGURES = 14
 
 
 def _program(*names: str) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks.define.ladder import ENTRIES
+from benchmarks.define.ladder import ENTRIES, TRAINED
 from benchmarks.define.names import SYSTEM
 from benchmarks.judge import learning, statistics
 from benchmarks.judge.costs import RUN, WORKLOAD
@@ -104,7 +104,12 @@ def by_hops(records: Records) -> pd.DataFrame:
         for figure in FIGURES:
             there = found.setdefault(row["hops"], {"hops": row["hops"]})
             there[of_entry(row["train_steps"], row["reset"], figure)] = row[figure]
-    table = pd.DataFrame(list(found.values()))
+    columns = [
+        of_entry(steps, reset, figure) for steps in TRAINED for reset in ("kept", "cut") for figure in FIGURES
+    ]
+    table = pd.DataFrame(list(found.values()), columns=["hops", *columns]).astype(
+        dict.fromkeys(columns, float)
+    )
     same = ("backend", "dtype", "task", "batch", "n_steps", "n_rec", "seed", "trial_seed")
     table.attrs = {name: last[name] for name in same}
     return table

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -56,25 +57,22 @@ def measure(
     file = RunFile(results / "ladder")
     batch = problem.task.batch(TRIALS, TRIALS_SEED)
     weights = impl.Parameters.draw(problem.network, WEIGHTS_SEED, problem.readout_std)
-    trained, expected = -1, None
-    for entry in ENTRIES:
-        if entry.train_steps != trained:
-            trained = entry.train_steps
-            now = _trained(problem, learner("bptt", weights), trained)
-            bptt = learner("bptt", now)
-            expected, _ = bptt.gradients(bptt.load(batch))
-        one = learner(entry.rule, now)
-        gradients, _ = one.gradients(one.load(batch))
-        assert expected is not None  # no entry is trained -1 steps
-        yield file.append(
-            {
-                **{"kind": "hops", **_case(problem, backend), "device": device, "batch": TRIALS},
-                **{"seed": WEIGHTS_SEED, "trial_seed": TRIALS_SEED, "train_steps": trained},
-                **{"hops": entry.words, "reset": entry.reset},
-                **asdict(Alignment.of(gradients, expected)),
-                "environment": environment(),
-            }
-        )
+    for steps, entries in groupby(ENTRIES, key=lambda entry: entry.train_steps):
+        now = _trained(problem, learner("bptt", weights), steps)
+        bptt = learner("bptt", now)
+        expected, _ = bptt.gradients(bptt.load(batch))
+        for entry in entries:
+            one = learner(entry.rule, now)
+            gradients, _ = one.gradients(one.load(batch))
+            yield file.append(
+                {
+                    **{"kind": "hops", **_case(problem, backend), "device": device, "batch": TRIALS},
+                    **{"seed": WEIGHTS_SEED, "trial_seed": TRIALS_SEED, "train_steps": steps},
+                    **{"hops": entry.words, "reset": entry.reset},
+                    **asdict(Alignment.of(gradients, expected)),
+                    "environment": environment(),
+                }
+            )
 
 
 def _trained(problem: Problem, learner: impl.Learner, steps: int) -> impl.Parameters:

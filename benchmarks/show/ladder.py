@@ -133,6 +133,6 @@ def fastest(times: pd.DataFrame) -> tuple[str, Mapping[str, float]]:
         times: of `ladder.step_times`, labelled; one row at least.
     """
     rungs = times[[get(str(rule)).feedback != "none" for rule in times["rule"]]]
-    label = str(rungs.loc[rungs["median_s"].idxmin(), "label"])
+    label = str(rungs.sort_values("median_s")["label"].iloc[0])
     rows = times[times["label"] == label].groupby("rule", sort=False)["median_s"].min()
     return label, {rule: float(rows[rule]) for rule in ladder(rows.index.astype(str))}

@@ -19,7 +19,7 @@ from benchmarks.show.record_texts import in_figure
 from benchmarks.show.tables import BAND
 from implementations.rules import get, ladder
 
-_ROW = 1.55
+_ROW, _COLUMN = 1.55, 2.6  # inches
 _XLABEL = "recurrent connections that an error may cross"
 _COLOURS = {time: colours[0] for time, colours in zip(TIMES, style.PALETTE, strict=False)}
 _WORDS = {"fresh": "initial weights", "trained": "after training"}
@@ -36,7 +36,8 @@ def _ladder(material: Material, part: Part) -> Drawing:
     panels += [_criterion, _final]
     timed = not part.times.empty
     height = 0.9 + _ROW * (len(panels) + timed)
-    drawing = Drawing(Canvas(figsize=(WIDTH, height), layout="constrained"))
+    width = max(WIDTH, _COLUMN * len(climbs))
+    drawing = Drawing(Canvas(figsize=(width, height), layout="constrained"))
     grid = drawing.figure.add_gridspec(len(panels) + timed, len(climbs))
     for column, climb in enumerate(climbs):
         rungs = [str(rule) for rule in climb.rungs.loc[~climb.rungs["floor"], "rule"]]
@@ -112,10 +113,10 @@ def _final(drawing: Drawing, ax: Axes, climb: Climb, rungs: Sequence[str]) -> No
     means, low, high = rows.loc[list(rungs), ["mean", "low", "high"]].to_numpy(float).T * metric.scale
     ax.vlines(at, low, high, color=colour, linewidth=2.0, alpha=0.5)
     _line(ax, at, means, rungs, color=colour)
-    for x, rule in zip(at, rungs, strict=True):
-        of = rows.loc[rule]
-        text = f"{name(rule)} hops: {metric.quantity(of['mean'])} ({metric.format(of['low'])} to"
-        drawing.tip(ax, float(x), float(of["mean"]) * metric.scale, f"{text} {metric.format(of['high'])})")
+    for x, (rule, *ends) in enumerate(zip(rungs, means, low, high, strict=True)):
+        mean, *interval = (float(end) / metric.scale for end in ends)
+        text = f"{name(rule)} hops: {metric.quantity(mean)} ({' to '.join(map(metric.format, interval))})"
+        drawing.tip(ax, x, mean * metric.scale, text)
     _floor(ax, climb, "mean", metric.scale)
     if metric.better == "lower":
         log_axis(ax, climb.runs["final"] * metric.scale, "y")
