@@ -14,6 +14,10 @@ CASES = (
     ("bptt_detached", "adjoint", "squared_error"),
     ("eprop_adaptive", "adjoint", "squared_error"),
     ("eprop_random", "online", "cross_entropy"),
+    ("hops2", "adjoint", "cross_entropy"),
+    ("snap1", "online", "squared_error"),
+    ("readout_only", "adjoint", "cross_entropy"),
+    ("drtp", "adjoint", "cross_entropy"),
 )
 NETWORK = impl.Network(n_in=8, n_regular=6, n_adaptive=7, n_out=3)
 
