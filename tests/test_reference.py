@@ -52,7 +52,7 @@ PROBLEMS["pattern"] = problem(
     window=37,
     loss="squared_error",
 )
-# 300 steps are more than two blocks of every backend that computes in blocks
+# 300 steps are two blocks or more of every backend that computes in blocks
 PROBLEMS["several blocks"] = problem(
     impl.Network(n_in=3, n_regular=2, n_adaptive=2), n_batch=2, n_steps=300, window=140
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cases import CASES, Problem, assert_gradients, problem
+from cases import ALIKE, CASES, GRADIENT_CASES, Problem, assert_gradients, problem
 from test_determinism import PROBLEM as MIDDLE_SIZED
 from test_oracle import PUBLISHED_CASES, Expected, check_metrics, oracle, unpack
 from test_oracle import TOLERANCE as ORACLE_TOLERANCE
@@ -27,6 +27,10 @@ from implementations.torch.loop.engine import LoopEngine  # noqa: E402
 
 TORCH = [(rule, mode) for backend, rule, mode in CASES if backend == "torch"]
 EVERY = pytest.mark.parametrize(("rule", "mode"), TORCH)
+BASIC = pytest.mark.parametrize(
+    ("rule", "mode"),
+    [pytest.param(*case, marks=[pytest.mark.slow] if case[0] in ALIKE else []) for case in TORCH],
+)
 DEVICES = [device for device in ("cpu", "cuda") if impl.unavailable("torch", device) is None]
 
 
@@ -37,7 +41,7 @@ def _without_operators(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_all_rules_are_tested() -> None:
     assert {rule for rule, _ in TORCH} == set(impl.RULES)
-    assert len(TORCH) == 8
+    assert len(TORCH) == 20
 
 
 @EVERY
@@ -61,13 +65,20 @@ def test_oracle(rule: str, mode: str, device: str) -> None:
 
 
 @pytest.mark.parametrize("name", PROBLEMS)
-@EVERY
+@pytest.mark.parametrize(
+    ("rule", "mode"),
+    [
+        pytest.param(*case.values[1:], marks=case.marks)
+        for case in GRADIENT_CASES
+        if case.values[0] == "torch"
+    ],
+)
 def test_equals_naive_loops(rule: str, mode: str, name: str) -> None:
     check(PROBLEMS[name], "torch", rule, mode)
 
 
 @pytest.mark.parametrize("name", EXTREMES)
-@EVERY
+@BASIC
 def test_extremes(rule: str, mode: str, name: str) -> None:
     check(EXTREMES[name], "torch", rule, mode)
 
@@ -81,7 +92,7 @@ def test_refractoriness_across_blocks(refractory_steps: int) -> None:
     check(found, "torch", "eprop_symmetric", "online")
 
 
-@EVERY
+@BASIC
 def test_equals_the_operators(rule: str, mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """At length, in training: both paths take the same steps."""
     task = impl.EvidenceAccumulation(n_cues=3, delay_ms=200)
@@ -99,7 +110,7 @@ def test_equals_the_operators(rule: str, mode: str, monkeypatch: pytest.MonkeyPa
         np.testing.assert_allclose(getattr(trained[0], name), getattr(trained[1], name), rtol=0, atol=1e-9)
 
 
-@EVERY
+@BASIC
 def test_same_call_same_bits(rule: str, mode: str) -> None:
     learner = MIDDLE_SIZED.learner("torch", rule, mode, dtype="float32")
     loaded = learner.load(MIDDLE_SIZED.batch)
@@ -113,7 +124,7 @@ def test_same_call_same_bits(rule: str, mode: str) -> None:
     np.testing.assert_array_equal(kept, first.w_rec)
 
 
-@EVERY
+@BASIC
 def test_divergence_shows(rule: str, mode: str) -> None:
     learner = MIDDLE_SIZED.learner("torch", rule, mode, optimizer=impl.Adam(learning_rate=1e308))
     loaded = learner.load(MIDDLE_SIZED.batch)
@@ -142,7 +153,7 @@ print(learner.compilations())
 
 
 @pytest.mark.parametrize("loss", ["cross_entropy", "squared_error"])
-@EVERY
+@BASIC
 def test_nothing_waits_for_the_device(rule: str, mode: str, loss: str) -> None:
     """On tensors without values, of a device of their own: asking for one, or mixing devices, is an error."""
     found = problem(NETWORKS["other constants"], n_steps=100, loss=loss)
