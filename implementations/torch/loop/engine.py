@@ -9,6 +9,7 @@ import torch
 from implementations.blocks import blocks
 from implementations.interface import Setting
 from implementations.registry import available_cores
+from implementations.torch.exact import exact
 from implementations.torch.loop.adjoint import BLOCK, Adjoint
 from implementations.torch.loop.bptt import ThroughTime
 from implementations.torch.loop.dynamics import Forward, Kind, Loaded
@@ -43,14 +44,14 @@ class LoopEngine:
 
     def gradients(self, loaded: Loaded) -> tuple[dict[str, torch.Tensor], Metrics]:
         """By name; both still on the device."""
-        with self._threads():
+        with self._settings():
             return self._way_back_of(loaded.shape).gradients(loaded, self._weights, self._feedback)
 
     def evaluate(self, loaded: Loaded) -> Metrics:
         """The forward pass alone; still on the device."""
         network, objective = self._setting.network, self._setting.objective
         task = TaskLoss(objective, loaded, network.n_out)
-        with self._threads():
+        with self._settings():
             forward = self._forward_of(loaded.shape)
             for start, stop in blocks(loaded.shape[0], objective.window, BLOCK):
                 y = forward.advance(loaded.x[start:stop])
@@ -66,7 +67,7 @@ class LoopEngine:
         device = self._kind.device
         spikes = torch.empty((n_batch, n_steps, network.n_rec), dtype=torch.bool, device=device)
         readout = self._kind.zeros(n_batch, n_steps, network.n_out)
-        with self._threads():
+        with self._settings():
             forward = self._forward_of(loaded.shape)
             for start, stop in blocks(n_steps, self._setting.objective.window, BLOCK):
                 y = forward.advance(loaded.x[start:stop])
@@ -100,11 +101,12 @@ class LoopEngine:
         return forward
 
     @contextmanager
-    def _threads(self) -> Iterator[None]:
+    def _settings(self) -> Iterator[None]:
         """Torch's thread count is the process's; it is given back as it was."""
         before = torch.get_num_threads()
         torch.set_num_threads(self._setting.threads or available_cores())
         try:
-            yield
+            with exact(self._kind.device):
+                yield
         finally:
             torch.set_num_threads(before)
