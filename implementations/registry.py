@@ -36,6 +36,11 @@ class _Backend:
     beside: tuple[str, ...] = ()
     forks: bool = False
 
+    def lacks(self, *packages: str) -> str:
+        """The sentence that says so, with the command that installs them."""
+        install = "eprop-bench" if self.extra is None else f"eprop-bench[{self.extra}]"
+        return f"{' and '.join(packages)} can't be imported: pip install '{install}'"
+
 
 # A backend is one line here, a folder of the same name beside this file, and an extra in pyproject.toml.
 _BACKENDS = {
@@ -62,7 +67,8 @@ def unavailable(
 
     Raises:
         InvalidArgument: (a ValueError) for an unknown name. A backend whose import breaks for another
-            reason than a missing package raises that error: broken is not the same as absent.
+            reason than a missing package, its own or one of those, raises that error: broken is not the same
+            as absent.
     """
     found = _BACKENDS[checks.choice("backend", backend, BACKENDS)]
     checks.choice("device", device, DEVICES)
@@ -75,12 +81,17 @@ def unavailable(
         return f"the {backend} backend is not part of this version"
     absent = [package for package in (*found.packages, *found.beside) if find_spec(package) is None]
     if absent:
-        install = "eprop-bench" if found.extra is None else f"eprop-bench[{found.extra}]"
-        return f"{' and '.join(absent)} can't be imported: pip install '{install}'"
+        return found.lacks(*absent)
     reason = process.lost(found.packages)
     if reason is not None:
         return reason
-    reason = _module(backend).unavailable(device)
+    try:
+        module = _module(backend)
+    except ModuleNotFoundError as error:  # a package that one of those needs
+        if error.name is None or error.name.partition(".")[0] == __package__:
+            raise
+        return found.lacks(error.name)
+    reason = module.unavailable(device)
     if reason is not None or wanted is None:
         return reason
     missing = parts(backend, device).missing(wanted, mode)

@@ -127,12 +127,20 @@ class Calls:
         """64 bits where `dtype` has them, products in full precision; the user's settings stay as they are.
 
         JAX keeps these settings per thread, for the length of a `with`. Full precision matters on GPUs, which
-        otherwise round float32 products to 10 bits of mantissa: other spikes.
+        otherwise round float32 products to 10 bits of mantissa: other spikes. The others are what JAX begins
+        with, whatever the user has: stricter ones refuse what is meant here, as an accuracy that is NaN.
         """
         outside = getattr(self._thread, "inside", False)
         self._thread.inside = True
         try:
-            with jax.enable_x64(dtype == np.float64), jax.default_matmul_precision("highest"):
+            with (
+                jax.enable_x64(dtype == np.float64),
+                jax.default_matmul_precision("highest"),
+                jax.numpy_rank_promotion("allow"),
+                jax.numpy_dtype_promotion("standard"),
+                jax.debug_nans(False),
+                jax.debug_infs(False),
+            ):
                 yield
         finally:
             self._thread.inside = outside

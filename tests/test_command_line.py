@@ -22,7 +22,7 @@ from benchmarks.__main__ import main
 from benchmarks.cli.shareable import shareable
 from benchmarks.define.cases import step_cases
 from benchmarks.define.problem import PROBLEMS
-from benchmarks.define.reasons import Broken
+from benchmarks.define.reasons import Broken, asked
 from benchmarks.run import available
 from benchmarks.store import command_line
 from benchmarks.store.append import RunFile
@@ -521,6 +521,22 @@ def test_a_broken_package_of_one_backend_leaves_the_others(tmp_path: Path):
     assert "Traceback" not in done.stderr
     trained = {header["backend"] for path in curves(tmp_path / "results") for header in records(path, "run")}
     assert trained == {"numpy"}
+
+
+def test_an_error_without_a_text_says_where_it_arose():
+    def imported() -> None:
+        raise AssertionError
+
+    reason = asked("jax", imported)
+    assert isinstance(reason, Broken)
+    where, _, line = reason.partition(", line ")
+    assert where == "jax can't be imported: AssertionError in test_command_line"  # its module, and no path
+    assert line.endswith(": raise AssertionError")
+
+    def lacking() -> None:
+        raise OSError("a\n  b")
+
+    assert asked("jax", lacking) == "jax can't be imported: OSError: a b"
 
 
 @pytest.mark.parametrize(

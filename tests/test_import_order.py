@@ -19,7 +19,7 @@ LAYERS = (
     ("saving", "training"),
 )
 HEIGHT = {name: height for height, layer in enumerate(LAYERS) for name in layer}
-SHARED = ("blocks", "host", "triton", "xla")
+SHARED = ("blocks", "host", "private_folder", "triton", "xla")
 """What several backends import beside the layers, and what imports no backend."""
 
 

@@ -1,24 +1,32 @@
 """The JAX backend leaves the process as it is: JAX's settings, the environment, the default device."""
 
+import os
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
+import numpy as np
 import pytest
+from cases import problem
 
 import implementations as impl
 
 if (reason := impl.unavailable("jax")) is not None:
     pytest.skip(reason, allow_module_level=True)
 
+import jax
 
-def run(code: str) -> None:
+
+def run(code: str, prepare: str | None = None, **environment: str) -> None:
     """In a process of its own, as this one has imported and configured JAX already."""
+    prepare = PREPARE if prepare is None else prepare
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(PREPARE) + textwrap.dedent(code)],
+        [sys.executable, "-c", textwrap.dedent(prepare) + textwrap.dedent(code)],
         capture_output=True,
         text=True,
         timeout=300,
+        env={**os.environ, **environment},
     )
     assert done.returncode == 0, done.stderr
 
@@ -82,6 +90,55 @@ def test_settings_stay_as_the_user_has_them() -> None:
             assert jnp.zeros(1).dtype == np.float64
             assert jax.config.jax_default_matmul_precision == "bfloat16"
     """)
+
+
+STRICT = {
+    "JAX_NUMPY_RANK_PROMOTION": "raise",
+    "JAX_NUMPY_DTYPE_PROMOTION": "strict",
+    "JAX_DEBUG_NANS": "true",
+    "JAX_DEBUG_INFS": "true",
+    "JAX_ENABLE_CHECKS": "true",
+}
+"""Settings by which people find faults in their own programs; an accuracy that there is none of is NaN."""
+
+COMPARE = """
+    import jax, numpy as np
+    import implementations as impl
+    from cases import assert_gradients, problem
+
+    network = impl.Network(n_in=4, n_regular=3, n_adaptive=2)
+    jax.config.update("jax_transfer_guard", "disallow")  # BrainPy can't even be imported with it
+    for rule, mode, loss in (
+        ("bptt", "adjoint", "squared_error"),
+        ("eprop_symmetric", "adjoint", "cross_entropy"),
+        ("eprop_adaptive", "online", "squared_error"),
+    ):
+        found = problem(network, n_batch=9, loss=loss)
+        own, other = (found.learner(name, rule, mode) for name in (BACKEND, "numpy"))
+        loaded = own.load(found.batch)
+        assert_gradients(own.gradients(loaded)[0], other.gradients(other.load(found.batch))[0], 1e-10)
+        own.step(loaded)
+        assert np.isfinite(own.parameters().w_in).all()
+        own.evaluate(loaded), own.simulate(loaded), own.restore(own.state()), own.synchronize()
+        single = found.learner(BACKEND, rule, mode, dtype="float32")
+        single.step(single.load(found.batch))
+        assert jax.config.jax_numpy_rank_promotion == "raise" and jax.config.jax_debug_nans
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", [name for name in ("jax", "brainpy") if impl.unavailable(name) is None])
+def test_stricter_settings_of_the_user_reach_no_learner(backend: str) -> None:
+    folders = os.pathsep.join((str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")))
+    run(COMPARE.replace("BACKEND", repr(backend)), prepare="", PYTHONPATH=folders, **STRICT)
+
+
+def test_a_healthy_learner_is_not_stopped_by_debug_nans() -> None:
+    """Its accuracy is NaN where the loss is squared error."""
+    found = problem(impl.Network(n_in=4, n_regular=3, n_adaptive=2), loss="squared_error")
+    with jax.debug_nans(True), jax.numpy_rank_promotion("raise"), jax.numpy_dtype_promotion("strict"):
+        learner = found.learner("jax", "eprop_symmetric")
+        assert np.isnan(float(learner.step(learner.load(found.batch)).accuracy))
 
 
 def test_import_changes_nothing() -> None:

@@ -87,6 +87,18 @@ def test_missing_package_beside_the_framework(
     assert reason.startswith(f"{package} can't be imported: pip install 'eprop-bench")
 
 
+def test_missing_package_that_another_one_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lacking(name: str) -> Any:
+        raise ModuleNotFoundError(f"No module named {missing!r}", name=missing)
+
+    monkeypatch.setattr(registry, "import_module", lacking)
+    missing = "chex.sub"
+    assert impl.unavailable("jax") == "chex.sub can't be imported: pip install 'eprop-bench[jax]'"
+    missing = "implementations.gone"  # nothing that pip could bring
+    with pytest.raises(ModuleNotFoundError, match=r"implementations\.gone"):
+        impl.unavailable("jax")
+
+
 def test_broken_backend_is_no_absent_one(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(name: str) -> Any:
         raise RuntimeError("broken")

@@ -1,11 +1,13 @@
 """The C++ operators of the torch backend: built once, whatever happens meanwhile, and shown when it fails."""
 
+import contextlib
 import os
 import platform
 import shutil
 import stat
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -157,7 +159,7 @@ def test_missing_compiler_in_a_fresh_process(tmp_path: Path) -> None:
 @NEEDS_COMPILER
 def test_the_library_is_named_after_all_it_depends_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """Above all after the CPU: its instructions may be missing on the next one."""
-    names = {extension._folder().name}
+    names = {extension._build_name()}
     target = extension._target()
     assert b"__VERSION__" in target  # the compiler
     assert b"__SSE2__" in target or b"__ARM_NEON" in target  # the CPU
@@ -168,11 +170,109 @@ def test_the_library_is_named_after_all_it_depends_on(monkeypatch: pytest.Monkey
     ):
         with monkeypatch.context() as patch:
             patch.setattr(extension, name, value)
-            names.add(extension._folder().name)
+            names.add(extension._build_name())
     with monkeypatch.context() as patch:
         patch.setattr(torch, "__version__", "0.0")
-        names.add(extension._folder().name)
+        names.add(extension._build_name())
     assert len(names) == 5
+
+
+@pytest.fixture
+def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+    """The two that a library may be in: the user's, and their part of the one for temporary files."""
+    monkeypatch.delenv("TORCH_EXTENSIONS_DIR", raising=False)
+    monkeypatch.setattr(Path, "home", lambda: tmp_path / "home")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(extension, "_build_name", lambda: "name")
+    user = os.getuid() if hasattr(os, "getuid") else ""
+    return tmp_path / "home/.cache/torch_extensions", tmp_path / f"torch_extensions-{user}"
+
+
+def built(monkeypatch: pytest.MonkeyPatch, unusable: tuple[Path, ...] = ()) -> list[Path]:
+    """In which folders a library is built, from now on; what is in the unusable ones can't be loaded."""
+    found = []
+
+    def load(library: str) -> None:
+        if any(folder in Path(library).parents for folder in unusable) or not Path(library).read_bytes():
+            raise OSError(f"Could not load this library: {library}") from OSError("failed to map segment")
+
+    def build(library: Path) -> None:
+        found.append(library.parents[2])
+        library.write_bytes(b"a library")
+        load(str(library))
+
+    monkeypatch.setattr(extension, "_build", build)
+    monkeypatch.setattr(torch.ops, "load_library", load)
+    return found
+
+
+def test_the_next_folder_where_nothing_can_be_loaded(
+    folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From a folder without execution, which is seen before a build, or where the system says so after it."""
+    first, second = folders
+    real = os.statvfs
+    noexec = os.statvfs_result((*real("/")[:8], getattr(os, "ST_NOEXEC", 8), 255))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "statvfs", lambda path: noexec if first in path.parents else real(path))
+        tried = built(patch)
+        extension._load()
+        assert tried == [second]
+        patch.setattr(os, "statvfs", lambda _: noexec)
+        with pytest.raises(extension.BuildError) as caught:
+            extension._load()
+        assert f"{first}: no program may be loaded from there (noexec); {second}: no" in str(caught.value)
+    with monkeypatch.context() as patch:
+        tried = built(patch, unusable=(first,))
+        extension._load()  # the second one has a library already
+        assert tried == [first]
+        shutil.rmtree(second)
+        extension._load()
+        assert tried == [first, first, second]
+
+
+def test_a_damaged_library_is_built_again(
+    folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = built(monkeypatch)
+    extension._load()
+    extension._load()
+    assert tried == [folders[0]]
+    (library,) = folders[0].rglob("*.so")
+    library.write_bytes(b"")
+    extension._load()
+    assert tried == [folders[0]] * 2
+
+
+def test_a_user_without_a_home(folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    def home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", home)
+    tried = built(monkeypatch)
+    extension._load()
+    assert tried == [folders[1]]
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "getuid"), reason="temporary files are everybody's where users have numbers"
+)
+def test_nothing_is_loaded_from_a_folder_that_somebody_else_made(
+    folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = folders
+    first.parent.mkdir(parents=True)
+    first.write_text("in the way")
+    second.mkdir()
+    second.chmod(0o777)
+    tried = built(monkeypatch)
+    with pytest.raises(extension.BuildError, match=f"{first}: .*; others can write to {second}"):
+        extension._load()
+    assert not tried
+    assert not list(second.iterdir())
+    second.chmod(0o700)
+    extension._load()
+    assert tried == [second]
 
 
 def settings() -> list[Any]:
@@ -185,6 +285,8 @@ def settings() -> list[Any]:
         torch.is_grad_enabled(),
         torch.is_inference_mode_enabled(),
         torch.are_deterministic_algorithms_enabled(),
+        torch.is_autocast_enabled("cpu"),
+        torch.get_float32_matmul_precision(),
         bool((denormal * 1.0).item() > 0),  # denormal numbers are kept
         float(np.float32(1e-40) * np.float32(1.0)) > 0,
         torch.get_rng_state().tolist(),
@@ -200,7 +302,7 @@ def test_settings_of_the_process_stay(
 ) -> None:
     monkeypatch.setenv(extension.SWITCH, switch)
     before = settings()
-    assert before[7:9] == [True, True]
+    assert before[9:11] == [True, True]
     learner = PROBLEM.learner("torch", rule, mode, threads=threads)
     loaded = learner.load(PROBLEM.batch)
     calls = (learner.step, learner.gradients, learner.evaluate, learner.simulate)
@@ -242,6 +344,37 @@ def test_settings_of_the_caller_change_nothing(
         torch.set_default_dtype(torch.float32)
     assert_gradients(found, expected.gradients(expected.load(PROBLEM.batch))[0], 0.0)
     assert learner.parameters().w_in.dtype == np.float32
+
+
+@pytest.mark.parametrize("switch", ["0", "1"])
+@pytest.mark.parametrize("precision", ["autocast", "medium", "high"])
+@pytest.mark.parametrize(("rule", "mode"), [("bptt", "adjoint"), ("eprop_adaptive", "online")])
+def test_products_have_all_their_bits_whatever_the_caller_does_with_fewer(
+    rule: str, mode: str, precision: str, switch: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under autocast, and with products of float32 in bfloat16 (on CPUs that have those) or TF32."""
+    monkeypatch.setenv(extension.SWITCH, switch)
+    found = problem(impl.Network(n_in=40, n_regular=20, n_adaptive=20), n_batch=8, n_steps=60)
+    results = []
+    for coarse in (False, True):
+        with contextlib.ExitStack() as stack:
+            if coarse and precision == "autocast":
+                stack.enter_context(torch.autocast("cpu", dtype=torch.bfloat16))
+            elif coarse:
+                torch.set_float32_matmul_precision(precision)
+                stack.callback(torch.set_float32_matmul_precision, "highest")
+            learner = found.learner("torch", rule, mode, dtype="float32")
+            loaded = learner.load(found.batch)
+            before = settings()
+            results.append([learner.gradients(loaded)[0], learner.simulate(loaded)])
+            learner.step(loaded)
+            results[-1] += [learner.parameters(), float(learner.evaluate(loaded).loss)]
+            assert settings() == before
+    (gradients, activity, weights, loss), coarse_ones = results
+    assert_gradients(coarse_ones[0], gradients, 0.0)
+    np.testing.assert_array_equal(coarse_ones[1].spikes, activity.spikes)
+    np.testing.assert_array_equal(coarse_ones[2].w_in, weights.w_in)
+    assert coarse_ones[3] == loss
 
 
 @NEEDS_COMPILER

@@ -4,6 +4,8 @@
 command that has several asks here: it names the broken one, and goes on with the others.
 """
 
+import linecache
+import traceback
 from collections.abc import Callable, Iterable, Sequence
 
 import implementations as impl
@@ -59,6 +61,12 @@ def listed(texts: Sequence[str]) -> str:
 
 
 def broken(what: str, error: Exception) -> Broken:
-    """An error as a sentence of one line."""
+    """An error as a sentence of one line; one without a text says where it arose."""
     told = " ".join(str(error).split())
-    return Broken(f"{what}: {type(error).__name__}" + f": {told}" * bool(told))
+    if told:
+        return Broken(f"{what}: {type(error).__name__}: {told}")
+    where = ""
+    for frame, number in traceback.walk_tb(error.__traceback__):  # to the last one
+        line = linecache.getline(frame.f_code.co_filename, number).strip()
+        where = f" in {frame.f_globals.get('__name__')}, line {number}: {line}"
+    return Broken(f"{what}: {type(error).__name__}{where}")

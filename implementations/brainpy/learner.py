@@ -211,7 +211,14 @@ class Learner(Interface):
         """JAX set for this learner's dtype and device, in this thread; as it was afterwards."""
         if "bp_object_as_pytree" not in env.settings:  # BrainPy's own, of the thread that imported it
             defaults.setting()
-        with _calls.scope(self._setting.dtype), jax.default_device(self._device):
+        with (
+            _calls.scope(self._setting.dtype),
+            jax.default_device(self._device),
+            # BrainPy's own code moves scalars to the device, and does not pass JAX's checks of itself
+            jax.transfer_guard("allow"),
+            jax.enable_checks(False),
+            jax.check_tracer_leaks(False),
+        ):
             yield
 
     @contextmanager

@@ -3,12 +3,16 @@
 import hashlib
 import os
 import shutil
-import tempfile
+import warnings
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numba
+import numpy as np
+
+from implementations import private_folder
 
 # Everything that lets LLVM vectorise and fuse, but NaN and infinity stay what they are: a diverged
 # network has to show.
@@ -33,10 +37,15 @@ def called(function: Callable) -> Any:
 
 def kernel(function: Callable) -> Any:
     """An entry point: parallel over samples, compiled once and cached on disk."""
+    if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
+        # a function of Python, whose lines a measure of coverage sees; words of bits wrap around
+        return np.errstate(over="ignore")(function)
     configured = numba.config.CACHE_DIR  # type: ignore[attr-defined]
-    numba.config.CACHE_DIR = str(_cache_folder(configured))  # type: ignore[attr-defined]
+    folder = _cache_folder(configured)
+    numba.config.CACHE_DIR = configured if folder is None else str(folder)  # type: ignore[attr-defined]
+    options = {"fastmath": _FASTMATH, "error_model": "numpy", "parallel": True, "cache": folder is not None}
     try:
-        compiled = numba.njit(fastmath=_FASTMATH, error_model="numpy", parallel=True, cache=True)(function)
+        compiled = numba.njit(**options)(function)
     finally:
         numba.config.CACHE_DIR = configured  # type: ignore[attr-defined]
     _kernels.append(compiled)
@@ -48,8 +57,9 @@ def compilations() -> int:
     return sum(len(kernel.signatures) for kernel in _kernels)
 
 
-def _cache_folder(configured: str) -> Path:
-    """A folder named after the content of this backend's sources.
+@cache
+def _cache_folder(configured: str) -> Path | None:
+    """A folder named after the content of this backend's sources; None, with a warning, where there is none.
 
     Numba's own check looks at the file of the kernel alone, and would run a stale kernel after a change
     in a file that it inlines.
@@ -67,5 +77,12 @@ def _cache_folder(configured: str) -> Path:
             continue
         if os.access(folder, os.W_OK):
             return folder
-    user = os.getuid() if hasattr(os, "getuid") else "user"
-    return Path(tempfile.gettempdir()) / f"eprop-bench-numba-{user}" / digest
+    try:
+        return private_folder.in_temporary_files("eprop-bench-numba") / digest
+    except private_folder.NotPrivate as reason:
+        warnings.warn(
+            f"each process compiles the numba backend anew: {reason} (NUMBA_CACHE_DIR names another folder)",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return None

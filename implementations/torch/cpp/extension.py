@@ -16,12 +16,14 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 
 import torch
 from filelock import FileLock  # torch itself depends on it
+
+from implementations import private_folder
 
 SWITCH = "EPROP_BENCH_TORCH_EXTENSION"
 _NAME = "eprop_bench"
@@ -101,14 +103,31 @@ def flags() -> list[str]:
 
 
 def _load() -> None:
-    library = _folder() / f"{_NAME}.so"
-    library.parent.mkdir(parents=True, exist_ok=True)
+    """From the first folder that takes a library, and from which one can be loaded."""
+    name, reasons = _build_name(), []
+    for root in _roots(reasons):
+        folder = root / "eprop-bench" / name
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            _load_from(folder)
+            return
+        except OSError as error:
+            reasons.append(f"{root}: {error.strerror or error.__cause__ or error}")
+    raise BuildError(f"no folder to keep the C++ operators in: {'; '.join(reasons)}")
+
+
+def _load_from(folder: Path) -> None:
+    """Load the library of a folder; build it first where there is none, or one that is damaged."""
+    if os.name == "posix" and os.statvfs(folder).f_flag & getattr(os, "ST_NOEXEC", 0):
+        raise OSError("no program may be loaded from there (noexec)")
+    library = folder / f"{_NAME}.so"
     # a lock that ends with its process, unlike torch's own, for which the next build would wait forever
     with FileLock(library.with_suffix(".lock")):
-        if not library.exists():
-            _build(library)
-            return
-    torch.ops.load_library(str(library))
+        if library.exists():
+            with suppress(OSError):
+                torch.ops.load_library(str(library))
+                return
+        _build(library)
 
 
 def _build(library: Path) -> None:
@@ -125,6 +144,8 @@ def _build(library: Path) -> None:
                 build_directory=folder,
                 is_python_module=False,
             )
+        except OSError:  # the disk is full, or what was built can't be loaded: another folder may do
+            raise
         except Exception as error:
             raise BuildError(
                 f"the C++ operators of the torch backend can't be built: {error}\n"
@@ -142,27 +163,31 @@ def _openmp_library() -> list[str]:
     return ["-fopenmp"] if "-fopenmp" in flags() else []
 
 
-def _folder() -> Path:
-    """Named after all that the library depends on, the CPU included."""
+def _build_name() -> str:
+    """After all that the library depends on, the CPU included."""
     digest = hashlib.sha256()
     for source in sorted(_SOURCES.iterdir()):
         digest.update(source.name.encode() + b"\0" + source.read_bytes())
     digest.update("\0".join((torch.__version__, *_compiler(), *flags(), *_openmp_library())).encode())
     digest.update(_target())
-    name = digest.hexdigest()[:16]
+    return digest.hexdigest()[:16]
+
+
+def _roots(reasons: list[str]) -> Iterator[Path]:
+    """Folders for libraries, in their order; why one is left out is added to `reasons`."""
     configured = os.environ.get("TORCH_EXTENSIONS_DIR")
-    roots = [Path(configured)] if configured else [Path.home() / ".cache" / "torch_extensions"]
-    user = os.getuid() if hasattr(os, "getuid") else "user"
-    roots.append(Path(tempfile.gettempdir()) / f"torch_extensions-{user}")
-    for root in roots:
-        folder = root / "eprop-bench" / name
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError:
-            continue
-        if os.access(folder, os.W_OK):
-            return folder
-    raise BuildError(f"no folder to keep the C++ operators in: tried {', '.join(map(str, roots))}")
+    try:
+        root = Path(configured) if configured else Path.home() / ".cache" / "torch_extensions"
+    except RuntimeError:
+        reasons.append("this user has no home")
+    else:
+        yield root
+    try:
+        root = private_folder.in_temporary_files("torch_extensions")
+    except private_folder.NotPrivate as reason:
+        reasons.append(str(reason))
+    else:
+        yield root
 
 
 def _target() -> bytes:

@@ -9,6 +9,7 @@ from implementations.blocks import blocks
 from implementations.interface import Setting
 from implementations.process import changed
 from implementations.registry import available_cores
+from implementations.torch.exact import exact
 from implementations.torch.loop.adjoint import BLOCK, Adjoint
 from implementations.torch.loop.dynamics import Forward, Kind, Loaded
 from implementations.torch.loop.loss import RateLoss, TaskLoss, judged, metrics
@@ -41,7 +42,7 @@ class LoopEngine:
 
     def gradients(self, loaded: Loaded) -> tuple[dict[str, torch.Tensor], Metrics]:
         """By name; both still on the device."""
-        with self._threads():
+        with self._settings():
             way_back = self._way_back_of(loaded.shape)
             found, figures = way_back.gradients(loaded, self._weights, self._feedback)
             return found, self._judged(figures)
@@ -50,7 +51,7 @@ class LoopEngine:
         """The forward pass alone; still on the device."""
         network, objective = self._setting.network, self._setting.objective
         task = TaskLoss(objective, loaded, network.n_out)
-        with self._threads():
+        with self._settings():
             forward = self._forward_of(loaded.shape)
             for start, stop in blocks(loaded.shape[0], objective.window, BLOCK):
                 y = forward.advance(loaded.x[start:stop])
@@ -66,7 +67,7 @@ class LoopEngine:
         device = self._kind.device
         spikes = torch.empty((n_batch, n_steps, network.n_rec), dtype=torch.bool, device=device)
         readout = self._kind.zeros(n_batch, n_steps, network.n_out)
-        with self._threads():
+        with self._settings():
             forward = self._forward_of(loaded.shape)
             for start, stop in blocks(n_steps, self._setting.objective.window, BLOCK):
                 y = forward.advance(loaded.x[start:stop])
@@ -93,7 +94,9 @@ class LoopEngine:
         forward.restart(self._weights)
         return forward
 
-    def _threads(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def _settings(self) -> Iterator[None]:
         """Torch's thread count is the calling thread's; it is given back as it was."""
         wanted = self._setting.threads or available_cores()
-        return changed(torch.set_num_threads, torch.get_num_threads(), wanted)
+        with changed(torch.set_num_threads, torch.get_num_threads(), wanted), exact(self._kind.device):
+            yield

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from implementations.divergence import Bounds
+from implementations.torch.exact import exact
 from implementations.triton import bptt as bptt_kernels
 from implementations.triton import dynamics, loss, online, products, weights
 from implementations.triton import per_neuron as per_neuron_kernels
@@ -218,7 +219,8 @@ def collect(call: Call, parts: Tensor, rates: Tensor | None, c: Tensor) -> tuple
 def out_gradient(call: Call, out: Ran) -> Tensor:
     """dW_out = sum_t zbar[t]^T ell[t] (n_rec, n_out)."""
     zbar = out.zbar.view(-1, call.cut.n_pad)[:, : call.n_rec]
-    return zbar.T @ out.ell.view(-1, call.n_out)
+    with exact(zbar):
+        return zbar.T @ out.ell.view(-1, call.n_out)
 
 
 def _name(tensor: Tensor) -> str:
