@@ -446,7 +446,10 @@ def test_all_neurons_within_reach_of_their_threshold(rule: str) -> None:
     network = impl.Network(n_in=6, n_regular=20, n_adaptive=0, threshold=2.0, refractory_steps=0)
     found = problem(network, n_batch=3, n_steps=30, input_rate=1.0)
     parameters = impl.Parameters(
-        np.full((6, 20), 0.05), 0.05 * found.parameters.w_rec, found.parameters.w_out, found.parameters.feedback
+        np.full((6, 20), 0.05),
+        0.05 * found.parameters.w_rec,
+        found.parameters.w_out,
+        found.parameters.feedback,
     )
     found = Problem(network, found.objective, parameters, found.batch)
     psi = reference.forward(network, parameters, found.batch.spikes).psi

@@ -1,7 +1,5 @@
 """The engine: which pass a rule and mode take, with buffers kept from batch to batch."""
 
-from contextlib import AbstractContextManager
-
 import numpy as np
 import torch
 
