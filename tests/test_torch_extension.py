@@ -416,7 +416,7 @@ def test_vectors_with_regular_and_adaptive_neurons(rule: str, mode: str, n_regul
     ("rule", "mode"), [("bptt", "adjoint"), ("hops2", "adjoint"), ("hops:5", "adjoint"), ("snap1", "online")]
 )
 def test_neurons_in_registers_and_in_memory(rule: str, mode: str, n_rec: int) -> None:
-    """Of one to nine vectors of 512 bits, of which up to eight are in registers; and of more than two words."""
+    """Of one to nine vectors of 512 bits, up to eight of them in registers; and of more than two words."""
     network = impl.Network(n_in=5, n_regular=n_rec // 2, n_adaptive=n_rec - n_rec // 2)
     found = problem(network, n_batch=2, n_steps=40, input_scale=2.0)
     assert check_against_numpy(found, rule, mode)[:, :, n_rec // 2 :].any()
