@@ -1,5 +1,8 @@
 """The engine: which pass a rule and mode take, with buffers kept from batch to batch."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import torch
 
