@@ -109,7 +109,7 @@ def figures(
         sums: of each chunk of trials.
         targets: of each chunk of trials.
     """
-    dtype = weights.w_out.dtype
+    dtype = weights[0].dtype
     n_batch, n_steps = shape
     total = jax.tree.map(
         lambda *parts: sum(parts[1:], parts[0]), *[(part.loss, part.counts) for part in sums]
