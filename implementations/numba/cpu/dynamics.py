@@ -25,7 +25,7 @@ from numba import prange
 
 from implementations.network import Network
 from implementations.numba.cpu.compiled import called, inlined, kernel
-from implementations.numba.cpu.vectors import LANES, NOTHING, ONE, WORD, add_row, lowest, mark, unmarked
+from implementations.numba.cpu.vectors import LANES, NOTHING, ONE, WORD, add_row, alone, lowest, mark, unmarked
 
 LINE = 64  # bytes of a cache line
 FOREVER = 2**30  # steps; what the 32-bit step at which a neuron wakes up can still hold
@@ -102,14 +102,19 @@ def pad(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
 
 
 @called
+def _aligned(n, like):
+    raw = np.zeros(n + 2 * LINE // like.itemsize, like.dtype)
+    skip = (-raw.ctypes.data % LINE) // like.itemsize
+    return raw[skip : skip + n]
+
+
+@inlined
 def aligned(n, like):
     """(n,) zeros in the dtype of `like` that start at a cache line.
 
     Otherwise every 512-bit access straddles two lines, and the state of two threads may share one.
     """
-    raw = np.zeros(n + 2 * LINE // like.itemsize, like.dtype)
-    skip = (-raw.ctypes.data % LINE) // like.itemsize
-    return raw[skip : skip + n]
+    return alone(_aligned(n, like))
 
 
 @inlined

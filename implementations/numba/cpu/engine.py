@@ -50,7 +50,7 @@ class CpuEngine:
         self._back = WayBack.of(setting.rule, network)
         self._back_beta = pad(self._back.beta, dtype)
         info = np.finfo(dtype)
-        self._floor = dtype.type(float(info.tiny) / float(info.eps))
+        self._floor = dtype.type(float(info.tiny) / float(info.eps) ** 2)
         self._scratch: Scratch | None = None
         self._kept = None
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
+from numba.core import cgutils, imputils
 from numba.extending import intrinsic
 
 from implementations.numba.cpu.compiled import called, inlined
@@ -40,6 +40,29 @@ def mark(values, marks):
         for j in range(w * WORD, min(w * WORD + WORD, values.shape[0]), lanes):
             word |= _nonzero(values, j) << np.uint64(j % WORD)
         marks[w] = word
+
+
+@intrinsic
+def alone(_: Any, array: Any) -> Any:
+    """The same array, of which LLVM may assume that no other one overlaps it: `restrict` of C."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        found = context.make_array(array)(context, builder, args[0])
+        pointer = found.data.type
+        name = f"eprop_bench_alone_{array.dtype}"
+        identity = builder.module.globals.get(name)
+        if identity is None:
+            identity = ir.Function(builder.module, ir.FunctionType(pointer, (pointer,)), name)
+            identity.linkage = "internal"
+            identity.attributes.add("noinline")
+            identity.return_value.add_attribute("noalias")
+            body = ir.IRBuilder(identity.append_basic_block())
+            # LLVM looks through everything else, and finds the old pointer again
+            body.ret(body.asm(identity.function_type, "", "=r,0", identity.args, side_effect=False))
+        found.data = builder.call(identity, (found.data,))
+        return imputils.impl_ret_borrowed(context, builder, array, found._getvalue())
+
+    return array(array), generate
 
 
 @intrinsic
