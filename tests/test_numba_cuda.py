@@ -57,9 +57,17 @@ def test_gradients_of_all_rules_and_modes(loss: str, refractory_steps: int) -> N
     simulate(f"""
 from implementations import rules
 rules.register(cases.NEW_RULE)
-for rule in impl.RULES:
-    for mode in rules.get(rule).modes:
-        check(problem({loss!r}, {refractory_steps}, seed=3), rule, mode)
+there = [
+    (rule, mode)
+    for rule in impl.RULES
+    for mode in rules.get(rule).modes
+    if impl.unavailable("numba", "cuda", rule, mode) is None
+]
+eprop = {{"eprop_symmetric", "eprop_random", "eprop_adaptive"}}
+assert {{rule for rule, _ in there}} == {{"bptt", "bptt_detached", "new_rule", *eprop}}
+assert {{rule for rule, mode in there if mode == "online"}} == eprop
+for rule, mode in there:
+    check(problem({loss!r}, {refractory_steps}, seed=3), rule, mode)
 """)
 
 

@@ -1,7 +1,8 @@
-"""Backpropagation through time, and through a number of hops: the backward pass with the recurrent weights in it.
+"""Backpropagation through time, and the ladder: the backward pass with the recurrent weights in it.
 
-The rates have to be known before, as what neurons send one another is not linear in c_j of each: a forward pass
-for them, which is cheaper than storing psi of all trials would be, comes first.
+The rates have to be known before, as what neurons send one another is not linear in the c_j of each. So
+`loss.evaluate` comes first and keeps who spiked, a bit per neuron and step; from that the trial is played
+again, which is cheaper than a second forward pass, or than storing psi of all trials.
 """
 
 import numba
@@ -38,7 +39,7 @@ def through_time(
     all_psi, all_spikes, all_offset = scratch
     n_steps = x_offset.shape[1] - 1
     n_in, n_pad = w_in.shape
-    n_rec, n_out = w_out.shape
+    n_out = w_out.shape[1]
     first = n_steps - window
     one = w_in.dtype.type(1)
     zero = w_in.dtype.type(0)

@@ -103,7 +103,7 @@ def online(bounds, trials, weights, constants, learning, gradient, gradient_out,
         readout = np.empty((window, n_out), w_in.dtype)
         ell = np.empty((window, n_out), w_in.dtype)
         sent = np.empty((window, n_out), w_in.dtype) if sends_target else ell
-        # traces at the start of the block: pre filtered by alpha, z by kappa, ebar/(1 - kappa), eps_a; through
+        # traces before the block: pre filtered by alpha, z by kappa, ebar/(1 - kappa), eps_a; through
         # the reset, potentials leave something else at each synapse, and without it one row serves them all
         eps_v = np.empty(n_pre, w_in.dtype)
         kept = aligned((n_pre if reset else 1) * n_pad, w_in).reshape((-1, n_pad))
@@ -159,7 +159,9 @@ def online(bounds, trials, weights, constants, learning, gradient, gradient_out,
                     )
                     source[:] = 0
                     lbar[:] = 0
-                    readout_gradient(ell, gain, kappa, floor, first, start, stop, spikes, offset, lbar, grad_out)
+                    readout_gradient(
+                        ell, gain, kappa, floor, first, start, stop, spikes, offset, lbar, grad_out
+                    )
                     lam_v[:] = 0
                     lam_a[:] = 0
                 e_v[:] = 0
@@ -223,7 +225,9 @@ def online(bounds, trials, weights, constants, learning, gradient, gradient_out,
                     else:
                         row[:] = back_alpha * eps_v[i]
                     if errors:
-                        add_carried_errors(row, e_bar[i], eps_a[i], gradient[c, i, TASK], source, lam_a, lam_v)
+                        add_carried_errors(
+                            row, e_bar[i], eps_a[i], gradient[c, i, TASK], source, lam_a, lam_v
+                        )
                     add_carried(
                         row, back_kappa_power, floor, e_bar[i], e_bar_new[i], eps_a[i], eps_a_new[i],
                         gradient[c, i, RATE], e_a, e_v, f_a, f_v, s_a, s_v,

@@ -1,4 +1,4 @@
-"""The backward recursion of each neuron by itself, over a stored trial: adjoint e-prop, with the reset or not.
+"""The backward recursion of each neuron by itself, over a stored trial: adjoint e-prop and SnAp-1.
 
 BPTT (bptt.py) uses parts of it: errors filtered back, the gradient of the readout, no denormal numbers.
 Online e-prop (online.py) runs it over each block. Both forms of e-prop get by without the firing rates, which
@@ -33,7 +33,8 @@ class Learning(NamedTuple):
             `Constants.beta` is over theta.
         window: steps of the loss, at the end of a trial.
         gain: (1 - kappa)/(batch * window), of the errors.
-        floor: what decays is set to 0 below this: far from what rounding sees, and from denormals.
+        floor: what decays is set to 0 below this: far from what rounding sees, and so far from denormals that
+            differences of two such numbers are none either.
     """
 
     feedback: np.ndarray
