@@ -56,7 +56,11 @@ def test_gradients_of_all_rules_and_modes(loss: str, refractory_steps: int) -> N
     simulate(f"""
 from implementations import registry, rules
 rules.register(cases.NEW_RULE)
-for rule, mode in registry.rules_and_modes("numba", "cuda"):
+there = registry.rules_and_modes("numba", "cuda")
+eprop = {{"eprop_symmetric", "eprop_random", "eprop_adaptive"}}
+assert {{rule for rule, _ in there}} == {{"bptt", "bptt_detached", "new_rule", *eprop}}
+assert {{rule for rule, mode in there if mode == "online"}} == eprop
+for rule, mode in there:
     check(problem({loss!r}, {refractory_steps}, seed=3), rule, mode)
 """)
 

@@ -1,7 +1,8 @@
-"""Backpropagation through time, and through a number of hops: the backward pass with the recurrent weights in it.
+"""Backpropagation through time, and the ladder: the backward pass with the recurrent weights in it.
 
-The rates have to be known before, as what neurons send one another is not linear in c_j of each: a forward pass
-for them, which is cheaper than storing psi of all trials would be, comes first.
+The rates have to be known before, as what neurons send one another is not linear in the c_j of each. So
+`loss.evaluate` comes first and keeps who spiked, a bit per neuron and step; from that the trial is played
+again, which is cheaper than a second forward pass, or than storing psi of all trials.
 """
 
 import numba
@@ -12,8 +13,8 @@ from implementations.numba.cpu.compiled import kernel
 from implementations.numba.cpu.dynamics import add_row, aligned, replay
 from implementations.numba.cpu.hops import backward_level
 from implementations.numba.cpu.loss import targets
-from implementations.numba.cpu.per_neuron import FLUSH_STEPS, add_errors, flush, readout_gradient
-from implementations.numba.cpu.vectors import add_marked, mark, unmarked
+from implementations.numba.cpu.per_neuron import FLUSH_STEPS, add_errors, flush, least_decay, readout_gradient
+from implementations.numba.cpu.vectors import add_marked, alone, mark, unmarked
 
 
 @kernel
@@ -38,13 +39,13 @@ def through_time(
     all_psi, all_spikes, all_offset = scratch
     n_steps = x_offset.shape[1] - 1
     n_in, n_pad = w_in.shape
-    n_rec, n_out = w_out.shape
+    n_out = w_out.shape[1]
     first = n_steps - window
     one = w_in.dtype.type(1)
     zero = w_in.dtype.type(0)
     for c in prange(bounds.shape[0] - 1):
         thread = numba.get_thread_id()  # pyright: ignore[reportPrivateImportUsage]
-        psi, spikes, offset = all_psi[thread], all_spikes[thread], all_offset[thread]
+        psi, spikes, offset = alone(all_psi[thread]), all_spikes[thread], all_offset[thread]
         v = aligned(n_pad, w_in)
         a = aligned(n_pad, w_in)
         wake = aligned(n_pad, x_index)
@@ -83,11 +84,15 @@ def through_time(
             lam_v[:] = 0
             message[:] = 0
             decay = one
+            least = zero
             for t in range(n_steps - 1, -1, -1):
                 if t >= first:
                     add_errors(source, sent[t - first], feedback, back_kappa)
                 else:
+                    if t == first - 1:
+                        least = least_decay(source, floor)
                     decay = back_kappa * decay
+                    decay = decay if decay > least else zero
                 mark(psi[t], active[0])
                 for k in range(n_levels):
                     backward_level(
@@ -101,7 +106,6 @@ def through_time(
                 for e in range(offset[t], offset[t + 1]):
                     add_row(grad[n_in + spikes[e]], lam_v[0])
                 if t % FLUSH_STEPS == 0:
-                    decay = decay if decay > floor else zero
                     for k in range(n_levels):
                         flush(lam_a[k], floor)
                         flush(lam_v[k], floor)

@@ -25,7 +25,17 @@ from numba import prange
 
 from implementations.network import Network
 from implementations.numba.cpu.compiled import called, inlined, kernel
-from implementations.numba.cpu.vectors import LANES, NOTHING, ONE, WORD, add_row, lowest, mark, unmarked
+from implementations.numba.cpu.vectors import (
+    LANES,
+    NOTHING,
+    ONE,
+    WORD,
+    add_row,
+    alone,
+    lowest,
+    mark,
+    unmarked,
+)
 
 LINE = 64  # bytes of a cache line
 FOREVER = 2**30  # steps; what the 32-bit step at which a neuron wakes up can still hold
@@ -102,14 +112,20 @@ def pad(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
 
 
 @called
+def _aligned(n, like):
+    """As `aligned`, but LLVM doesn't know that it is alone."""
+    raw = np.zeros(n + 2 * LINE // like.itemsize, like.dtype)
+    skip = (-raw.ctypes.data % LINE) // like.itemsize
+    return raw[skip : skip + n]
+
+
+@inlined
 def aligned(n, like):
     """(n,) zeros in the dtype of `like` that start at a cache line.
 
     Otherwise every 512-bit access straddles two lines, and the state of two threads may share one.
     """
-    raw = np.zeros(n + 2 * LINE // like.itemsize, like.dtype)
-    skip = (-raw.ctypes.data % LINE) // like.itemsize
-    return raw[skip : skip + n]
+    return alone(_aligned(n, like))
 
 
 @inlined
@@ -146,7 +162,7 @@ def slopes(v, a, wake, beta, alpha, rho, height, t, psi):
 
 @inlined
 def fire(marks, wake_up, wake, a, spikes, n):
-    """Lists the neurons that are marked, from spikes[n] on, and sets their state; returns where the list ends."""
+    """Lists the marked neurons from spikes[n] on, and sets their state; returns where the list ends."""
     one = a.dtype.type(1)
     for w in range(marks.shape[0]):
         word = marks[w]
@@ -178,7 +194,7 @@ def advance(
         first: readout is kept from this step on.
         x_offset: (T+1,), x_index: inputs that spike at step t are x_index[x_offset[t]:x_offset[t+1]].
         v, a, wake: (n_pad,) state; what the spikes of step start-1 add to v is still to come.
-        z: (n_pad,) bytes, of spikes.
+        z: (n_pad,) bytes of spikes, of the last step.
         y: (n_out,) readout, a state.
         marks: (>= stop - start, words) spikes, out; a single row is used again and again.
         spikes, offset: out; neurons that spiked at step start-1+k are spikes[offset[k]:offset[k+1]].
@@ -212,7 +228,7 @@ def replay(
     x_offset, x_index, w_in, w_rec, alpha, rho, beta, height, refractory_steps,
     v, a, wake, marks, spikes, offset, psi,
 ):  # fmt: skip
-    """All steps of a trial again, whose spikes were kept as `marks` (T, words): as `advance`, but no readout."""
+    """All steps of a trial whose spikes were kept as `marks` (T, words): as `advance`, but no readout."""
     for t in range(psi.shape[0]):
         for e in range(x_offset[t], x_offset[t + 1]):
             add_row(v, w_in[x_index[e]])

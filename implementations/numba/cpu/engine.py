@@ -16,9 +16,10 @@ from implementations.numba.cpu.bptt import through_time
 from implementations.numba.cpu.dynamics import Constants, Weights, empty, pad, padded
 from implementations.numba.cpu.events import Loaded, Trials, to_events
 from implementations.numba.cpu.hops import levels
-from implementations.numba.cpu.loss import evaluate
+from implementations.numba.cpu.loss import Kept, evaluate
 from implementations.numba.cpu.online import online
 from implementations.numba.cpu.per_neuron import RATE, TASK, Learning, Scratch, adjoint
+from implementations.numba.cpu.vectors import WORD
 from implementations.process import changed, quiet
 from implementations.types import Activity, Batch, Gradients, Metrics
 from implementations.way_back import WayBack
@@ -54,9 +55,9 @@ class CpuEngine:
         self._back = WayBack.of(setting.rule, network)
         self._back_beta = pad(self._back.beta, dtype)
         info = np.finfo(dtype)
-        self._floor = dtype.type(float(info.tiny) / float(info.eps))
+        self._floor = dtype.type(float(info.tiny) / float(info.eps) ** 2)
         self._scratch: Scratch | None = None
-        self._kept = None
+        self._kept: Kept | None = None
 
     def load(self, batch: Batch) -> Loaded:
         """Lists of the inputs that spike, in host memory."""
@@ -79,12 +80,7 @@ class CpuEngine:
     def evaluate(self, loaded: Loaded) -> Metrics:
         """The forward pass alone."""
         with self._threads():
-            return self._metrics(
-                loaded,
-                self._evaluate(
-                    loaded, (np.empty((0, 1, 1), np.uint64), np.empty((0, 1, 1), self._setting.dtype))
-                ),
-            )
+            return self._metrics(loaded, self._evaluate(loaded, self._kept_of(0, 0)))
 
     def simulate(self, loaded: Loaded) -> Activity:
         """Spikes and readout of all steps."""
@@ -119,27 +115,35 @@ class CpuEngine:
     def _through_time(self, loaded: Loaded) -> tuple[Gradients, Metrics]:
         setting, network = self._setting, self._setting.network
         (n_batch, n_steps), n_pad = loaded.shape, padded(network.n_rec)
-        if self._kept is None or self._kept[0].shape[:2] != (n_batch, n_steps):
-            self._kept = (
-                np.empty((n_batch, n_steps, -(-n_pad // 64)), np.uint64),
-                np.empty((n_batch, setting.objective.window, network.n_out), setting.dtype),
-            )
-        sums = self._evaluate(loaded, self._kept)
+        if self._kept is None or self._kept.marks.shape[:2] != (n_batch, n_steps):
+            self._kept = None  # first give back the old one
+            self._kept = self._kept_of(n_batch, n_steps)
+        kept = self._kept
+        sums = self._evaluate(loaded, kept)
         rate_error = pad(self._rate_error(loaded, self._rates_per_ms(loaded, sums)), setting.dtype)
-        bounds = _bounds(loaded.shape[0], _CHUNKS)
+        bounds = _bounds(n_batch, _CHUNKS)
         n_chunks = len(bounds) - 1
         gradient = empty((n_chunks, network.n_in + network.n_rec, n_pad), setting.dtype)
         gradient_out = np.empty((n_chunks, network.n_rec, network.n_out), setting.dtype)
         transposed = pad(self._weights["w_rec"].T, setting.dtype)
         through_time(
             bounds, loaded.trials, self._forward_weights(), self._constants, self._learning(loaded),
-            levels(setting.rule.hops, n_steps), transposed, *self._kept, rate_error, self._scratch_for(n_steps),
+            levels(setting.rule.hops, n_steps), transposed, *kept, rate_error, self._scratch_for(n_steps),
             gradient, gradient_out,
         )  # fmt: skip
         weights = gradient.sum(axis=0)[:, : network.n_rec]
         return self._split(weights, gradient_out), self._metrics(loaded, sums)
 
-    def _evaluate(self, loaded: Loaded, kept) -> _Sums:
+    def _kept_of(self, n_batch: int, n_steps: int) -> Kept:
+        """Room for the spikes and errors of so many trials."""
+        network, window = self._setting.network, self._setting.objective.window
+        n_words = -(-padded(network.n_rec) // WORD)
+        return Kept(
+            np.empty((n_batch, n_steps, n_words), np.uint64),
+            np.empty((n_batch, window, network.n_out), self._setting.dtype),
+        )
+
+    def _evaluate(self, loaded: Loaded, kept: Kept) -> _Sums:
         sums = self._sums(loaded.shape[0])
         window = self._setting.objective.window
         evaluate(loaded.trials, self._forward_weights(), self._constants, window, *kept, *sums)

@@ -1,11 +1,25 @@
 """Loss of one trial and its derivative by the readout, and the forward pass that ends in it."""
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import prange
 
 from implementations.numba.cpu.compiled import called, kernel
 from implementations.numba.cpu.dynamics import BLOCK, advance, aligned, carry
 from implementations.numba.cpu.vectors import unmarked
+
+
+class Kept(NamedTuple):
+    """What a forward pass leaves for the way back.
+
+    Attributes:
+        marks: (batch, T, words) who spiked, as `vectors.mark` has them.
+        ell: (batch, window, n_out) derivative of each trial's loss by the readout.
+    """
+
+    marks: np.ndarray
+    ell: np.ndarray
 
 
 @called
@@ -72,11 +86,9 @@ def is_correct(readout, classes, b):
 def evaluate(trials, weights, constants, window, all_marks, all_ell, counts, losses, corrects):
     """Per trial, out: counts (batch, n_rec) of spikes, losses (batch,) and corrects (batch,).
 
-    Nothing that is kept grows with the length of a trial, unless somebody wants it.
-
     Args:
-        all_marks: (batch, T, words) spikes, and all_ell (batch, window, n_out) derivatives of the losses, out; or
-            nothing along the first axis.
+        all_marks, all_ell: as in `Kept`, out. Without trials in them nothing is kept, and no memory grows
+            with the length of a trial.
     """
     x_offset, x_index, classes, curves = trials
     w_in, w_rec, w_out = weights

@@ -17,28 +17,15 @@ from implementations.numba.cpu.vectors import unmarked
 
 
 @inlined
-def backward_traces(psi, weight, e_a, e_v, f_a, f_v, s_a, s_v, beta, alpha, rho, theta):
-    """One step back for three sums: ebar at the end of the block (e), eps_a there (f), sum of e (s)."""
-    one = psi.dtype.type(1)
-    for j in range(psi.shape[0]):
-        g = psi[j] * (weight + e_a[j] - theta * e_v[j])
-        e_v[j] = alpha * e_v[j] + g
-        e_a[j] = rho * e_a[j] - beta[j] * g
-        h = psi[j] * (f_a[j] - theta * f_v[j])
-        f_v[j] = alpha * f_v[j] + h
-        f_a[j] = rho * f_a[j] - beta[j] * h
-        k = psi[j] * (one + s_a[j] - theta * s_v[j])
-        s_v[j] = alpha * s_v[j] + k
-        s_a[j] = rho * s_a[j] - beta[j] * k
+def backward_sum(psi, weight, lam_a, lam_v, beta, alpha, rho, theta):
+    """One step back for the sum over the block of `weight` e, which is the same for all neurons.
 
-
-@inlined
-def backward_potentials(psi, r_a, r_v, beta, alpha, rho, theta):
-    """The same for what the block leaves of potentials where the reset has its gradient (r)."""
+    One loop for each such sum: LLVM does not vectorise a loop over many arrays that might overlap.
+    """
     for j in range(psi.shape[0]):
-        g = psi[j] * (r_a[j] - theta * r_v[j])
-        r_v[j] = alpha * r_v[j] + g
-        r_a[j] = rho * r_a[j] - beta[j] * g
+        g = psi[j] * (weight + lam_a[j] - theta * lam_v[j])
+        lam_v[j] = alpha * lam_v[j] + g
+        lam_a[j] = rho * lam_a[j] - beta[j] * g
 
 
 @inlined
@@ -116,7 +103,7 @@ def online(bounds, trials, weights, constants, learning, gradient, gradient_out,
         readout = np.empty((window, n_out), w_in.dtype)
         ell = np.empty((window, n_out), w_in.dtype)
         sent = np.empty((window, n_out), w_in.dtype) if sends_target else ell
-        # traces at the start of the block: pre filtered by alpha, z by kappa, ebar/(1 - kappa), eps_a; through
+        # traces before the block: pre filtered by alpha, z by kappa, ebar/(1 - kappa), eps_a; through
         # the reset, potentials leave something else at each synapse, and without it one row serves them all
         eps_v = np.empty(n_pre, w_in.dtype)
         kept = aligned((n_pre if reset else 1) * n_pad, w_in).reshape((-1, n_pad))
@@ -199,12 +186,11 @@ def online(bounds, trials, weights, constants, learning, gradient, gradient_out,
                             add_row(gradient[c, x_index[e], TASK], lam_v)
                         for e in range(offset[k], offset[k + 1]):
                             add_row(gradient[c, n_in + spikes[e], TASK], lam_v)
-                    backward_traces(
-                        psi[k], back_kappa_power, e_a, e_v, f_a, f_v, s_a, s_v,
-                        back_beta, back_alpha, back_rho, theta,
-                    )  # fmt: skip
+                    backward_sum(psi[k], back_kappa_power, e_a, e_v, back_beta, back_alpha, back_rho, theta)
+                    backward_sum(psi[k], zero, f_a, f_v, back_beta, back_alpha, back_rho, theta)
+                    backward_sum(psi[k], one, s_a, s_v, back_beta, back_alpha, back_rho, theta)
                     if reset:
-                        backward_potentials(psi[k], r_a, r_v, back_beta, back_alpha, back_rho, theta)
+                        backward_sum(psi[k], zero, r_a, r_v, back_beta, back_alpha, back_rho, theta)
                     for e in range(x_offset[b, t], x_offset[b, t + 1]):
                         i = x_index[e]
                         add_row(e_bar_new[i], e_v)

@@ -1,4 +1,4 @@
-"""The backward recursion of each neuron by itself, over a stored trial: adjoint e-prop, with the reset or not.
+"""The backward recursion of each neuron by itself, over a stored trial: adjoint e-prop and SnAp-1.
 
 BPTT (bptt.py) uses parts of it: errors filtered back, the gradient of the readout, no denormal numbers.
 Online e-prop (online.py) runs it over each block. Both forms of e-prop get by without the firing rates, which
@@ -16,9 +16,9 @@ from numba import prange
 from implementations.numba.cpu.compiled import called, inlined, kernel
 from implementations.numba.cpu.dynamics import add_row, advance, aligned
 from implementations.numba.cpu.loss import is_correct, targets, task_loss
-from implementations.numba.cpu.vectors import unmarked
+from implementations.numba.cpu.vectors import alone, unmarked
 
-FLUSH_STEPS = 128  # how often decaying signals are checked for denormal numbers, which are slow
+FLUSH_STEPS = 32  # how often decaying signals are checked for denormal numbers, which are slow
 TASK, RATE = 0, 1  # axis 2 of `gradient`: of the task loss, and per unit of c_j
 
 
@@ -33,7 +33,8 @@ class Learning(NamedTuple):
             `Constants.beta` is over theta.
         window: steps of the loss, at the end of a trial.
         gain: (1 - kappa)/(batch * window), of the errors.
-        floor: what decays is set to 0 below this: far from what rounding sees, and from denormals.
+        floor: what decays is set to 0 below this: far from what rounding sees, and so far from denormals that
+            differences of two such numbers are none either.
     """
 
     feedback: np.ndarray
@@ -65,8 +66,16 @@ class Scratch(NamedTuple):
 def flush(values, floor):
     """Set values too small to matter to 0, before they become denormal."""
     for j in range(values.shape[0]):
-        if abs(values[j]) < floor:
-            values[j] = 0
+        values[j] = 0 if abs(values[j]) < floor else values[j]
+
+
+@called
+def least_decay(source, floor):
+    """The factor below which nothing is left of `source`: it is not worth denormal numbers."""
+    peak = floor
+    for j in range(source.shape[0]):
+        peak = max(peak, abs(source[j]))
+    return floor / peak
 
 
 @called
@@ -151,7 +160,7 @@ def adjoint(
     zero = w_in.dtype.type(0)
     for c in prange(bounds.shape[0] - 1):
         thread = numba.get_thread_id()  # pyright: ignore[reportPrivateImportUsage]
-        psi, spikes, offset = all_psi[thread], all_spikes[thread], all_offset[thread]
+        psi, spikes, offset = alone(all_psi[thread]), all_spikes[thread], all_offset[thread]
         # small arrays are made here: those of two threads must not share a cache line
         v = aligned(n_pad, w_in)
         a = aligned(n_pad, w_in)
@@ -203,11 +212,15 @@ def adjoint(
             unit_a[:] = 0
             both_v[:] = 0
             decay = one
+            least = zero
             for t in range(n_steps - 1, -1, -1):
                 if t >= first:
                     add_errors(source, sent[t - first], feedback, back_kappa)
                 else:
+                    if t == first - 1:
+                        least = least_decay(source, floor)
                     decay = back_kappa * decay
+                    decay = decay if decay > least else zero
                 backward_neurons(
                     psi[t], decay, source, lam_a, lam_v, unit_a, unit_v,
                     back_beta, back_alpha, back_rho, theta,
@@ -217,7 +230,6 @@ def adjoint(
                 for e in range(offset[t], offset[t + 1]):
                     add_row(rows[n_in + spikes[e]], both_v)
                 if t % FLUSH_STEPS == 0:
-                    decay = decay if decay > floor else zero
                     flush(lam_a, floor)
                     flush(unit_a, floor)
                     flush(both_v, floor)

@@ -1,4 +1,4 @@
-"""What LLVM does not make of a loop by itself, written in its own language: bits of vectors, sums in registers.
+"""What LLVM does not make of a loop by itself, in its own language: bits of vectors, sums in registers.
 
 Vectors have a fixed number of lanes; LLVM splits them where registers have fewer.
 """
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
+from numba.core import cgutils, imputils
 from numba.extending import intrinsic
 
 from implementations.numba.cpu.compiled import called, inlined
@@ -17,7 +17,6 @@ LANES = 16  # float32 in a 512-bit register; arrays over neurons are padded to w
 WORD = 64  # bits, one per neuron
 NOTHING, ONE = np.uint64(0), np.uint64(1)
 
-_EIGHT = 8
 _VECTOR = 64  # bytes
 _MOST = 8  # vectors of sums at once: registers are left for others, also where a vector takes two
 _INT, _BIT = ir.IntType(64), ir.IntType(1)
@@ -25,21 +24,41 @@ _INT, _BIT = ir.IntType(64), ir.IntType(1)
 
 @called
 def unmarked(n_steps, n):
-    """(n_steps, words) marks of n values each, none set: that of value j is bit j % WORD of word j // WORD."""
+    """(n_steps, words) marks of n values, none set: that of value j is bit j % WORD of word j // WORD."""
     return np.zeros((n_steps, -(-n // WORD)), np.uint64)
 
 
 @inlined
 def mark(values, marks):
     """Those of `values` (n_pad,) that are not 0."""
-    # Bytes, which were written just before, are read eight at once: no store that fast is wider, and a load that
-    # takes of two stores waits until both are in the cache
-    lanes = LANES
     for w in range(marks.shape[0]):
         word = NOTHING
-        for j in range(w * WORD, min(w * WORD + WORD, values.shape[0]), lanes):
+        for j in range(w * WORD, min(w * WORD + WORD, values.shape[0]), LANES):
             word |= _nonzero(values, j) << np.uint64(j % WORD)
         marks[w] = word
+
+
+@intrinsic
+def alone(_: Any, array: Any) -> Any:
+    """The same array, of which LLVM may assume that no other one overlaps it: `restrict` of C."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        found = context.make_array(array)(context, builder, args[0])
+        pointer = found.data.type
+        name = f"eprop_bench_alone_{array.dtype}"
+        identity = builder.module.globals.get(name)
+        if identity is None:
+            identity = ir.Function(builder.module, ir.FunctionType(pointer, (pointer,)), name)
+            identity.linkage = "internal"
+            identity.attributes.add("noinline")
+            identity.return_value.add_attribute("noalias")
+            body = ir.IRBuilder(identity.append_basic_block())
+            # LLVM looks through everything else, and finds the old pointer again
+            body.ret(body.asm(identity.function_type, "", "=r,0", identity.args, side_effect=False))
+        found.data = builder.call(identity, (found.data,))
+        return imputils.impl_ret_borrowed(context, builder, array, found._getvalue())
+
+    return array(array), generate
 
 
 @intrinsic
@@ -54,11 +73,10 @@ def lowest(_: Any, word: Any) -> Any:
 
 @intrinsic
 def _nonzero(_: Any, values: Any, first: Any) -> Any:
-    """A bit for each of the values from `first` on, eight bytes or LANES numbers: whether it is not 0."""
+    """A bit for each of LANES values from `first` on: whether it is not 0."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        lanes = LANES
-        vector = ir.VectorType(context.get_value_type(values.dtype), lanes)
+        vector = ir.VectorType(context.get_value_type(values.dtype), LANES)
         data = context.make_array(values)(context, builder, args[0]).data
         found = builder.load(_vector_at(builder, data, args[1], vector), align=1)
         zero = ir.Constant(vector, None)
@@ -66,7 +84,7 @@ def _nonzero(_: Any, values: Any, first: Any) -> Any:
             differs = builder.fcmp_unordered("!=", found, zero)
         else:
             differs = builder.icmp_unsigned("!=", found, zero)
-        return builder.zext(builder.bitcast(differs, ir.IntType(lanes)), _INT)
+        return builder.zext(builder.bitcast(differs, ir.IntType(LANES)), _INT)
 
     return types.uint64(values, first), generate
 
@@ -96,11 +114,11 @@ def add_row(_: Any, total: Any, row: Any) -> Any:
 def add_marked(_: Any, total: Any, kept: Any, factors: Any, rows: Any, marks: Any) -> Any:
     """total = kept total + the sum of factors[i] rows[i] over all i whose bit in `marks` is 1.
 
-    Sums stay in registers meanwhile. As loops, the inner one over columns, they are read and written again for
-    each row, and take twice as long even where four rows are added at a time.
+    Sums stay in registers meanwhile. As loops, the inner one over columns, they are read and written again
+    for each row, and take twice as long even where four rows are added at a time.
 
     Args:
-        total: (n_pad,). kept: scalar. factors: (>= n,). rows: (n, n_pad). marks: (words,), as `mark` has them.
+        total: (n_pad,). kept: scalar. factors: (>= n,). rows: (n, n_pad). marks: (words,), of `mark`.
     """
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
