@@ -85,7 +85,7 @@ def test_inside_a_virtual_environment_what_it_has_is_seen_and_stays(tmp_path: Pa
     venv.create(tmp_path / "theirs", with_pip=False)
     python = tmp_path / "theirs/bin/python"
     (site,) = (tmp_path / "theirs").glob("lib/python*/site-packages")
-    # found, not imported: in a process with pip, setuptools leaves distutils to Python, and torch builds nothing
+    # found, not imported: in a process with pip, setuptools leaves distutils alone, and torch builds nothing
     spec = find_spec("pip")
     assert spec is not None
     assert spec.origin is not None
