@@ -4,7 +4,7 @@ import os
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 
@@ -39,7 +39,8 @@ def changed(change: Callable[[T], object], before: T, inside: T) -> Iterator[Non
 
 def quiet() -> AbstractContextManager[None]:
     """NumPy without warnings and errors of overflow: of a diverged network, which divergence.py judges."""
-    return changed(lambda new: np.seterr(**new), np.geterr(), dict.fromkeys(np.geterr(), "ignore"))
+    before: dict[str, Any] = dict(np.geterr())
+    return changed(lambda new: np.seterr(**new), before, dict.fromkeys(before, "ignore"))
 
 
 def keep(learner: object, packages: Iterable[str]) -> None:

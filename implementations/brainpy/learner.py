@@ -9,7 +9,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from brainpy.math import defaults
+from brainpy.math import defaults  # type: ignore[attr-defined]
 from brainpy.math.defaults import env
 
 from implementations import checks, registry
@@ -210,7 +210,7 @@ class Learner(Interface):
     def _scope(self) -> Iterator[None]:
         """JAX set for this learner's dtype and device, in this thread; as it was afterwards."""
         if "bp_object_as_pytree" not in env.settings:  # BrainPy's own, of the thread that imported it
-            defaults.setting()
+            defaults.setting()  # type: ignore[attr-defined]
         with (
             _calls.scope(self._setting.dtype),
             jax.default_device(self._device),

@@ -41,7 +41,7 @@ def training_step(settings: Settings, rule: Rule, dtype: str, device: str) -> Ca
     """
 
     def step(state: Arrays, parts: list[Arrays]) -> Arrays:
-        variables = {name: bm.TrainVar(state[name]) for name in rule.trained}
+        variables: dict[str, bm.Variable] = {name: bm.TrainVar(state[name]) for name in rule.trained}
         optimizer = Adam(
             float(settings.learning_rate),
             variables,
@@ -63,4 +63,5 @@ def training_step(settings: Settings, rule: Rule, dtype: str, device: str) -> Ca
             variables[name].value = variables[name].value * (1.0 - settings.readout_decay)
         return state | {name: variable.value for name, variable in (variables | kept).items()}
 
-    return bm.jit(step)
+    program: Callable[..., Arrays] = bm.jit(step)  # type: ignore[assignment]
+    return program

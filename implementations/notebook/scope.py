@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import brainpy.math as bm
 import jax
-from brainpy.math import defaults
+from brainpy.math import defaults  # type: ignore[attr-defined]
 from brainpy.math.defaults import env
 
 
@@ -23,7 +23,7 @@ def notebook_environment(device: str = "cpu") -> Iterator[None]:
     before = dict(env.settings)
     try:
         if "bp_object_as_pytree" not in before:  # they are of the thread that imported BrainPy
-            defaults.setting()
+            defaults.setting()  # type: ignore[attr-defined]
         with jax.enable_x64(False), jax.default_device(jax.devices(device)[0]):
             bm.set_environment(mode=bm.training_mode, dt=1.0, float_=bm.float32, int_=bm.int32)
             yield

@@ -39,14 +39,15 @@ class Constants(NamedTuple):
     @classmethod
     def of(cls, network: Network, dtype: np.dtype) -> "Constants":
         """Those of a network."""
-        values = (
-            network.alpha,
-            network.rho,
-            network.kappa,
-            network.threshold,
-            network.dampening / network.threshold**2,
+        scalar = dtype.type
+        return cls(
+            scalar(network.alpha),
+            scalar(network.rho),
+            scalar(network.kappa),
+            scalar(network.threshold),
+            scalar(network.dampening / network.threshold**2),
+            floor(dtype),
         )
-        return cls(*map(dtype.type, values), floor(dtype))
 
 
 @dataclass(frozen=True, eq=False)

@@ -119,15 +119,15 @@ class Online:
         drive: np.ndarray,
         lam_a: float,
         lam_v: np.ndarray,
-        following: np.ndarray | None = None,
+        after: np.ndarray | None = None,
     ) -> np.ndarray:
         """lam_v (1 + steps, batch, n) of a block, from lam_a and lam_v at t1; leaves lam_a[t0] in `neurons`.
 
         Args:
-            following: (batch, n) lam_v[t1], 0 where not given.
+            after: (batch, n) lam_v[t1], 0 where not given.
         """
         neurons.lam_a[...] = lam_a
-        following = self._zeros[:, : psi.shape[-1]] if following is None else following
+        following = self._zeros[:, : psi.shape[-1]] if after is None else after
         with self._one_thread():
             for k in reversed(range(len(psi))):
                 neurons.step(psi[k], drive[k], following, lam_v[k + 1])

@@ -99,4 +99,4 @@ class Weights:
 
 def _copy(into: dict[str, torch.Tensor], out_of: dict[str, torch.Tensor]) -> None:
     """Between dicts in the same order. One call, in the midst of which Python raises no KeyboardInterrupt."""
-    torch._foreach_copy_(list(into.values()), list(out_of.values()))
+    torch._foreach_copy_(list(into.values()), list(out_of.values()))  # type: ignore[attr-defined]

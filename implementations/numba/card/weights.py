@@ -124,15 +124,18 @@ class DeviceWeights:
             for kind in ("mean", "square")
             for name in self._trained
         }
-        forward, backward = _like(arrays["w"]), cuda.device_array((network.n_rec,) * 2, self._setting.dtype)
-        diverged = cuda.device_array(1, np.int32)
+        forward = _like(arrays["w"])
+        backward = cuda.device_array((network.n_rec,) * 2, self._setting.dtype)  # type: ignore[arg-type]
+        diverged = cuda.device_array(1, np.int32)  # type: ignore[arg-type]
         now = _State(arrays, moments, forward, backward, diverged, int(state["adam_step"]))
         # feedback that is not trained is in both
         others = {name: _like(array) if name in self._trained else array for name, array in arrays.items()}
         spare = _State(
             others,
             {key: _like(array) for key, array in moments.items()},
-            *map(_like, (forward, backward, diverged)),
+            _like(forward),
+            _like(backward),
+            _like(diverged),
             0,
         )
         self._prepare(now)

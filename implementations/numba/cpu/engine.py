@@ -229,7 +229,7 @@ class CpuEngine:
 def _one_at_a_time() -> AbstractContextManager[object]:
     """For parallel kernels: Numba's layer "workqueue" ends the process where two threads run some at once."""
     try:
-        safe = numba.threading_layer() != "workqueue"
+        safe = numba.threading_layer() != "workqueue"  # type: ignore[attr-defined]
     except ValueError:  # chosen when the first of them runs
         safe = False
     return nullcontext() if safe else _LOCK

@@ -3,6 +3,7 @@
 Vectors have a fixed number of lanes; LLVM splits them where registers have fewer.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,11 @@ _MOST = 8  # vectors of sums at once: registers are left for others, also where 
 _INT, _BIT = ir.IntType(64), ir.IntType(1)
 
 
+def _instructions(function: Callable) -> Any:
+    """An intrinsic: `function` gets types and returns what generates code; kernels call it with values."""
+    return intrinsic(function)
+
+
 @called
 def unmarked(n_steps, n):
     """(n_steps, words) marks of n values, none set: that of value j is bit j % WORD of word j // WORD."""
@@ -38,7 +44,7 @@ def mark(values, marks):
         marks[w] = word
 
 
-@intrinsic
+@_instructions
 def alone(_: Any, array: Any) -> Any:
     """The same array, of which LLVM may assume that no other one overlaps it: `restrict` of C."""
 
@@ -61,7 +67,7 @@ def alone(_: Any, array: Any) -> Any:
     return array(array), generate
 
 
-@intrinsic
+@_instructions
 def lowest(_: Any, word: Any) -> Any:
     """Number of the lowest bit that is 1, of a word that has one."""
 
@@ -71,7 +77,7 @@ def lowest(_: Any, word: Any) -> Any:
     return types.int64(word), generate
 
 
-@intrinsic
+@_instructions
 def _nonzero(_: Any, values: Any, first: Any) -> Any:
     """A bit for each of LANES values from `first` on: whether it is not 0."""
 
@@ -89,7 +95,7 @@ def _nonzero(_: Any, values: Any, first: Any) -> Any:
     return types.uint64(values, first), generate
 
 
-@intrinsic
+@_instructions
 def add_row(_: Any, total: Any, row: Any) -> Any:
     """total += row, both (n_pad,)."""
 
@@ -110,7 +116,7 @@ def add_row(_: Any, total: Any, row: Any) -> Any:
     return types.void(total, row), generate
 
 
-@intrinsic
+@_instructions
 def add_marked(_: Any, total: Any, kept: Any, factors: Any, rows: Any, marks: Any) -> Any:
     """total = kept total + the sum of factors[i] rows[i] over all i whose bit in `marks` is 1.
 
