@@ -128,6 +128,13 @@ class Names:
         ]
 
 
+def mean_of(seeds: int, low: str = "", high: str = "") -> str:
+    """E.g. "mean of 10 seeds (88.1 to 90.2)", "mean of 10 seeds", "one seed", which has no interval."""
+    if seeds == 1:
+        return "one seed"
+    return f"mean of {seeds} seeds" + (f" ({low} to {high})" if low else "")
+
+
 def threads_text(threads: pd.Series) -> str:
     """E.g. "2 threads", "1 or 2 threads", "all threads"."""
     texts = sorted(set(threads), key=lambda text: (text == "all", len(text), text))

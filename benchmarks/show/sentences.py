@@ -15,6 +15,7 @@ from benchmarks.define.reasons import by_rule, listed
 from benchmarks.define.systems import System
 from benchmarks.judge import ranking
 from benchmarks.show.figures.style import Look
+from benchmarks.show.names import mean_of
 from benchmarks.show.section import Finding, Note, Pick
 from benchmarks.store.schema import DEVIATIONS
 from implementations.training import CRITERION_BATCHES
@@ -249,8 +250,8 @@ def compared(
     sure = ranking.told_apart(tests, first["rule"])
     close = [look.title(rule) for rule in best["rule"].iloc[1:] if rule not in sure]
     text = (
-        f"Final {metric.name} {metric.quantity(first['mean'])}, mean of {first['seeds']} seeds"
-        f" ({metric.format(first['low'])} to {metric.format(first['high'])})"
+        f"Final {metric.name} {metric.quantity(first['mean'])},"
+        f" {mean_of(first['seeds'], metric.format(first['low']), metric.format(first['high']))}"
     )
     text += f"; paired tests do not tell it from {listed(close)}." if close else "; better than all others."
     met = best[best["half_step"].notna()].sort_values("half_step")
@@ -273,7 +274,8 @@ def compared(
     rest = len(tests) - len(found)
     if rest:
         seeds = int(tests["seeds"].max())
-        few = f": with {seeds} seeds no test of {len(tests)} can" if ranking.too_few(tests) else ""
+        with_seeds = f"with {seeds} seed{'s' * (seeds > 1)}"
+        few = f": {with_seeds} no test of {len(tests)} can" if ranking.too_few(tests) else ""
         pairs = "pair is" if rest == 1 else "pairs are"
         which = f"The other {rest} {pairs} not" if found else "No two rules are"
         yield Finding(f"{which} told apart{few}.")

@@ -14,8 +14,8 @@ def exact(tensor_or_device: torch.Tensor | torch.device) -> Iterator[None]:
     Else there are 8 or 10 of them, and other spikes. Autocast is a setting of the thread, the precision of
     float32 products one of the process; both are what they were at the end.
     """
-    on_device = isinstance(tensor_or_device, torch.Tensor)
-    kind = (tensor_or_device.device if on_device else tensor_or_device).type  # type: ignore[union-attr]
+    is_tensor = isinstance(tensor_or_device, torch.Tensor)
+    kind = torch.device(tensor_or_device.device if is_tensor else tensor_or_device).type
     cast = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
     with torch.autocast(kind, enabled=False) if cast else nullcontext(), _full_precision(kind):
         yield
@@ -23,9 +23,8 @@ def exact(tensor_or_device: torch.Tensor | torch.device) -> Iterator[None]:
 
 @contextmanager
 def _full_precision(kind: str) -> Iterator[None]:
-    products: Any = getattr(
-        getattr(torch.backends, "mkldnn" if kind == "cpu" else kind, None), "matmul", None
-    )
+    backend = getattr(torch.backends, "mkldnn" if kind == "cpu" else kind, None)
+    products: Any = getattr(backend, "matmul", None)
     if not hasattr(products, "fp32_precision"):  # before PyTorch 2.9: one setting for all devices
         before = torch.get_float32_matmul_precision()
         if before == "highest":

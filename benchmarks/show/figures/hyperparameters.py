@@ -25,6 +25,7 @@ from benchmarks.show.figures.axes import (
 from benchmarks.show.figures.drawing import Drawing, Figure
 from benchmarks.show.figures.style import Look
 from benchmarks.show.material import Material, Part
+from benchmarks.show.names import mean_of
 from benchmarks.show.tables import BAND
 
 
@@ -71,7 +72,7 @@ def _line(
     )
     for at, mean, (_, values) in zip(x, means, groups, strict=True):
         text = f"{look.title(rule)}, {heading} {at:g}: {metric.quantity(mean / metric.scale)}"
-        drawing.tip(ax, at, mean, f"{text} (mean of {len(values)} seeds)")
+        drawing.tip(ax, at, mean, f"{text} ({mean_of(len(values))})")
 
 
 def _tuned(material: Material, part: Part) -> Drawing | None:
@@ -92,7 +93,7 @@ def _tuned(material: Material, part: Part) -> Drawing | None:
             at = row[name] * metric.scale
             ax.plot([low, high], [y + offset] * 2, color=colour, linewidth=2.4, alpha=0.45)
             ax.plot([at], [y + offset], marker, color=colour, markerfacecolor=face, markersize=6.0, mew=1.4)
-            text = f"{titles[y]}, {name}: {metric.quantity(row[name])} (mean of {row['seeds']} seeds)"
+            text = f"{titles[y]}, {name}: {metric.quantity(row[name])} ({mean_of(row['seeds'])})"
             drawing.tip(ax, at, y + offset, text)
     if metric.better == "lower":
         log_axis(ax, pd.concat([rows["published"], rows["tuned"]]) * metric.scale)

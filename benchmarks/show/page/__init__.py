@@ -67,9 +67,9 @@ def build(results_dir: Path | str, out_dir: Path | str) -> Path:
 
 
 def _unbroken(text: str) -> Markup:
-    """Text in which no line ends after a single letter and a hyphen, as in e-prop."""
+    """Text in which no line ends after a single letter and a hyphen, as in e-prop; but for long words."""
     # of a plain str: a Markup joins its parts again by escaping them
-    return Markup(re.sub(r"\b(\w-\w+)", r'<span class="unbroken">\1</span>', str(escape(text))))
+    return Markup(re.sub(r"\b(\w-\w{1,20})\b", r'<span class="unbroken">\1</span>', str(escape(text))))
 
 
 def _script(json: str) -> Markup:

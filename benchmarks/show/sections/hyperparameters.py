@@ -72,13 +72,13 @@ def _part(material: Material, task: str, rows: pd.DataFrame, names: tuple[str, .
         return None
     every = pd.concat([along for _, along, _ in panels])
     counts = sorted(every.groupby(["rule", "experiment"])["seed"].nunique().unique())
+    seeds = f"{' or '.join(map(str, counts))} seed{'s' * (counts != [1])}"
     compared = pd.concat([learning.drawn(one) for one in learning.main(material.judged)])
     compared = set(compared.loc[compared["task"] == task, "rule"])
     figure, first = learning.measure(task), task == TASK_NAME
     return Part(
-        lead=f"{every['file'].nunique()} runs, {' or '.join(map(str, counts))} seeds for each setting of a"
-        " rule; one setting is changed at a time, the others are as published. Where the runs come from is in"
-        " a table below.",
+        lead=f"{every['file'].nunique()} runs, {seeds} for each setting of a rule; one setting is changed at"
+        " a time, the others are as published. Where the runs come from is in a table below.",
         suffix="" if first else f"-{stem(task)}",
         subtitle="" if first else f": {task.replace('_', ' ')}",
         task=task,
