@@ -7,7 +7,7 @@ import atexit
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TypeVar
@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from implementations.divergence import Bounds
+from implementations.process import changed
 from implementations.rules import Rule
 
 T = TypeVar("T")
@@ -130,20 +131,16 @@ class Calls:
         otherwise round float32 products to 10 bits of mantissa: other spikes. The others are what JAX begins
         with, whatever the user has: stricter ones refuse what is meant here, as an accuracy that is NaN.
         """
-        outside = getattr(self._thread, "inside", False)
-        self._thread.inside = True
-        try:
-            with (
-                jax.enable_x64(dtype == np.float64),
-                jax.default_matmul_precision("highest"),
-                jax.numpy_rank_promotion("allow"),
-                jax.numpy_dtype_promotion("standard"),
-                jax.debug_nans(False),
-                jax.debug_infs(False),
-            ):
-                yield
-        finally:
-            self._thread.inside = outside
+        with (
+            changed(partial(setattr, self._thread, "inside"), getattr(self._thread, "inside", False), True),
+            jax.enable_x64(dtype == np.float64),
+            jax.default_matmul_precision("highest"),
+            jax.numpy_rank_promotion("allow"),
+            jax.numpy_dtype_promotion("standard"),
+            jax.debug_nans(False),
+            jax.debug_infs(False),
+        ):
+            yield
 
     def _note(self, event: str, duration_secs: float, **kwargs: str | int) -> None:
         """JAX calls this at each of its events that take time."""

@@ -287,7 +287,7 @@ def test_groups_of_trials_add_up(rule: str, mode: str) -> None:
 
 
 def test_programs_are_shared_and_hold_no_state() -> None:
-    """A second learner of the same setting, with other weights, compiles nothing but its own update."""
+    """A second learner of the same setting, with other weights, compiles nothing."""
     first = PROBLEM.learner("brainpy", "eprop_symmetric")
     use_all(first, PROBLEM)
     weights = impl.Parameters.draw(NETWORK, seed=5)
@@ -299,7 +299,7 @@ def test_programs_are_shared_and_hold_no_state() -> None:
     expected = other.learner("numpy", "eprop_symmetric")
     assert_gradients(found, expected.gradients(expected.load(PROBLEM.batch))[0], 1e-10)
     second.step(second.load(PROBLEM.batch))
-    assert second.compilations() == before + 1
+    assert second.compilations() == before
     # F is an argument, and the forward pass is that of all rules
     before = second.compilations()
     gradients("eprop_random", PROBLEM, threads=None)

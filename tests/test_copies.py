@@ -238,7 +238,7 @@ def test_a_rule_that_nobody_knows_is_in_a_pickle_but_in_no_file(tmp_path: Path) 
         "print(learner.setting.rule.name)\n"
         "try:\n    impl.load(sys.argv[2])\nexcept impl.InvalidArgument as error:\n    print(error)\n"
     )
-    rule = rules.Rule("mine", "Mine", False, False, "fixed", ("adjoint",))
+    rule = rules.Rule("mine", "Mine", 0, False, "fixed", ("adjoint",))
     known = dict(rules._RULES)
     rules.register(rule)
     try:

@@ -53,7 +53,12 @@ def test_three_steps_equal_plain_adam_on_the_first_backend(backend: str, rule: s
             BACKENDS[0], rule
         )
         gradients, _ = learner.gradients(learner.load(PROBLEM.batch))
-        w_in, w_rec, w_out = (adam(n, getattr(weights, n), getattr(gradients, n)) for n in NAMES[:3])
+        w_in, w_rec, w_out = (
+            adam(n, getattr(weights, n), getattr(gradients, n))
+            if n in rules.get(rule).trained
+            else getattr(weights, n)
+            for n in NAMES[:3]
+        )
         feedback = weights.feedback
         if rule == "eprop_adaptive":  # the update of W_out is that of the feedback, and both decay
             feedback = (1 - decay) * adam("feedback", feedback, gradients.w_out)
@@ -61,7 +66,8 @@ def test_three_steps_equal_plain_adam_on_the_first_backend(backend: str, rule: s
         weights = impl.Parameters(w_in, w_rec, w_out, feedback)
     for name in NAMES:
         assert deviation(getattr(found, name), getattr(weights, name)) <= 1e-10, name
-    assert deviation(found.w_in, PROBLEM.parameters.w_in) > 1e-3  # it did train
+    for name in rules.get(rule).trained:
+        assert deviation(getattr(found, name), getattr(PROBLEM.parameters, name)) > 1e-3  # it did train
     if rule != "eprop_adaptive":
         np.testing.assert_array_equal(found.feedback, PROBLEM.parameters.feedback)
 

@@ -23,7 +23,6 @@ from benchmarks.define import comparison
 from benchmarks.define.reasons import Broken, unavailable
 from benchmarks.define.runs import Run
 from benchmarks.run import available
-from benchmarks.run import ladder as by_hops
 from benchmarks.run.progress import display
 from benchmarks.show.commands import SWEEP, with_words
 from benchmarks.store.files import check_writable
@@ -172,6 +171,8 @@ def _as_long(runs: list[Run], results: Path) -> list[Run]:
 
 def _by_hops(run: Run, results: Path) -> None:
     """The table of gradients with the reset kept and cut, unless it is recorded or trials can't be drawn."""
+    from benchmarks.run import ladder as by_hops  # which reads records
+
     if run.problem.task.frozen or by_hops.recorded(run.problem, run.backend, results):
         return
     try:

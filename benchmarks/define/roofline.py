@@ -260,7 +260,7 @@ class Pass:
 def passes(counts: Counts) -> dict[str, Pass]:
     """Forward, backward, gradients and weights, or forward, traces and weights: together all of a step."""
     found = {"forward": Pass(cycles=counts.n_steps * _forward_cycles())}
-    if counts.mode == "adjoint":
+    if counts.mode == "adjoint" and counts.levels:
         found["backward"] = Pass(cycles=counts.n_steps * _backward_cycles(counts))
 
     def add(name: str, more: Pass) -> None:

@@ -6,6 +6,7 @@ Vectors have a fixed number of lanes; LLVM splits them where registers have fewe
 from collections.abc import Callable
 from typing import Any
 
+import numba
 import numpy as np
 from llvmlite import ir
 from numba import types
@@ -23,9 +24,36 @@ _MOST = 8  # vectors of sums at once: registers are left for others, also where 
 _INT, _BIT = ir.IntType(64), ir.IntType(1)
 
 
-def _instructions(function: Callable) -> Any:
-    """An intrinsic: `function` gets types and returns what generates code; kernels call it with values."""
-    return intrinsic(function)
+def _instructions(python: Callable) -> Callable[[Callable], Any]:
+    """An intrinsic: the function gets types and returns what generates code; kernels call it with values.
+
+    `python` does the same where Numba is told not to compile anything (NUMBA_DISABLE_JIT).
+    """
+    return lambda function: python if numba.config.DISABLE_JIT else intrinsic(function)  # type: ignore[attr-defined]
+
+
+def _same(array: Any) -> Any:
+    return array
+
+
+def _lowest_bit(word: Any) -> int:
+    return (int(word) & -int(word)).bit_length() - 1
+
+
+def _which_are_not_0(values: Any, first: int) -> np.uint64:
+    return np.uint64(sum(1 << k for k, value in enumerate(values[first : first + LANES]) if value != 0))
+
+
+def _add(total: Any, row: Any) -> None:
+    total += row
+
+
+def _add_each(total: Any, kept: Any, factors: Any, rows: Any, marks: Any) -> None:
+    total *= kept
+    for w, word in enumerate(marks):
+        for bit in range(WORD):
+            if int(word) >> bit & 1:
+                total += factors[w * WORD + bit] * rows[w * WORD + bit]
 
 
 @called
@@ -44,7 +72,7 @@ def mark(values, marks):
         marks[w] = word
 
 
-@_instructions
+@_instructions(_same)
 def alone(_: Any, array: Any) -> Any:
     """The same array, of which LLVM may assume that no other one overlaps it: `restrict` of C."""
 
@@ -67,7 +95,7 @@ def alone(_: Any, array: Any) -> Any:
     return array(array), generate
 
 
-@_instructions
+@_instructions(_lowest_bit)
 def lowest(_: Any, word: Any) -> Any:
     """Number of the lowest bit that is 1, of a word that has one."""
 
@@ -77,7 +105,7 @@ def lowest(_: Any, word: Any) -> Any:
     return types.int64(word), generate
 
 
-@_instructions
+@_instructions(_which_are_not_0)
 def _nonzero(_: Any, values: Any, first: Any) -> Any:
     """A bit for each of LANES values from `first` on: whether it is not 0."""
 
@@ -95,7 +123,7 @@ def _nonzero(_: Any, values: Any, first: Any) -> Any:
     return types.uint64(values, first), generate
 
 
-@_instructions
+@_instructions(_add)
 def add_row(_: Any, total: Any, row: Any) -> Any:
     """total += row, both (n_pad,)."""
 
@@ -116,7 +144,7 @@ def add_row(_: Any, total: Any, row: Any) -> Any:
     return types.void(total, row), generate
 
 
-@_instructions
+@_instructions(_add_each)
 def add_marked(_: Any, total: Any, kept: Any, factors: Any, rows: Any, marks: Any) -> Any:
     """total = kept total + the sum of factors[i] rows[i] over all i whose bit in `marks` is 1.
 

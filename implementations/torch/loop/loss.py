@@ -1,7 +1,7 @@
 """Task loss over the window, its derivative by the readout, and the firing-rate loss; all on the device."""
 
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -101,7 +101,8 @@ def judged(metrics: Metrics, weights: Tensors, rule: Rule) -> Metrics:
     """`divergence.judged` on the device."""
     bounds = Bounds.of(np.dtype(str(weights["w_in"].dtype).removeprefix("torch.")))
     largest = torch.stack([weights[name].abs().amax() for name in weights_used(rule)])
-    loss, task_loss = torch.as_tensor(metrics.loss), torch.as_tensor(metrics.task_loss)
+    loss: Any = metrics.loss
+    task_loss: Any = metrics.task_loss  # tensors, both
     diverged = ~((largest <= bounds.weight).all() & (task_loss.abs() <= bounds.task_loss))
     loss, task_loss = (figure.masked_fill(diverged, torch.nan) for figure in (loss, task_loss))
     return replace(metrics, loss=loss, task_loss=task_loss)
