@@ -41,11 +41,20 @@ NEW_RULE = rules.Rule("new_rule", "BPTT, random feedback", rules.ALL, True, "fix
 ALIKE = ("eprop_random", "eprop_adaptive", "bptt_detached", "hops1", "hops4", "ottt", "sltt", "drtp")
 """Rules that take the way of another one, with another matrix, other constants or more levels."""
 
-BASIC_CASES = slow(*ALIKE)
-"""For tests of what no rule decides, such as threads and shapes: one case for each way to compute."""
-
 COMPILED_BY_SHAPE = ("jax", "brainpy")
 """Backends that compile for every network and shape, a second each time."""
+
+BASIC_CASES = tuple(
+    pytest.param(*case.values, marks=pytest.mark.slow)
+    if case.values[0] in COMPILED_BY_SHAPE and case.values[1] not in ("bptt", "eprop_symmetric")
+    else case
+    for case in slow(*ALIKE)
+)
+"""For tests of what no rule decides, such as threads and shapes: one case for each way to compute, of two where
+each has to be compiled."""
+
+UPDATE_CASES = slow(*{*ALIKE, "snap1", "hops2"} - {"eprop_adaptive"})
+"""For tests of the update, which differs where other weights are trained."""
 
 LEFT_OUT = {
     (backend, rule, mode): reason

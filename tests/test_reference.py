@@ -8,7 +8,7 @@ import pytest
 import reference
 from cases import (
     BACKENDS,
-    CASES,
+    BASIC_CASES,
     COMPILED_BY_SHAPE,
     GRADIENT_CASES,
     Problem,
@@ -133,7 +133,11 @@ def test_problems_do_test() -> None:
 
 @pytest.mark.parametrize(
     ("backend", "rule"),
-    [(b, r) for b, r, mode in CASES if mode == "online" and "adjoint" in rules.get(r).modes],
+    [
+        pytest.param(*case.values[:2], marks=case.marks)
+        for case in BASIC_CASES
+        if case.values[2] == "online" and "adjoint" in rules.get(case.values[1]).modes
+    ],
 )
 def test_online_equals_adjoint_at_length(backend: str, rule: str) -> None:
     task = impl.EvidenceAccumulation(n_cues=3, delay_ms=500)

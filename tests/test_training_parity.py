@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import reference
-from cases import BACKENDS, BASIC_CASES, CASES, Problem, assert_gradients, deviation, problem
+from cases import BACKENDS, BASIC_CASES, UPDATE_CASES, Problem, assert_gradients, deviation, problem
 
 import implementations as impl
 from implementations import rules
@@ -39,7 +39,7 @@ class PlainAdam:
         return weights - s.learning_rate * m_hat / (np.sqrt(v_hat) + s.epsilon)
 
 
-@pytest.mark.parametrize(("backend", "rule", "mode"), CASES)
+@pytest.mark.parametrize(("backend", "rule", "mode"), UPDATE_CASES)
 def test_three_steps_equal_plain_adam_on_the_first_backend(backend: str, rule: str, mode: str) -> None:
     decay = 0.03
     settings = impl.Adam(learning_rate=0.01, beta1=0.8, beta2=0.95, epsilon=1e-6, readout_decay=decay)
@@ -103,7 +103,7 @@ def test_float32_follows_float64(backend: str, rule: str, mode: str) -> None:
     assert float(m32.loss) == pytest.approx(float(m64.loss), rel=1e-5)
 
 
-@pytest.mark.parametrize(("backend", "rule", "mode"), CASES)
+@pytest.mark.parametrize(("backend", "rule", "mode"), UPDATE_CASES)
 def test_state_goes_on_where_it_was(backend: str, rule: str, mode: str) -> None:
     whole = train(PROBLEM.learner(backend, rule, mode), PROBLEM, 4)
     first = PROBLEM.learner(backend, rule, mode)
