@@ -50,8 +50,8 @@ BASIC_CASES = tuple(
     else case
     for case in slow(*ALIKE)
 )
-"""For tests of what no rule decides, such as threads and shapes: one case for each way to compute, of two where
-each has to be compiled."""
+"""For tests of what no rule decides, such as threads and shapes: one case for each way to compute, of two
+where each has to be compiled."""
 
 UPDATE_CASES = slow(*{*ALIKE, "snap1", "hops2"} - {"eprop_adaptive"})
 """For tests of the update, which differs where other weights are trained."""

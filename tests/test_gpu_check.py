@@ -227,7 +227,8 @@ def test_what_fails_is_told_last_with_its_first_line_and_where_the_rest_is(
     assert reason.strip() == "Error: too much"
     path = tmp_path / "gpu-check/errors.txt"
     assert where == f"full text of {len(costly('numba')) + len(costly('torch'))} failures: {path}"
-    assert path.read_text().count("Error: too much\nof it\na trace\n") == len(costly("numba")) + len(
+    n_failures = len(costly("numba")) + len(costly("torch"))
+    assert path.read_text().count("Error: too much\nof it\na trace\n") == n_failures
         costly("torch")
     )
     told = done.output[done.output.rindex("\npart ") :].splitlines()
