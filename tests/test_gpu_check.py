@@ -229,6 +229,9 @@ def test_what_fails_is_told_last_with_its_first_line_and_where_the_rest_is(
     assert where == f"full text of {len(costly('numba')) + len(costly('torch'))} failures: {path}"
     n_failures = len(costly("numba")) + len(costly("torch"))
     assert path.read_text().count("Error: too much\nof it\na trace\n") == n_failures
+    told = done.output[done.output.rindex("\npart ") :].splitlines()
+    assert [line.split()[-3:] for line in told if line.startswith("memory")] == [["0", "6", "0"]]
+    assert "printed" not in next((tmp_path / "timings").glob("*.jsonl")).read_text()
 
 
 def test_a_trial_that_is_none_is_refused_before_any_work(
