@@ -10,8 +10,8 @@ from implementations.way_back import WayBack
 class ThroughTime:
     """The recursion of README.md for `n_batch` trials, in blocks of up to `size` steps.
 
-    The product with W_rec^T is dense: to take the rows of active neurons alone, some ten of them a trial, is
-    an operation per trial and step here.
+    The product with W_rec^T is dense: to add the rows of active neurons alone, which are others in each
+    trial, would be an operation per trial here.
     """
 
     def __init__(self, back: WayBack, kind: Kind, n_batch: int, size: int) -> None:
