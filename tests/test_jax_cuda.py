@@ -27,7 +27,7 @@ import jax_without_a_card
 jax_without_a_card.interpret()
 import implementations as impl
 import cases, reference
-from implementations import registry
+from implementations import registry, rules
 from implementations.jax.triton import programs
 from implementations.triton import sizes
 from implementations.triton.choices import IN_FORCE, Choices
