@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from cases import BACKENDS, COMPILED_BY_SHAPE
+from cases import BACKENDS
 
 import implementations as impl
 
@@ -62,7 +62,7 @@ print(least_growth(learners), least_growth(steps), mine.compilations() - compile
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="resident memory is read from Linux")
 @pytest.mark.parametrize(
     "backend",
-    [pytest.param(name, marks=[pytest.mark.slow] if name in COMPILED_BY_SHAPE else []) for name in BACKENDS],
+    [pytest.param(name, marks=[] if name == "numpy" else [pytest.mark.slow]) for name in BACKENDS],
 )
 def test_memory_is_flat(backend: str) -> None:
     """Caches fill up for a while; a leak grows in each of several windows."""

@@ -39,8 +39,17 @@ def blas_threads() -> list[int]:
     return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
 
 
-@pytest.mark.parametrize("mode", ["adjoint", "online"])
-@BY_BACKEND
+# Numba compiles its online form for half a minute, where no other test of the process has done it
+@pytest.mark.parametrize(
+    ("backend", "mode"),
+    [
+        pytest.param(
+            name, mode, marks=LATE if name in COMPILED_BY_SHAPE or (name, mode) == ("numba", "online") else []
+        )
+        for name in BACKENDS
+        for mode in ("adjoint", "online")
+    ],
+)
 def test_two_threads_get_the_bits_of_one_after_the_other(backend: str, mode: str) -> None:
     steps, numbers = 4, (0, 1)
     before = blas_threads(), np.geterr()
