@@ -21,22 +21,16 @@ from cases import ALIKE, Problem, problem
 
 import implementations as impl
 from benchmarks.run.kernels.torch import Card
-from implementations import rules
+from implementations import registry
 from implementations.interface import Learner, Setting
 from implementations.torch import engines
 from implementations.torch.cuda_graph import Recorded
-from implementations.torch.learner import Learner as TorchLearner
 from implementations.torch.loop.engine import LoopEngine
 from implementations.torch.triton import engine as triton_engine
 from implementations.triton import use
 from implementations.triton.choices import IN_FORCE, Choices
 
-CASES = [
-    (rule, mode)
-    for rule in impl.RULES
-    for mode in rules.get(rule).modes
-    if TorchLearner.parts("cuda").missing(rules.get(rule), mode) is None
-]
+CASES = registry.rules_and_modes("torch", "cuda")
 """What the kernels have; the registry refuses the rest."""
 
 BASIC = pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 import implementations as impl
 from benchmarks.define.cases import MEMORY_BATCH, Case, delayed
 from implementations import rules
-from implementations.registry import parts
+from implementations.registry import rules_and_modes
 
 DEVICE = "cuda"
 
@@ -71,11 +71,11 @@ def items(backends: Iterable[str], *, batch: int | None = None, delay_ms: int | 
     `batch` and `delay_ms` replace the published ones (for a check of the check).
     """
     backends = tuple(backends)
+    has = {backend: rules_and_modes(backend, DEVICE) for backend in backends}
 
     def able(pair: tuple[str, str]) -> list[str]:
         """The backends that have a rule and mode on a card."""
-        rule, mode = rules.get(pair[0]), pair[1]
-        return [name for name in backends if parts(name, DEVICE).missing(rule, mode) is None]
+        return [backend for backend in backends if pair in has[backend]]
 
     fused_first = sorted(backends, key=LOOPS_ALONE.__contains__)
     size: dict[str, Any] = {"device": DEVICE, "min_samples": 10, "seconds": 1.0}

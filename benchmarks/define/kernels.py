@@ -66,7 +66,7 @@ class Wanted:
 
 
 def wanted(backend: str, neurons: tuple[int, ...] = NEURONS) -> list[Wanted]:
-    """Every rule in each of its modes, dtypes and size classes; and once the other loss."""
+    """Every rule and mode that the backend has there, dtype and size class; and once the other loss."""
     found = [
         Wanted(backend, rule, mode, dtype, n_rec)
         for n_rec in neurons

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
-from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
@@ -13,7 +12,6 @@ from benchmarks.define.kernels import PASSES, Wanted, wanted
 from benchmarks.define.roofline import Counts, Pass
 from benchmarks.run import process
 from benchmarks.run.kernels import jax, numba, torch
-from implementations import rules
 
 LIMIT_S = 600.0
 """For the kernels of one learner."""
@@ -39,10 +37,7 @@ def compile_all(
     backend: str, neurons: Sequence[int]
 ) -> Iterator[tuple[str, Sequence[Wanted], dict[str, Any]]]:
     """What was compiled, the learners that need it, and the outcome: status, reason, and `kernels`."""
-    parts = import_module(f"implementations.{backend}.learner").Learner.parts("cuda")
-    learners = [
-        one for one in wanted(backend, tuple(neurons)) if parts.missing(rules.get(one.rule), one.mode) is None
-    ]
+    learners = wanted(backend, tuple(neurons))
     if backend == "numba":
         yield from _by_numba(learners)
         return
