@@ -196,28 +196,9 @@ def bptt(
         feedback: F (n_rec, n_out), W_out where not given.
         signal, cut: as in `rules.Rule`.
     """
-    feedback = weights.w_out if feedback is None else feedback
-    n_batch, n_steps, _ = x.shape
-    sent = sent_back(objective, trace, targets, signal)
-    c = rate_error(network, objective, trace)
-    back = Constants.of(network, cut)
-    d_in, d_rec = (np.zeros(np.shape(w)) for w in (weights.w_in, weights.w_rec))
-    for b in range(n_batch):
-        lbar = np.zeros(network.n_out)
-        lam_v, lam_a = np.zeros(network.n_rec), np.zeros(network.n_rec)
-        for t in reversed(range(n_steps)):
-            lbar = back.kappa * lbar + (1.0 - network.kappa) * sent[b, t]
-            dz = feedback @ lbar + c + lam_a + weights.w_rec @ lam_v
-            if reset:
-                dz = dz - network.threshold * lam_v
-            g = trace.psi[b, t] * dz
-            lam_a = network.rho * lam_a - back.beta * g
-            lam_v = back.alpha * lam_v + g
-            d_in += np.outer(x[b, t], lam_v)
-            if t > 0:
-                d_rec += np.outer(trace.z[b, t - 1], lam_v)
-    np.fill_diagonal(d_rec, 0.0)
-    return impl.Gradients(d_in, d_rec, readout_gradient(network, objective, trace, targets))
+    sent = weights.w_out if feedback is None else feedback
+    cuts: Any = {"reset": reset, "signal": signal, "cut": cut}
+    return ladder(network, objective, weights, sent, x, targets, trace, hops=rules.ALL, **cuts)
 
 
 def ladder(
@@ -229,38 +210,41 @@ def ladder(
     targets: np.ndarray,
     trace: Trace,
     *,
-    hops: int,
+    hops: float,
     reset: bool = True,
     signal: str = "error",
     cut: tuple[str, ...] = (),
 ) -> impl.Gradients:
     """Gradients in which an error crosses up to `hops` recurrent connections: all levels, one step at a time.
 
-    Level k has its own lam_v and lam_a; what crosses a connection to it comes from level k - 1.
+    Level k has its own lam_v and lam_a; what crosses a connection to it comes from level k - 1. BPTT's one
+    level gets it from itself.
     """
     n_batch, n_steps, _ = x.shape
     sent = sent_back(objective, trace, targets, signal)
     c = rate_error(network, objective, trace)
     back = Constants.of(network, cut)
+    through_time = hops == rules.ALL
+    n_levels = 1 if through_time else int(hops) + 1
     d_in, d_rec = (np.zeros(np.shape(w)) for w in (weights.w_in, weights.w_rec))
     for b in range(n_batch):
         lbar = np.zeros(network.n_out)
-        lam_v, lam_a = np.zeros((hops + 1, network.n_rec)), np.zeros((hops + 1, network.n_rec))
+        lam_v, lam_a = np.zeros((n_levels, network.n_rec)), np.zeros((n_levels, network.n_rec))
         for t in reversed(range(n_steps)):
             lbar = back.kappa * lbar + (1.0 - network.kappa) * sent[b, t]
             following = lam_v.copy()  # lam_v[t+1] of each level
-            for k in range(hops + 1):
+            for k in range(n_levels):
                 dz = feedback @ lbar + c + lam_a[k]
-                if k > 0:
-                    dz = dz + weights.w_rec @ following[k - 1]
+                if k > 0 or through_time:
+                    dz = dz + weights.w_rec @ following[0 if through_time else k - 1]
                 if reset:
                     dz = dz - network.threshold * following[k]
                 g = trace.psi[b, t] * dz
                 lam_a[k] = network.rho * lam_a[k] - back.beta * g
                 lam_v[k] = back.alpha * following[k] + g
-            d_in += np.outer(x[b, t], lam_v[hops])
+            d_in += np.outer(x[b, t], lam_v[-1])
             if t > 0:
-                d_rec += np.outer(trace.z[b, t - 1], lam_v[hops])
+                d_rec += np.outer(trace.z[b, t - 1], lam_v[-1])
     np.fill_diagonal(d_rec, 0.0)
     return impl.Gradients(d_in, d_rec, readout_gradient(network, objective, trace, targets))
 
@@ -324,8 +308,6 @@ def gradients(
     batch = x, targets, trace
     sent = getattr(weights, parts.feedback_weights)
     cuts: Any = {"reset": parts.reset_gradient, "signal": parts.signal, "cut": parts.cut}
-    if parts.hops == rules.ALL:
-        return bptt(*given, *batch, feedback=sent, **cuts), trace
     if parts.hops > 0:
-        return ladder(*given, sent, *batch, hops=int(parts.hops), **cuts), trace
+        return ladder(*given, sent, *batch, hops=parts.hops, **cuts), trace
     return eprop(*given, sent, *batch, **cuts), trace

@@ -8,7 +8,7 @@ import numpy as np
 from implementations.blocks import blocks
 from implementations.interface import Setting
 from implementations.numpy.bptt import ThroughTime
-from implementations.numpy.dynamics import Forward, Loaded, Threads, flush, tile
+from implementations.numpy.dynamics import Forward, Loaded, Threads, floor, flush, tile
 from implementations.numpy.hops import Ladder
 from implementations.numpy.loss import RateLoss, TaskLoss, metrics
 from implementations.numpy.per_neuron import PerNeuron
@@ -43,6 +43,38 @@ def recursion(setting: Setting, n_steps: int, n_batch: int) -> Recursion:
     return Ladder(back, dtype, n_batch, int(hops)) if hops < n_steps else ThroughTime(back, dtype, n_batch)
 
 
+class ErrorFilter:
+    """lbar[t] = kappa lbar[t+1] + (1-kappa) ell[t], by blocks from the last one on."""
+
+    def __init__(self, kappa: float, gain: np.floating, dtype: np.dtype, n_batch: int, n_out: int) -> None:
+        self._kappa, self._gain = dtype.type(kappa), gain
+        self._floor = floor(dtype)
+        self._lbar = np.zeros((BLOCK, n_batch, n_out), dtype)
+        self._next = np.zeros((n_batch, n_out), dtype)
+
+    def restart(self) -> None:
+        """lbar[T] = 0."""
+        self._next[...] = 0
+
+    def block(self, ell: np.ndarray | None, n: int) -> np.ndarray | None:
+        """lbar (steps, batch, n_out) of `n` steps, None where nothing is left of it.
+
+        Args:
+            ell: (steps, batch, n_out), None where it is 0.
+        """
+        flush(self._next, self._floor)
+        if ell is None and not self._next.any():
+            return None
+        lbar, following = self._lbar[:n], self._next
+        for k in reversed(range(n)):
+            np.multiply(following, self._kappa, out=lbar[k])
+            if ell is not None:
+                lbar[k] += self._gain * ell[k]
+            following = lbar[k]
+        self._next[...] = following
+        return lbar
+
+
 class Adjoint:
     """Buffers for batches of one shape, and the gradient by going backward over the stored trial."""
 
@@ -51,18 +83,17 @@ class Adjoint:
         back = WayBack.of(setting.rule, network)
         self._network, self._objective, self._rule = network, setting.objective, setting.rule
         self._one_thread = one_thread
-        self._kappa = dtype.type(back.kappa)
         self._forward = Forward(network, dtype, n_batch, BLOCK, one_thread)
         self._blocks = blocks(n_steps, self._objective.window, BLOCK)
         self._z = np.empty((n_steps, n_batch, network.n_rec), np.bool_)
         self._ell = np.empty((self._objective.window, n_batch, network.n_out), dtype)
-        self._lbar_out = np.zeros((BLOCK, n_batch, network.n_out), dtype)
         # what goes to the neurons: most often what goes to W_out
         own_signal = setting.rule.signal != "error"
         self._sent = np.empty_like(self._ell) if own_signal else self._ell
-        self._lbar = (
-            np.zeros_like(self._lbar_out) if own_signal or back.kappa != network.kappa else self._lbar_out
-        )
+        size = 1 - self._forward.constants.kappa, dtype, n_batch, network.n_out
+        self._lbar_out = ErrorFilter(network.kappa, *size)
+        shared = not own_signal and back.kappa == network.kappa
+        self._lbar = self._lbar_out if shared else ErrorFilter(back.kappa, *size)
         self._psi = None
         if setting.rule.feedback != "none":
             self._recursion = recursion(setting, n_steps, n_batch)
@@ -93,66 +124,42 @@ class Adjoint:
 
     def _backward(self, x: np.ndarray, feedback: np.ndarray, c: np.ndarray) -> Gradients:
         """From the last block to the first."""
-        network, dtype, floor = self._network, self._ell.dtype, self._forward.constants.floor
+        network, dtype = self._network, self._ell.dtype
         n_in, n_rec, n_out = network.n_in, network.n_rec, network.n_out
         window_start = len(x) - self._objective.window
         c = tile(c, x.shape[1], dtype)
-        lbar = np.zeros((x.shape[1], n_out), dtype)  # lbar[t+1], to the neurons and to W_out
-        lbar_out = np.zeros_like(lbar)
+        for filtered in (self._lbar_out, self._lbar):
+            filtered.restart()
         gradient = np.zeros((n_in + n_rec, n_rec), dtype)
         gradient_out = np.zeros((n_rec, n_out), dtype)
         product, product_out = np.empty_like(gradient), np.empty_like(gradient_out)
         for start, stop in reversed(self._blocks):
             n = stop - start
             inside = slice(start - window_start, stop - window_start) if start >= window_start else None
-            flush(lbar_out, floor)
-            if error := inside is not None or bool(lbar_out.any()):
-                ell = None if inside is None else self._ell[inside]
-                lbar_out = self._filter(lbar_out, ell, self._forward.constants.kappa, self._lbar_out[:n])
-            if self._psi is not None:
-                back, signal = lbar_out, error
-                if self._lbar is not self._lbar_out:
-                    flush(lbar, floor)
-                    if signal := inside is not None or bool(lbar.any()):
-                        sent = None if inside is None else self._sent[inside]
-                        back = self._filter(lbar, sent, self._kappa, self._lbar[:n])
-                lbar = back
-                with self._one_thread():
-                    self._steps(self._psi, start, stop, self._lbar[:n] if signal else None, feedback, c)
-                self._recursion.flush()
-                flush(self._psi[start], floor)
-            elif not error:
+            lbar_out = self._lbar_out.block(None if inside is None else self._ell[inside], n)
+            if self._psi is None and lbar_out is None:
                 break  # nothing is left of the errors, and there is nothing else to find
-            # dW = sum_t [x[t], z[t-1]]^T lam_v[t], one product for W_in and W_rec
             pre = self._forward.pre_of(x, self._z, start, stop)
-            if self._psi is not None:
-                lam_v = self._psi[start:stop].reshape(-1, n_rec)
-                np.matmul(pre[1:-1].reshape(-1, n_in + n_rec).T, lam_v, out=product)
-                gradient += product
-            if error:
+            if lbar_out is not None:
                 # dW_out = sum_t z[t]^T lbar[t] = sum_t zbar[t]^T ell[t]
                 z = pre[2:, :, n_in:].reshape(-1, n_rec)
-                np.matmul(z.T, self._lbar_out[:n].reshape(-1, n_out), out=product_out)
+                np.matmul(z.T, lbar_out.reshape(-1, n_out), out=product_out)
                 gradient_out += product_out
+            if self._psi is None:
+                continue
+            lbar = lbar_out
+            if self._lbar is not self._lbar_out:
+                lbar = self._lbar.block(None if inside is None else self._sent[inside], n)
+            with self._one_thread():
+                self._steps(self._psi, start, stop, lbar, feedback, c)
+            self._recursion.flush()
+            flush(self._psi[start], self._forward.constants.floor)
+            # dW = sum_t [x[t], z[t-1]]^T lam_v[t], one product for W_in and W_rec
+            lam_v = self._psi[start:stop].reshape(-1, n_rec)
+            np.matmul(pre[1:-1].reshape(-1, n_in + n_rec).T, lam_v, out=product)
+            gradient += product
         np.fill_diagonal(gradient[n_in:], 0)
         return Gradients(gradient[:n_in], gradient[n_in:], gradient_out)
-
-    def _filter(
-        self, lbar_next: np.ndarray, ell: np.ndarray | None, kappa: np.floating, lbar: np.ndarray
-    ) -> np.ndarray:
-        """lbar[t] = kappa lbar[t+1] + (1-kappa) ell[t] of a block; returns that of its first step.
-
-        Args:
-            ell: (steps, batch, n_out), None where it is 0.
-            lbar: (steps, batch, n_out), out.
-        """
-        gain = 1 - self._forward.constants.kappa
-        for k in reversed(range(len(lbar))):
-            np.multiply(lbar_next, kappa, out=lbar[k])
-            if ell is not None:
-                lbar[k] += gain * ell[k]
-            lbar_next = lbar[k]
-        return lbar_next.copy()
 
     def _steps(
         self,
