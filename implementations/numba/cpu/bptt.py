@@ -13,7 +13,7 @@ from implementations.numba.cpu.compiled import kernel
 from implementations.numba.cpu.dynamics import add_row, aligned, replay
 from implementations.numba.cpu.hops import backward_level
 from implementations.numba.cpu.loss import targets
-from implementations.numba.cpu.per_neuron import FLUSH_STEPS, add_errors, flush, least_decay, readout_gradient
+from implementations.numba.cpu.per_neuron import FLUSH_STEPS, flush, readout_gradient, send_back
 from implementations.numba.cpu.vectors import add_marked, alone, mark, unmarked
 
 
@@ -86,13 +86,7 @@ def through_time(
             decay = one
             least = zero
             for t in range(n_steps - 1, -1, -1):
-                if t >= first:
-                    add_errors(source, sent[t - first], feedback, back_kappa)
-                else:
-                    if t == first - 1:
-                        least = least_decay(source, floor)
-                    decay = back_kappa * decay
-                    decay = decay if decay > least else zero
+                decay, least = send_back(t, first, source, sent, feedback, back_kappa, floor, decay, least)
                 mark(psi[t], active[0])
                 for k in range(n_levels):
                     backward_level(

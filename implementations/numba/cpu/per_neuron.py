@@ -89,6 +89,23 @@ def add_errors(source, ell, feedback, kappa):
             source[j] += error * feedback[o, j]
 
 
+@inlined
+def send_back(t, first, source, sent, feedback, kappa, floor, decay, least):
+    """The learning signal of step t, from that of t+1: `decay` times `source`, fixed before the window.
+
+    Returns:
+        Decay, and the one below which it is 0, which is found at the last step before the window.
+    """
+    if t >= first:
+        add_errors(source, sent[t - first], feedback, kappa)
+    else:
+        if t == first - 1:
+            least = least_decay(source, floor)
+        decay = kappa * decay
+        decay = decay if decay > least else source.dtype.type(0)
+    return decay, least
+
+
 @called
 def readout_gradient(ell, gain, kappa, floor, first, start, stop, spikes, offset, lbar, grad_out):
     """grad_out += sum over steps `start` to `stop` - 1 of z[t] lbar[t]; leaves kappa lbar[start].
@@ -214,13 +231,7 @@ def adjoint(
             decay = one
             least = zero
             for t in range(n_steps - 1, -1, -1):
-                if t >= first:
-                    add_errors(source, sent[t - first], feedback, back_kappa)
-                else:
-                    if t == first - 1:
-                        least = least_decay(source, floor)
-                    decay = back_kappa * decay
-                    decay = decay if decay > least else zero
+                decay, least = send_back(t, first, source, sent, feedback, back_kappa, floor, decay, least)
                 backward_neurons(
                     psi[t], decay, source, lam_a, lam_v, unit_a, unit_v,
                     back_beta, back_alpha, back_rho, theta,
