@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from implementations import checks, registry, rules
+from implementations import checks, files, registry, rules
 from implementations.interface import Learner, Setting
 from implementations.network import Network
 from implementations.objective import Objective
@@ -45,17 +45,8 @@ def save(path: str | os.PathLike[str], learner: Learner) -> None:
         **{name: asdict(getattr(setting, name)) for name in _SETTINGS},
     }
     arrays = {_HEADER: np.frombuffer(json.dumps(header).encode(), np.uint8), **learner.state()}
-    path = Path(path).resolve()  # the file, where a link leads to it
-    temporary = path.with_name(f".{path.name}.{os.urandom(8).hex()}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type]
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with files.replaced(Path(path)) as temporary, temporary.open("xb") as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]
 
 
 def load(

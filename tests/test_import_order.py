@@ -11,7 +11,7 @@ BACKENDS = ("numpy", "numba", "torch", "jax", "brainpy")
 
 # What the backends stand on, from the ground up: each imports from the layers below its own only.
 LAYERS = (
-    ("checks", "choices", "immutable", "process"),
+    ("checks", "choices", "files", "immutable", "process"),
     ("network", "objective", "rules"),
     ("optimizer", "types", "way_back"),
     ("alignment", "divergence", "interface", "tasks"),

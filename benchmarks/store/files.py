@@ -1,13 +1,12 @@
 """Files written as a whole or not at all; what can't be written is one sentence with its path and reason."""
 
-import hashlib
 import os
-import shutil
-import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
+
+from implementations import files
 
 _LEAST_BYTES = 4096  # that a disk must take before work begins whose result goes there
 
@@ -54,7 +53,7 @@ def write(descriptor: int, content: bytes) -> None:
 def replaced(path: Path) -> Iterator[Path]:
     """Gives the name of a file to write, which takes the place of `path` when all is written.
 
-    Whatever ends the process meanwhile, `path` is what it was or the new file. Folders are made if missing.
+    As `implementations.files` does it; folders are made if missing.
     What is no file of a disk, as a terminal, is written as it is.
 
     Raises:
@@ -64,19 +63,9 @@ def replaced(path: Path) -> Iterator[Path]:
         if path.exists() and not path.is_file():
             yield path
             return
-        target = path.resolve()  # of a link
-        temporary = target.with_name(f"{_hidden(target)}{uuid.uuid4().hex[:8]}{target.suffix}")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
+        path.resolve().parent.mkdir(parents=True, exist_ok=True)
+        with files.replaced(path) as temporary:
             yield temporary
-            with temporary.open("rb+") as file:
-                os.fsync(file.fileno())
-            if target.exists():
-                shutil.copymode(target, temporary)
-            os.replace(temporary, target)
-        finally:
-            with suppress(OSError):
-                temporary.unlink()
 
 
 def write_text(path: Path, text: str) -> None:
@@ -99,10 +88,5 @@ def delete(path: Path) -> None:
         path.unlink(missing_ok=True)
         if path.parent.is_dir():
             for found in os.listdir(path.parent):
-                if found.startswith(_hidden(path)):
+                if found.startswith(files.hidden(path)):
                     path.with_name(found).unlink(missing_ok=True)
-
-
-def _hidden(path: Path) -> str:
-    """How the names of files begin that are to replace this one: short, whatever its name is."""
-    return f".tmp-{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:12]}-"
