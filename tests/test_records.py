@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from record_files import curve, environment, measurement, parity, write
+from record_files import aligned, by_hops, curve, environment, measurement, parity, write
 
 from benchmarks.store import records, schema
 from benchmarks.store.readers import copies, runs
@@ -155,6 +155,23 @@ def test_a_copy_of_a_run_that_lost_a_line_gives_way_to_the_run(tmp_path: Path):
     write(tmp_path / "curves/RUN.jsonl", whole)
     write(tmp_path / "curves/A.jsonl", [*whole[:2], *whole[3:]])
     assert records.read(tmp_path).points["step"].tolist() == [10, 20, 30]
+
+
+def test_copies_of_what_was_compared_with_bptt_count_once(tmp_path: Path):
+    *whole, end = curve(final=0.9)
+    gradients = [aligned(step, 0.5, 1.0) for step in (0, 20)]
+    write(tmp_path / "curves/RUN.jsonl", [*whole, *gradients, end])
+    write(tmp_path / "curves/A.jsonl", [*whole, *gradients[:1], end])
+    write(tmp_path / "ladder/RUN.jsonl", by_hops())
+    write(tmp_path / "ladder/A.jsonl", by_hops()[:3])
+    found = records.read(tmp_path)
+    assert found.alignments["file"].tolist() == ["curves/RUN.jsonl"] * 2
+    assert found.alignments["step"].tolist() == [0, 20]
+    assert found.ladder["file"].tolist() == ["ladder/RUN.jsonl"] * len(by_hops())
+    assert problems(found) == {
+        "curves/A.jsonl": ["repeats the run in curves/RUN.jsonl; left out"],
+        "ladder/A.jsonl": ["repeats 3 records of ladder/RUN.jsonl; left out"],
+    }
 
 
 @pytest.mark.parametrize("name", COPIES)

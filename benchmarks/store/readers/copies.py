@@ -16,7 +16,7 @@ def leave_out(rows: Rows) -> None:
     """Take the rows of copies away, older ones and whole ones, and name their files."""
     _training_runs(rows)
     _of_asv(rows)
-    for table in (rows.measurements, rows.fallbacks, rows.parity, rows.conformance):
+    for table in (rows.measurements, rows.fallbacks, rows.parity, rows.conformance, rows.ladder):
         _records(table, rows)
     known = {row["measurement"] for row in (*rows.measurements, *rows.fallbacks)}
     rows.samples[:] = [row for row in rows.samples if row["measurement"] in known]
@@ -24,15 +24,17 @@ def leave_out(rows: Rows) -> None:
 
 def _training_runs(rows: Rows) -> None:
     """A file is a run; those of one setting, seed and machine are the same."""
-    points, finals = (Counter(row["file"] for row in table) for table in (rows.points, rows.finals))
+    counted = (rows.points, rows.finals, rows.alignments)
+    points, finals, alignments = (Counter(row["file"] for row in table) for table in counted)
     held: _Held = {}
     for row in rows.runs:
         file = row["file"]
-        much = (row["last_step"], points[file], finals[file], row["end"] is not None, row["sessions"])
+        much = (row["last_step"], points[file], finals[file], alignments[file])
+        much = (*much, row["end"] is not None, row["sessions"])
         identity = tuple(row[name] for name in (*CASE, "seed", "experiment", "machine"))
         held.setdefault(identity, {})[file] = much
     left_out = _but_the_fullest(held, "the run", rows)
-    for table in (rows.runs, rows.points, rows.criteria, rows.finals):
+    for table in (rows.runs, rows.points, rows.criteria, rows.finals, rows.alignments):
         table[:] = [row for row in table if row["file"] not in left_out]
 
 
