@@ -8,6 +8,7 @@ was. Signals come by a timer. Of JAX's settings nothing is said: Ctrl-C can keep
 import random
 import signal
 import sys
+from collections import deque
 from time import perf_counter
 from typing import Any
 
@@ -52,20 +53,24 @@ def interrupt(*_: Any) -> None:
 def main(backend: str, rule: str, mode: str, count: int) -> None:
     learner = PROBLEM.learner(backend, rule, mode, dtype="float32")
     loaded = learner.load(PROBLEM.batch)
-    start, expected, took_s = learner.state(), [bits(learner)], []
+    start, expected = learner.state(), [bits(learner)]
     for _ in range(CYCLE):
-        begun = perf_counter()
         learner.step(loaded)
-        learner.synchronize()
-        took_s.append(perf_counter() - begun)
         expected.append(bits(learner))
     before_all = settings()
     signal.signal(signal.SIGALRM, interrupt)
     moments = random.Random(0)
     found = {"before": 0, "after": 0, "not interrupted": 0}
+    took_s: deque[float] = deque(maxlen=5)  # of late: what else the machine does comes and goes
     done = CYCLE
-    while sum(found.values()) < count:
+    while found["before"] + found["after"] < count:
+        assert sum(found.values()) < 20 * count, found  # nearly all signals came too late
         if done == CYCLE:
+            learner.restore(start)
+            begun = perf_counter()
+            learner.step(loaded)
+            learner.synchronize()
+            took_s.append(perf_counter() - begun)
             learner.restore(start)
             done = 0
         which = "not interrupted"
@@ -87,7 +92,6 @@ def main(backend: str, rule: str, mode: str, count: int) -> None:
         assert settings() == before_all, (settings(), before_all)
         found[which] += 1
     print(found)
-    assert found["before"] + found["after"] > count // 10
 
 
 if __name__ == "__main__":

@@ -78,6 +78,6 @@ def test_a_step_that_is_interrupted_anywhere_is_done_or_not_begun(backend: str) 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_steps_that_ctrl_c_ends_at_random_moments(backend: str, rule: str, mode: str) -> None:
     script = Path(__file__).with_name("interrupted_steps.py")
-    command = [sys.executable, str(script), backend, rule, mode, "400"]
+    command = [sys.executable, str(script), backend, rule, mode, "250"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
