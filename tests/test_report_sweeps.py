@@ -121,6 +121,18 @@ def test_what_a_sweep_lacks_is_named_where_its_command_is_not_recorded(tmp_path:
     assert reproduced(found) == (ALWAYS, ["The commands of 23 training runs are not recorded."])
 
 
+def test_a_rule_that_a_sweep_has_not_at_all_lacks_the_published_setting_too(tmp_path: Path):
+    swept(tmp_path)
+    write(tmp_path / "curves/other.jsonl", curve("numba", "eprop_random", 0, (0.5, 0.7), final=0.7))
+    _, section = knobs(tmp_path)
+    assert "12 of 36 runs of a sweep are missing" in section.missing
+    assert "with --rule eprop_random the others" in section.missing
+    settings = ["as published", "learning rate 0.01", "learning rate 0.02"]
+    lacks = [[cell.text for cell in row] for row in section.tables[-1].rows]
+    assert "random e-prop" not in section.pictures[0].tips  # as it has one setting
+    assert lacks == [["random e-prop", setting, "10–13"] for setting in settings]
+
+
 def reproduced(found: records.Records) -> tuple[list[str], list[str]]:
     """Commands and notes of the part on how to repeat it all."""
     parts = composed(provenance.reproduce, Material(found, Path()))

@@ -125,7 +125,7 @@ def planned(runs: pd.DataFrame, rules: tuple[str, ...] = ()) -> list[tuple[Sweep
 def lacking(sweep: Sweep, rows: pd.DataFrame) -> pd.DataFrame:
     """What of a sweep has no end in the records, a row per rule and setting.
 
-    Columns: rule; name and value, None at the published setting; seeds, a tuple.
+    Columns: rule; turned, {} at the published setting, else name -> value; seeds, a tuple.
     """
     ended = rows[rows["end"].notna()]
     there = {
@@ -137,8 +137,8 @@ def lacking(sweep: Sweep, rows: pd.DataFrame) -> pd.DataFrame:
         for rule in sweep.rules:
             seeds = tuple(seed for seed in sweep.seeds if (rule, name, at, seed) not in there)
             if seeds:
-                found.append({"rule": rule, "name": name, "value": at, "seeds": seeds})
-    return pd.DataFrame(found, columns=["rule", "name", "value", "seeds"])
+                found.append({"rule": rule, "turned": {} if name is None else {name: at}, "seeds": seeds})
+    return pd.DataFrame(found, columns=["rule", "turned", "seeds"])
 
 
 def commands(rows: pd.DataFrame) -> list[str]:

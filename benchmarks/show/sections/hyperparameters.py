@@ -70,6 +70,9 @@ def _part(material: Material, task: str, rows: pd.DataFrame, names: tuple[str, .
             panels.append((HYPERPARAMETERS[name].heading, along, usual))
     if not panels:
         return None
+    # the ladder's rungs, say, were trained at the published setting alone
+    swept = {rule for _, along, usual in panels for rule in along.loc[along["value"] != usual, "rule"]}
+    panels = [(heading, along[along["rule"].isin(swept)], usual) for heading, along, usual in panels]
     every = pd.concat([along for _, along, _ in panels])
     counts = sorted(every.groupby(["rule", "experiment"])["seed"].nunique().unique())
     seeds = f"{' or '.join(map(str, counts))} seed{'s' * (counts != [1])}"

@@ -73,7 +73,7 @@ def lacking(names: Names, sweep: Sweep, rows: pd.DataFrame) -> Table:
     rows = rows.sort_values("rule", key=names.order, kind="stable")
     builder = Builder(rows, "Runs of this sweep that are not recorded to their end.")
     builder.text("rule", names.rule)
-    builder.text("setting", lambda row: setting({} if row["name"] is None else {row["name"]: row["value"]}))
+    builder.text("setting", lambda row: setting(row["turned"]))
     builder.text("seeds", lambda row: _spans(set(row["seeds"])))
     return builder.build(folded=f"Runs that are not recorded, of seeds {_spans(set(sweep.seeds))}")
 
