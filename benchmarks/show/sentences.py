@@ -4,7 +4,7 @@ The figures in them are computed from the records by `judge`, and no more is sai
 the titles of rules; `where` are the conditions, as a sentence; all rows have `label`, who ran.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import pandas as pd
@@ -18,6 +18,7 @@ from benchmarks.show.figures.style import Look
 from benchmarks.show.names import mean_of
 from benchmarks.show.section import Finding, Note, Pick
 from benchmarks.store.schema import DEVIATIONS
+from implementations import rules
 from implementations.training import CRITERION_BATCHES
 
 
@@ -64,7 +65,8 @@ def speed(rows: pd.DataFrame, look: Look, where: str, other: System | None) -> I
     rows = rows[rows["median_s"].notna()]
     if rows.empty:
         return
-    best = ranking.fastest(rows)
+    fastest = ranking.fastest(rows)
+    best = {rule: fastest[rule] for rule in _leading(fastest)}
     winners = list(dict.fromkeys(str(part["label"].iloc[0]) for part in best.values()))
     parts = []
     for rule, part in best.items():
@@ -85,6 +87,13 @@ def speed(rows: pd.DataFrame, look: Look, where: str, other: System | None) -> I
             text += f"is the fastest of {len(part)}, with {takes}; {_who(last, rows)} takes"
             text += f" {significant(last['median_s'] / first['median_s'], 2)} times as long."
         yield Finding(text)
+    firsts = {look.title(rule): part.iloc[0] for rule, part in fastest.items() if rule not in best}
+    others = [
+        f"{title} {METRICS['step_s'].quantity(first['median_s'])} on {_who(first, rows)}"
+        for title, first in firsts.items()
+    ]
+    if others:
+        yield Finding(f"Other rules, where they are fastest: {', '.join(others)}.")
     label, times = ranking.of_rules(rows)
     if len(times) > 1:
         cheap, dear = look.title(times.index[0]), look.title(times.index[-1])
@@ -102,6 +111,15 @@ def speed(rows: pd.DataFrame, look: Look, where: str, other: System | None) -> I
         yield Finding(f"{text}.")
 
 
+def _leading(names: Iterable[str]) -> list[str]:
+    """Rules to speak of first: compared on every task, and training recurrent weights; all where none is."""
+    found = {name: rules.find(name) for name in names}
+    leading = [
+        name for name, rule in found.items() if rule is None or (rule.compared and "w_rec" in rule.trained)
+    ]
+    return leading or list(found)
+
+
 def _next(first: pd.Series, second: pd.Series) -> str:
     """How far behind the fastest the second is."""
     if ranking.within_spread(first, second):
@@ -115,7 +133,7 @@ def _who(row: pd.Series, rows: pd.DataFrame) -> str:
 
 
 def memory(rows: pd.DataFrame, grown: pd.DataFrame, look: Look, where: str) -> Iterator[Pick]:
-    """The case with the least peak memory, and what a longer trial adds to it.
+    """The case with the least peak memory among the leading rules, and what a longer trial adds to it.
 
     Args:
         rows: of `costs.costs`, one run, workload and system.
@@ -124,6 +142,7 @@ def memory(rows: pd.DataFrame, grown: pd.DataFrame, look: Look, where: str) -> I
     rows = rows[rows["peak_bytes"].notna()].sort_values("peak_bytes")
     if rows.empty:
         return
+    rows = rows[rows["rule"].isin(_leading(rows["rule"]))]
     least, most = rows.iloc[0], rows.iloc[-1]
     text = f"{METRICS['peak_bytes'].quantity(least['peak_bytes'])} per step"
     if len(rows) > 1:
