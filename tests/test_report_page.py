@@ -3,9 +3,11 @@
 import os
 import shutil
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import matplotlib.pyplot as plt
 import pytest
 from record_files import HOSTILE, everything, hostile
 from selenium.webdriver import ActionChains, Chrome, ChromeOptions
@@ -189,7 +191,7 @@ def test_a_mark_tells_its_value(page: Chrome):
     assert not shown.is_displayed()
 
 
-@pytest.mark.parametrize("width", [360, 768, 1200])
+@pytest.mark.parametrize("width", [360, 768, 1280, 1920])
 def test_no_width_makes_the_page_scroll_sideways(page: Chrome, address: str, width: int):
     look(page, address, width)
     assert page.execute_script("return document.documentElement.scrollWidth") <= width
@@ -222,6 +224,47 @@ def test_paper_has_no_controls(page: Chrome):
     assert not any(control.is_displayed() for control in controls)
     printed = page.execute_cdp_cmd("Page.printToPDF", {})
     assert printed["data"].startswith("JVBERi")  # %PDF in base64
+
+
+def test_paper_has_all_that_the_page_has(page: Chrome, address: str):
+    look(page, address, width=718)  # A4 at 96 pixels an inch, less a browser's margins
+    media(page, media="print")
+    cut, folded = page.execute_script(
+        """
+        const tables = [...document.querySelectorAll("table")];
+        const names = (found) => found.map((table) => table.getAttribute("aria-label"));
+        const edge = document.documentElement.clientWidth;
+        return [
+          names(tables.filter((table) => table.getBoundingClientRect().right > edge)),
+          names(tables.filter((table) => !table.checkVisibility())),
+        ];
+        """
+    )
+    assert cut == []
+    assert folded == []
+
+
+def test_an_edge_is_shaded_where_there_is_more_behind_it(page: Chrome, address: str):
+    look(page, address, width=360)
+    wide = next(
+        box
+        for box in page.find_elements(By.CSS_SELECTOR, ".wide")
+        if int(box.get_property("scrollWidth")) > 400
+    )
+
+    def edges() -> tuple[float, float]:
+        """Of the lines in its lowest pixels, where no text is: how bright its left and right edges are."""
+        page.execute_script("arguments[0].style.paddingBottom = '8px'", wide)
+        pixels = plt.imread(BytesIO(wide.screenshot_as_png))[-6:-2, :, :3]
+        return float(pixels[:, :2].mean()), float(pixels[:, -2:].mean())
+
+    left, right = edges()
+    assert left > 0.98
+    assert right < 0.9
+    page.execute_script("arguments[0].scrollLeft = 1e6", wide)
+    left, right = edges()
+    assert left < 0.9
+    assert right > 0.98
 
 
 def test_the_page_is_complete_without_scripts(browser: Chrome, address: str):
