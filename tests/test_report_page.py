@@ -244,24 +244,25 @@ def test_paper_has_all_that_the_page_has(page: Chrome, address: str):
     assert folded == []
 
 
-def test_an_edge_is_shaded_where_there_is_more_behind_it(page: Chrome, address: str):
+@pytest.mark.parametrize("inside", ["figure", ".wide"])
+def test_an_edge_is_shaded_where_there_is_more_behind_it(page: Chrome, address: str, inside: str):
     look(page, address, width=360)
-    wide = next(
-        box
-        for box in page.find_elements(By.CSS_SELECTOR, ".wide")
-        if int(box.get_property("scrollWidth")) > 400
+    box = page.execute_script(
+        "return [...document.querySelectorAll(arguments[0] + ' div')].find("
+        "(box) => box.scrollWidth > box.clientWidth && getComputedStyle(box).overflowX === 'auto')",
+        inside,
     )
 
     def edges() -> tuple[float, float]:
-        """Of the lines in its lowest pixels, where no text is: how bright its left and right edges are."""
-        page.execute_script("arguments[0].style.paddingBottom = '8px'", wide)
-        pixels = plt.imread(BytesIO(wide.screenshot_as_png))[-6:-2, :, :3]
+        """How bright the left and right edges are, at the foot, where no text is."""
+        page.execute_script("arguments[0].style.paddingBottom = '8px'", box)
+        pixels = plt.imread(BytesIO(box.screenshot_as_png))[-6:-2, :, :3]
         return float(pixels[:, :2].mean()), float(pixels[:, -2:].mean())
 
     left, right = edges()
     assert left > 0.98
     assert right < 0.9
-    page.execute_script("arguments[0].scrollLeft = 1e6", wide)
+    page.execute_script("arguments[0].scrollLeft = 1e6", box)
     left, right = edges()
     assert left < 0.9
     assert right > 0.98
