@@ -129,7 +129,11 @@ def test_a_level_is_a_derivative(hops: int) -> None:
         assert deviation(getattr(gradients, name), expected) < 1e-12, name
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(
+    "backend",
+    # Numba compiles for half a minute what the rules of the table have compiled with other constants
+    [pytest.param(name, marks=pytest.mark.slow if name == "numba" else []) for name in BACKENDS],
+)
 def test_any_number_of_hops_is_a_rule(backend: str) -> None:
     found = problem(impl.Network(n_in=6, n_regular=4, n_adaptive=5), n_steps=30)
     expected, _ = reference.gradients("hops:3", *given(found), found.batch.spikes, found.batch.targets)

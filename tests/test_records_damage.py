@@ -119,6 +119,7 @@ LINES = {
 }
 
 
+@pytest.mark.slow
 @given(kind=st.sampled_from(sorted(LINES)), value=json_values, data=st.data())
 @settings(max_examples=200, deadline=None)
 def test_a_field_that_holds_anything(kind: str, value: Any, data: st.DataObject):
