@@ -52,6 +52,8 @@ class Rows:
         """Remember an environment; returns its machine and commit."""
         row = {name: environment.get(name) for name in ENVIRONMENT_COLUMNS if name != "source"}
         machine = row["machine"] = str(row["machine"] or "unknown")
+        texts = ("processor", "system", "python", "commit")
+        row |= {name: row[name] if isinstance(row[name], str) else None for name in texts}
         row |= {name: count(row[name]) for name in ("cores", "memory_bytes")}
         row["versions"] = row["versions"] if isinstance(row["versions"], dict) else {}
         row["dirty"] = row["dirty"] if isinstance(row["dirty"], bool) else None
