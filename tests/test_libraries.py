@@ -104,6 +104,8 @@ def test_its_gradients_are_the_published_ones(told: tuple[Path, str]):
     assert all(0.0 <= record[name] <= 1e-12 for name in ("loss", "w_in", "w_rec", "w_out"))
     assert record["w_in"] > 0.0  # computed, not copied
     assert record["cosine"] == pytest.approx(1.0)
+    assert len(set(record["losses"])) == len(record["losses"]) == 10
+    assert record["training"] <= 1e-9  # ten steps through Adam
 
 
 def test_it_is_measured_in_its_own_environment_by_the_same_clock_and_meters(told: tuple[Path, str]):

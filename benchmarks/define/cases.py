@@ -35,6 +35,10 @@ LIBRARY_THREADS = (1, None)
 LIBRARY_PATIENCE_S = 20.0
 """Of samples: where a step takes as long as this, one in each process has to do."""
 
+TRAINING_STEPS = 10
+"""Of a library's training that is held against ours: enough for its optimizer to show, and too few for
+rounding to have grown."""
+
 LONGEST_STEP_S = 120.0
 """A step of a library that takes longer is measured on fewer trials instead, and shown as that."""
 

@@ -31,12 +31,14 @@ class Shown:
         same: backends, and libraries whose gradients agree.
         alone: libraries of which the cost alone is shown.
         left_out: libraries whose gradients do not agree, or were not compared.
+        incomplete: measurements of the run that are unavailable or failed, each once, with the reason.
     """
 
     run: costs.TimingRun
     same: pd.DataFrame
     alone: pd.DataFrame
     left_out: pd.DataFrame
+    incomplete: pd.DataFrame
 
 
 def shown(records: Records) -> Shown | None:
@@ -58,7 +60,9 @@ def shown(records: Records) -> Shown | None:
     agreeing = agreement(records)
     kind = [_kind(row, agreeing) for row in rows.to_dict("records")]
     parts = {name: rows[[one == name for one in kind]] for name in ("same", "alone", "left out")}
-    return Shown(run, parts["same"], parts["alone"], parts["left out"])
+    here = run.of(measured)
+    wrong = here[here["status"] != "ok"].drop_duplicates([*costs.WORKLOAD, *costs.RUNNER, "status", "reason"])
+    return Shown(run, parts["same"], parts["alone"], parts["left out"], wrong)
 
 
 def _kind(row: Mapping[Any, Any], agreeing: Mapping[tuple[str, str, str], bool]) -> str:

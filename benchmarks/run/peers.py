@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 import implementations as impl
-from benchmarks.define.cases import LONGEST_STEP_S, Case
+from benchmarks.define.cases import LONGEST_STEP_S, TRAINING_STEPS, Case
 from benchmarks.define.systems import Peer, peers
 from benchmarks.define.systems.peer import Comparison
 from benchmarks.run import peer_environments, peer_worker, process
@@ -22,6 +22,10 @@ from implementations.interface import Setting
 
 START_S = 60.0
 """For import, building, and a step on a tiny batch."""
+
+_SHORT = impl.EvidenceAccumulation(n_cues=1, delay_ms=150)
+_TRAINED_TRIALS = 8
+_SEED = 0
 
 LATE = "its step takes longer than it may"
 
@@ -164,9 +168,29 @@ def _outcome(peer: Peer, rule: str, mode: str, of: Comparison, missing: str | No
     expected = _expected(known, rule, of, objective, batch)
     try:
         found = _computed(peer, setting, known.parameters, {"batch": batch})
-        return {"status": "ok", "reason": None, **deviations(found, expected), **_angle(found, expected)}
+        agrees = {**deviations(found, expected), **_angle(found, expected)}
+        trained = {} if of.trials is not None else _training(peer, rule, mode, of)
+        return {"status": "ok", "reason": None, **agrees, **trained}
     except (RuntimeError, ValueError) as error:
         return {"status": "failed", "reason": str(error)}
+
+
+def _training(peer: Peer, rule: str, mode: str, of: Comparison) -> dict[str, Any]:
+    """Losses of a short training, beside those of NumPy: same weights, trials and optimizer."""
+    task = _SHORT
+    objective = task.objective if of.loss == "whole" else dataclasses.replace(task.objective, rate_cost=0.0)
+    network = task.network
+    parameters = impl.Parameters.draw(network, seed=_SEED)
+    batches = [task.batch(_TRAINED_TRIALS, _SEED + step) for step in range(TRAINING_STEPS)]
+    kind = np.dtype("float64")
+    setting = Setting(rules.get(rule), mode, network, objective, impl.Adam(), kind, "cpu", 1)
+    found = [float(loss) for loss in losses(peer, setting, parameters, batches)]
+    learner = impl.learner(
+        *("numpy", rule, parameters), network=network, objective=objective, dtype="float64", threads=1
+    )
+    ours = [float(learner.step(learner.load(batch)).loss) for batch in batches]
+    apart = np.abs(np.subtract(found, ours)) / np.abs(ours)
+    return {"training": float(apart.max()), "losses": found, "losses_of_numpy": ours}
 
 
 def _published(rule: str, of: Comparison) -> bool:

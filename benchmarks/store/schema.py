@@ -84,12 +84,14 @@ difference over the largest absolute value expected."""
 
 LIBRARY_PARITY_COLUMNS = [
     *("file", "run", "started", "machine", "commit", "system", "backend", "rule", "mode", "dtype", "device"),
-    *("loss_of", "trials", "against", "bound", "status", "reason", *DEVIATIONS, "cosine", "library"),
+    *("loss_of", "trials", "against", "bound", "status", "reason", *DEVIATIONS, "cosine", "training"),
+    "library",
 ]
 """One row per gradient of a library: of the "whole" loss or the "task" alone (`loss_of`), on so many trials
 of those that were published, held `against` the "published" numbers or, where these have none, "NumPy".
-`bound` is the largest deviation with which it is drawn; `cosine` is that of W_in and W_rec to what is
-expected."""
+`bound` is the largest deviation with which it is drawn; `cosine` is that of W_in and W_rec
+to what is expected; `training` is how far the losses of a short training are from NumPy's, relatively, null
+where it was not trained."""
 
 CONFORMANCE_COLUMNS = [
     *("file", "run", "started", "machine", "commit", "backend", "rule", "mode", "dtype", "device", "size"),
@@ -150,6 +152,7 @@ NUMBERS = frozenset(
         *SAMPLES,
         *DEVIATIONS,
         "bound",
+        "training",
     )
 )
 """Columns of numbers; the others are texts, but for the objects `settings` and `versions`, the list
@@ -194,7 +197,13 @@ _LIBRARY = {**_MEASUREMENT, "asked_batch": "count?", "library": "object?"}
 _LIBRARY_PARITY = {
     **_PARITY,
     **dict.fromkeys(("system", "loss_of", "against"), "text"),
-    **{"trials": "count", "bound": "number", "cosine": "number?", "library": "object?"},
+    **{
+        "trials": "count",
+        "bound": "number",
+        "cosine": "number?",
+        "training": "number?",
+        "library": "object?",
+    },
 }
 _CONFORMANCE = {
     **dict.fromkeys(("run", "started", "backend", "rule", "mode", "dtype", "device", "status"), "text"),

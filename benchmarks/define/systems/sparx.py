@@ -22,7 +22,7 @@ class Sparx(Peer):
     environment = "sparx"
     package = "sparxml"
     imports = "sparx.learn"
-    licence = "Apache-2.0"
+    licence = "MIT"
     same = "Neurons, surrogate derivative, readout and gradients of the task are those of README.md."
     differs = (
         "Its eprop(), which is the online mode here, has no place for the regularisation of firing rates; the"

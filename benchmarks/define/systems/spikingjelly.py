@@ -16,7 +16,7 @@ class SpikingJelly(Peer):
     environment = "spikingjelly"
     package = "spikingjelly"
     imports = "spikingjelly.activation_based.neuron"
-    licence = "Open-Intelligence Open Source License 1.0"
+    licence = "Apache-2.0"
     same = "Neurons, surrogate derivative, readout, loss and gradients are those of README.md."
     differs = "Nothing is; the neuron is ours, a MemoryModule, and its step mode runs it."
     followed = (

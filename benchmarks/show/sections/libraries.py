@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from benchmarks.define.cases import TRAINING_STEPS
 from benchmarks.define.metrics import METRICS
 from benchmarks.define.reasons import listed
 from benchmarks.define.systems import Peer, peers
@@ -40,18 +41,25 @@ def the_libraries(material: Material) -> Pieces:
     )
     if found is not None:
         lead += f" {names.run_note(found.run)} Backends and libraries were measured in turns."
-    yield Part(lead=lead, shown=found)
+    sizes = [] if found is None else _sizes(found.same)
+    main = sizes[0] if sizes else None
+    yield Part(
+        lead=lead,
+        rows=None if main is None else names.labelled(main[1].assign(threads="all")),
+        work="" if main is None else _work(*main[0], main[1]),
+    )
     if found is None:
         yield Commands([commands.LIBRARIES[1]], "None was measured. With `make peers` done, this does it:")
     else:
         yield from _headline(found)
-        for (batch, threads), part in _sizes(found.same):
+        for place, ((batch, threads), part) in enumerate(sizes):
             caption = f"Time and memory of a training step. {_work(batch, threads, part)}"
-            yield _costs(material, part, caption, folded="" if batch == _main(found.same) else caption)
+            yield _costs(material, part, caption, folded=caption if place else "")
         if len(found.alone):
             caption = "Cost alone: networks of their own, or an approximation, trained on the same trials."
             yield _costs(material, found.alone, caption, sizes=True)
         yield from _left_out(found)
+        yield from _incomplete(found)
     if len(compared):
         yield _parity(material, compared)
     else:
@@ -87,11 +95,7 @@ def _sizes(rows: pd.DataFrame) -> list[tuple[tuple[int, str], pd.DataFrame]]:
     groups = [
         ((int(batch), str(threads)), part) for (batch, threads), part in rows.groupby(["batch", "threads"])
     ]
-    return sorted(groups, key=lambda group: (-group[0][0], group[0][1] == "all"))
-
-
-def _main(rows: pd.DataFrame) -> int:
-    return int(rows["batch"].max())
+    return sorted(groups, key=lambda group: (-group[0][0], group[0][1] != "all"))
 
 
 def _threads(threads: str) -> str:
@@ -151,6 +155,15 @@ def _left_out(found: libraries.Shown) -> Pieces:
         )
 
 
+def _incomplete(found: libraries.Shown) -> Pieces:
+    told = dict.fromkeys(
+        f"{title(row['system'])} ({row['rule']}, {row['batch']} trials): {row['status']}:"
+        f" {' '.join(str(row['reason']).split())}"
+        for row in found.incomplete.to_dict("records")
+    )
+    yield from map(Note, told)
+
+
 def _parity(material: Material, rows: pd.DataFrame) -> Table:
     order = {name: place for place, name in enumerate(peers())}
     rows = rows.assign(place=rows["system"].map(order)).sort_values("place", kind="stable")
@@ -160,7 +173,11 @@ def _parity(material: Material, rows: pd.DataFrame) -> Table:
         " many trials,"
         " from the NumPy backend, which the tests hold against them and against naive loops. The largest"
         " absolute"
-        " difference over the largest absolute value; cosine of the gradient of W_in and W_rec.",
+        " difference over the largest absolute value; cosine of the gradient of W_in and W_rec. Of the"
+        " losses of"
+        f" {TRAINING_STEPS} steps of training from the same weights on the same short trials, the largest"
+        f" difference"
+        " from NumPy's over NumPy's, which includes the optimizer.",
     )
     table.text("library", lambda row: title(row["system"])).text("version", _version)
     table.text("rule", material.names.rule).text("mode", "mode").text("loss", "loss_of")
@@ -168,6 +185,7 @@ def _parity(material: Material, rows: pd.DataFrame) -> Table:
     table.figure("deviation", "loss", heading="loss ")
     for name in DEVIATIONS[2:]:
         table.figure("deviation", name, heading=f"d{name.replace('w_', 'W ')}")
+    table.figure("deviation", "training", heading=f"loss of {TRAINING_STEPS} training steps")
     table.figure("cosine", "cosine", heading="cosine").figure("deviation", "bound", heading="bound")
     return table.text("verdict", _verdict, long=True).build()
 

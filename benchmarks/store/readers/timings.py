@@ -57,7 +57,7 @@ def _read(path: Path, file: str, rows: Rows, table: list[dict[str, Any]], kinds:
 
 def _parity(record: dict[str, Any], file: str, rows: Rows) -> None:
     """A gradient of a library."""
-    figures = {name: number(record.get(name)) for name in (*DEVIATIONS, "bound", "cosine")}
+    figures = {name: number(record.get(name)) for name in (*DEVIATIONS, "bound", "cosine", "training")}
     if record["status"] == "ok" and any(figures[name] is None for name in DEVIATIONS):
         rows.leave_out(file, "holds a comparison that is ok but lacks a deviation; left out")
         return
