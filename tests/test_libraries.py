@@ -20,11 +20,13 @@ from click.testing import CliRunner
 
 from benchmarks.__main__ import main
 from benchmarks.cli.measure import _rules_of
+from benchmarks.define import asv_parameters
 from benchmarks.define.cases import LIBRARY_BATCHES, Case
 from benchmarks.define.systems import SYSTEMS, peers
 from benchmarks.judge import libraries
 from benchmarks.run import measure, peer_environments, timings
 from benchmarks.run import peers as run_peers
+from benchmarks.show import readme
 from benchmarks.store import records
 
 ROOT = Path(__file__).parents[1]
@@ -146,6 +148,20 @@ def test_the_report_says_how_many_times(told: tuple[Path, str]):
     assert row["peak_bytes"] > 0.0
 
 
+def test_readme_has_them_in_one_table(told: tuple[Path, str]):
+    block = "<!-- libraries -->\n|\n<!-- end of libraries -->\n"
+    table = readme.fill(block, told[0]).splitlines()
+    assert table[1].startswith(
+        "| library | version | rule | gradient within | 2 trials, ms | × | memory, MiB |"
+    )
+    assert table[3].startswith("| **fastest backend** |  | symmetric e-prop |")
+    (plain,) = (line for line in table if line.startswith("| plain NumPy |"))
+    assert "×" in plain
+    assert "e-1" in plain  # how near its gradient is
+    with_nothing = readme.fill(block, told[0] / "report")
+    assert "No library is recorded yet" in with_nothing
+
+
 def test_list_shows_it_and_those_that_are_not_there(told: tuple[Path, str]):
     assert " plain " in told[1]
     assert "available" in told[1]
@@ -177,6 +193,10 @@ print(sorted(top for top in tops - set(sys.stdlib_module_names) - ours if not to
     python = environments / "plain" / "bin" / "python"
     done = subprocess.run([str(python), "-I", "-c", code], capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_asv_runs_none_of_them():
+    assert not {name for name in peers() if name in json.dumps(vars(asv_parameters), default=str)}
 
 
 # Building
@@ -257,6 +277,11 @@ def test_a_file_of_versions_that_is_wrong_is_named(
     with pytest.raises(ValueError, match=r"peers\.toml: ") as raised:
         peer_environments.wanted()
     assert said in str(raised.value)
+    assert said in str(peer_environments.missing("one"))
+    done = build(tmp_path, "one")
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 # What is said of each library

@@ -85,9 +85,12 @@ def python(name: str) -> Path:
 
 def missing(name: str) -> str | None:
     """Why an environment is not there, or is not what peers.toml says, in one sentence; None where it is."""
-    sections = wanted()
+    try:
+        sections = wanted()
+    except (OSError, ValueError) as error:
+        return f"not available: peers.toml can't be read: {error}"
     if name not in sections:
-        return f"peers.toml has no section [{name}]"
+        return f"not available: peers.toml has no section [{name}]"
     build_it = f"run make peer-{name}"
     failed = folder() / name / _FAILED
     if failed.is_file():
@@ -117,7 +120,10 @@ def build(name: str) -> None:
     Raises:
         NotBuilt: an interpreter is missing, pip can't install a package, or one can't be imported.
     """
-    sections = wanted()
+    try:
+        sections = wanted()
+    except (OSError, ValueError) as error:
+        raise NotBuilt(f"peers.toml can't be read: {error}") from error
     if name not in sections:
         raise NotBuilt(f"peers.toml has no section [{name}]; it has {', '.join(sections)}")
     if missing(name) is None:
@@ -210,8 +216,11 @@ def main() -> None:
     parser.add_argument("names", nargs="+", metavar="NAME", help="sections of peers.toml, or all")
     names = parser.parse_args().names
     every = names == ["all"]
+    try:
+        names = list(wanted()) if every else names
+    except (OSError, ValueError) as error:
+        raise SystemExit(f"peers.toml can't be read: {error}") from error
     failed = 0
-    names = list(wanted()) if every else names
     for name in names:
         try:
             build(name)
