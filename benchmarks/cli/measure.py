@@ -92,11 +92,12 @@ def command(systems: tuple[tuple[str, ...], ...], rounds: int, results: Path, **
     if not (values["steps"] or values["lengths"] or values["scaling"]):
         raise click.UsageError("nothing to measure: --no-steps and --no-lengths need --scaling")
     wanted = chosen(systems)
+    values["by_name"] = given("systems") and wanted != (ALL,)
     with naming_options():
         checks.integer("rounds", rounds, 1)
         broken: list[str] = []
         names = tuple(SYSTEMS) if wanted == (ALL,) else wanted
-        libraries = _libraries_here(names, wanted != (ALL,))
+        libraries = _libraries_here(names, values["by_name"])
         names = tuple(name for name in names if not SYSTEMS[name].environment or SYSTEMS[name] in libraries)
         if libraries:
             cases = _beside_libraries(names, libraries, values, broken)
@@ -229,7 +230,7 @@ def _cases_as_it_is(system: System, values: Mapping[str, Any], broken: list[str]
     reason = next((reason for reason in found if reason is not None), None)
     if reason is None:
         return [case for case in cases if case.mode in values["modes"]]
-    if given("systems"):
+    if values["by_name"]:
         raise click.UsageError(f"--system {system.name} can't be measured: {reason}")
     if pairs:
         click.echo(f"leaving out the {system.title}: {reason}")
