@@ -18,16 +18,21 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+import implementations as impl
 from benchmarks.__main__ import main
 from benchmarks.cli.measure import _rules_of
 from benchmarks.define import asv_parameters
 from benchmarks.define.cases import LIBRARY_BATCHES, Case
 from benchmarks.define.systems import SYSTEMS, peers
 from benchmarks.judge import libraries
-from benchmarks.run import measure, peer_environments, timings
+from benchmarks.run import measure, peer_environments, process, timings
 from benchmarks.run import peers as run_peers
+from benchmarks.run.agreement import deviations
+from benchmarks.run.oracle import oracle
 from benchmarks.show import readme
 from benchmarks.store import records
+from implementations import rules
+from implementations.interface import Setting
 
 ROOT = Path(__file__).parents[1]
 PLAIN = Path(__file__).with_name("plain_library.py")
@@ -198,6 +203,84 @@ def test_asv_runs_none_of_them():
     lists = {name: value for name, value in constants if name.isupper() and name != "SYSTEMS"}
     assert "notebook" in str(lists)
     assert not [name for name in peers() if name in str(lists)]
+
+
+# What several of them share
+
+
+def by_autograd(rule: str) -> dict[str, Any]:
+    """In a fresh process, as PyTorch's precision is the process's: a module of PyTorch beside NumPy."""
+    import torch
+
+    from benchmarks.define.systems.learners import autograd
+
+    known = oracle()
+    c = known.network
+    setting = Setting(
+        *(rules.get(rule), "adjoint", c, known.objective, impl.Adam(), np.dtype("float64"), "cpu", 1)
+    )
+
+    class Net(torch.nn.Module):
+        def __init__(self, weights: dict[str, torch.nn.Parameter]) -> None:
+            super().__init__()
+            self.weights, self.beta = torch.nn.ParameterDict(weights), torch.as_tensor(c.beta.copy())
+
+        def forward(self, inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            z = v = a = silent = torch.zeros(inputs.shape[1], c.n_rec)
+            spikes = []
+            for current in (inputs @ self.weights["w_in"].T).unbind(0):
+                a = c.rho * a + z
+                v = c.alpha * v + current + z @ self.weights["w_rec"].T - c.threshold * z
+                u = (v - c.threshold - self.beta * a) / c.threshold
+                z = torch.where(silent <= 0.0, autograd.triangle(u, c.dampening), 0.0)
+                silent = torch.clamp(silent + c.refractory_steps * z.detach() - 1.0, 0.0, c.refractory_steps)
+                spikes.append(z)
+            z = torch.stack(spikes)
+            return z, autograd.leaky((1.0 - c.kappa) * z @ self.weights["w_out"].T, c.kappa)
+
+    def make() -> autograd.Network:
+        weights = autograd.weights(known.parameters, setting.dtype)
+        autograd.without_autapses(weights["w_rec"])
+        return autograd.Network(Net(weights), weights)
+
+    learner = autograd.AutogradLearner(setting, make)
+    loaded = learner.load(known.batch)
+    expected = {f"w_{name}": known.number(rule, f"g_{name}") for name in ("in", "rec", "out")}
+    expected |= {"loss": known.number(rule, "loss"), "spikes": known.spikes}
+    found = deviations({**computed(learner, known.batch)}, expected)
+    state = learner.state()
+    first = [float(learner.step(loaded).loss) for _ in range(3)]
+    later = learner.state()
+    learner.restore(state)
+    again = [float(learner.step(loaded).loss) for _ in range(3)]
+    learner.restore(later)
+    return {**found, "first": first, "again": again, "fourth": float(learner.step(loaded).loss)}
+
+
+def computed(learner: Any, batch: impl.Batch) -> dict[str, Any]:
+    loaded = learner.load(batch)
+    gradients, loss = learner.gradients(loaded)
+    return {"spikes": learner.simulate(loaded).spikes, "loss": loss, **vars(gradients)}
+
+
+def test_training_by_autograd_gives_the_published_gradients_and_goes_back():
+    (found,) = process.run(by_autograd, ["bptt"])
+    assert found["status"] == "ok", found["reason"]
+    assert found["spikes"] == 0
+    assert all(found[name] <= 1e-12 for name in ("loss", "w_in", "w_rec", "w_out"))
+    assert found["first"] == found["again"]
+    assert len({*found["first"], found["fourth"]}) == 4
+
+
+def test_trees_of_jax_go_to_numpy_and_back():
+    from benchmarks.define.systems.learners import trees
+
+    tree = {"w": np.arange(6.0, dtype=np.float32).reshape(2, 3), "moments": (np.float32(2.0), np.int32(7))}
+    arrays = trees.as_arrays(tree)
+    back = trees.as_tree(tree, {name: array + 1 for name, array in arrays.items()})
+    assert np.asarray(back["w"]).tolist() == (tree["w"] + 1).tolist()
+    assert [float(value) for value in back["moments"]] == [3.0, 8.0]
+    assert back["moments"][1].dtype == np.int32
 
 
 # Building
