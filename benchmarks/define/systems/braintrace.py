@@ -157,7 +157,10 @@ class _Made:
                     setattr(self, name, brainstate.HiddenState(jnp.zeros((batch_size, n_rec), dtype)))
                 self.silent = brainstate.ShortTermState(jnp.zeros((batch_size, n_rec), dtype))
 
-            reset_state = init_state
+            def reset_state(self, batch_size: Any = None, **_: Any) -> None:
+                # values of the states that there are: a compiled function would go on with the old ones
+                for name in ("v", "a", "zbar", "count", "silent"):
+                    getattr(self, name).value = jnp.zeros((batch_size, n_rec), dtype)
 
             def update(self, x: Any) -> Any:
                 # spikes of the step before: a state that depends on another of the same step would be counted
