@@ -463,7 +463,6 @@ def test_beside_libraries_backends_are_measured_at_the_same_sizes(
     # one rule for each way that the gradient takes, and only those that a library has
     assert {case.rule for case in measured if case.system == "benchmark"} == {
         "bptt",
-        "bptt_detached",
         "eprop_symmetric",
     }
     assert {case.dtype for case in measured if case.system == "nest"} == {"float64"}

@@ -149,7 +149,9 @@ def _beside_libraries(
             pairs = [(system.name, rule) for rule in of_libraries[system.name]]
             dtype = dtype if dtype in system.dtypes else system.dtypes[0]
         else:
-            wanted = ordered(found) if rules == (ALL,) else rules
+            # of what is a network of its own, the cost has no other beside it
+            same = {rule for peer in libraries if not peer.cost_alone for rule in of_libraries[peer.name]}
+            wanted = ordered(same or found) if rules == (ALL,) else rules
             pairs = _pairs_beside(system, wanted, values, broken)
         sized = library_cases(
             pairs,
