@@ -28,7 +28,7 @@ help:
 	@echo "make bench-quick  its most important part, with what is installed in .venv"
 	@echo "make reference  repeat the committed reference run, about four hours"
 	@echo "make peers      install the libraries that people use, each in an environment of its own (6 GB)"
-	@echo "make libraries  compare and measure them beside the backends, about an hour and a half"
+	@echo "make libraries  compare and measure them beside the backends, about an hour"
 	@echo "make gpu-check  on a machine with a card: check and measure every backend there, within 10 minutes"
 	@echo "make gpu-tune   on such a machine: time each choice about the kernels beside its default"
 	@echo "make gpu-wheels  fill .gpu-wheels with what such a machine lacks, where it has no network"

@@ -51,7 +51,8 @@ def of_libraries(found: Records) -> tuple[list[str], list[list[str]]]:
     headings += [f"{batch} trials, {unit}" for batch in batches for unit in (_STEP.unit, "×")]
     within = _within(found)
     names = Names(found)
-    cases = list(every.groupby(["rule", "system", "mode"], sort=False))
+    groups = every.groupby(["rule", "system", "mode"], sort=False)
+    cases = [(tuple(map(str, key)), part) for key, part in groups]
     places = {rule: place for place, rule in enumerate(rules.ordered(every["rule"]))}
     cases.sort(key=lambda case: (places[case[0][0]], case[0][1] != SYSTEM, case[1]["median_s"].min()))
     rows = []

@@ -1,5 +1,8 @@
 """braintrace: online learning for models of brainstate, by eligibility traces that it derives itself."""
 
+# What is imported below is in an environment that a type checker does not see.
+# pyright: reportAttributeAccessIssue=false, reportGeneralTypeIssues=false, reportOptionalMemberAccess=false
+
 from collections.abc import Mapping
 from typing import Any
 
@@ -89,8 +92,14 @@ class BraintraceLearner(PeerLearner):
         return inputs, targets
 
     def step(self, loaded: Any) -> impl.Metrics:
-        """See `PeerLearner`."""
-        return only_loss(self._there.train(*loaded))
+        """See `PeerLearner`; the first is taken twice, as the second call is compiled once more."""
+        there = self._there
+        if not there.warm:
+            before = self.state()
+            there.train(*loaded)
+            self.restore(before)
+            there.warm = True
+        return only_loss(there.train(*loaded))
 
     def gradients(self, loaded: Any) -> tuple[impl.Gradients, float]:
         """See `PeerLearner`."""
@@ -227,6 +236,7 @@ class _Made:
         self.told = brainstate.transform.jit(gradients)
         self.train = brainstate.transform.jit(train)
         self._weights, self._optimizer = weights, optimizer
+        self.warm = False  # whether `train` was called
 
     def trained(self) -> Any:
         """Weights and what Adam keeps."""

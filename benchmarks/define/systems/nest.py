@@ -1,5 +1,8 @@
 """NEST: event-driven e-prop, a trial after the other, whose plasticity was written after the same paper."""
 
+# What is imported below is in an environment that a type checker does not see.
+# pyright: reportAttributeAccessIssue=false
+
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 

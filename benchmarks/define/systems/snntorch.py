@@ -1,5 +1,8 @@
 """snnTorch: recurrent leaky neurons on PyTorch, trained by backpropagation through time."""
 
+# What is imported below is in an environment that a type checker does not see.
+# pyright: reportAttributeAccessIssue=false
+
 from typing import Any
 
 import implementations as impl

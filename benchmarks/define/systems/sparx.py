@@ -1,5 +1,8 @@
 """sparx: spiking networks on JAX with e-prop of their own, online, and BPTT."""
 
+# What is imported below is in an environment that a type checker does not see.
+# pyright: reportCallIssue=false
+
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 

@@ -93,7 +93,8 @@ def _headline(found: libraries.Shown) -> Pieces:
 def _sizes(rows: pd.DataFrame) -> list[tuple[tuple[int, str], pd.DataFrame]]:
     """Trials and threads, those that are shown at once first, with the rows of each."""
     groups = [
-        ((int(batch), str(threads)), part) for (batch, threads), part in rows.groupby(["batch", "threads"])
+        ((int(str(batch)), str(threads)), part)
+        for (batch, threads), part in rows.groupby(["batch", "threads"])
     ]
     return sorted(groups, key=lambda group: (-group[0][0], group[0][1] != "all"))
 
