@@ -13,7 +13,7 @@ unexport $(shell git rev-parse --local-env-vars 2>/dev/null)
 RUN = .venv/bin/python -m benchmarks
 SWEPT = --backend torch --rule bptt,eprop_symmetric,eprop_random,eprop_adaptive,readout_only --seeds 3 --steps 300 --threads 1
 .DEFAULT_GOAL := help
-.PHONY: gpu-check gpu-tune gpu-wheels help report figure ladder test test-slow test-all test-timing lint reference bench bench-quick clean
+.PHONY: peers libraries gpu-check gpu-tune gpu-wheels help report figure ladder test test-slow test-all test-timing lint reference bench bench-quick clean
 
 help:
 	@echo "make report     train and measure for some minutes, then write "$(INTO)/report/index.html
@@ -26,11 +26,13 @@ help:
 	@echo "make lint       formatting, lint and types"
 	@echo "make bench      run the whole ASV suite on the last commit, and make its site, .asv/html"
 	@echo "make bench-quick  its most important part, with what is installed in .venv"
-	@echo "make reference  repeat the committed reference run, about two hours and a half"
+	@echo "make reference  repeat the committed reference run, about four hours"
+	@echo "make peers      install the libraries that people use, each in an environment of its own (6 GB)"
+	@echo "make libraries  compare and measure them beside the backends, about an hour"
 	@echo "make gpu-check  on a machine with a card: check and measure every backend there, within 10 minutes"
 	@echo "make gpu-tune   on such a machine: time each choice about the kernels beside its default"
 	@echo "make gpu-wheels  fill .gpu-wheels with what such a machine lacks, where it has no network"
-	@echo "make clean      delete .venv and what runs here wrote; results/reference stays"
+	@echo "make clean      delete .venv, .venv-peers and what runs here wrote; results/reference stays"
 
 # The quick edition of everything. Whatever was measured before is kept and compared: see results/README.md.
 report: .venv/benchmarks
@@ -54,8 +56,16 @@ ladder: .venv/benchmarks
 	$(RUN) measure --backend numba,torch --rule $(LADDER) --mode adjoint --no-lengths --results $(INTO)
 	$(RUN) report --results $(INTO)
 
-reference: .venv/benchmarks
-	$(RUN) parity --results results/reference
+# Libraries beside two backends, in one interleaved run.
+LIBRARIES = measure --system all --backend torch,jax --rounds 2
+libraries: peers
+	$(RUN) parity --system all --results $(INTO)
+	$(RUN) $(LIBRARIES) --results $(INTO)
+	$(RUN) report --results $(INTO)
+
+reference: .venv/benchmarks peers
+	$(RUN) parity --system all --results results/reference
+	$(RUN) $(LIBRARIES) --results results/reference
 	$(RUN) measure --rounds 4 --no-lengths --rule $(LADDER),eprop_random --results results/reference
 	$(RUN) measure --no-steps --scaling --rounds 1 --rule bptt,eprop_symmetric --results results/reference
 	$(RUN) figure --steps 600 --results results/reference
@@ -106,6 +116,15 @@ lint: .venv/dev
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$*,all]'
 	touch $@
 
+# The libraries of peers.toml, each in .venv-peers/NAME: `make peer-nest` one of them, `make peers` all that can be
+# built. `python -m benchmarks measure --system all` then has them beside the backends.
+PEERS = .venv/bin/python -m benchmarks.run.peer_environments
+peers: .venv/benchmarks
+	$(PEERS) all
+
+peer-%: .venv/benchmarks
+	$(PEERS) $(call quoted,$*)
+
 # What compiles for a card without one: numba-cuda with NVIDIA's compiler, and JAX's plugin. In a folder of its own
 # that some tests put on their path: among the others numba-cuda would take the place of Numba's simulator in all of
 # them. There are no wheels but for Linux and Windows.
@@ -130,8 +149,8 @@ gpu-wheels:
 	$(ASIDE) wheels $(call quoted,$(WHEELS)) --there $(call quoted,$(THERE))
 
 # Refused while make reads the recipe, before any of it runs. -ef: the same folder, by whatever name.
-WRITTEN = asv checks choices conformance curves data_parallel fallback gpu-check ladder parity report tables timings
+WRITTEN = asv checks choices conformance curves data_parallel fallback gpu-check ladder libraries parity report tables timings
 KEPT = $(shell for kept in / results/reference; do test $(INTO) -ef $$kept && echo $$kept; done)
 clean:
 	$(if $(KEPT),$(error RESULTS is $(KEPT), which stays: name another folder, or leave it out for results))
-	rm -rf -- .venv .gpu-site .gpu-wheels .asv $(foreach folder,$(WRITTEN),$(INTO)/$(folder))
+	rm -rf -- .venv .venv-peers .gpu-site .gpu-wheels .asv $(foreach folder,$(WRITTEN),$(INTO)/$(folder))

@@ -18,8 +18,8 @@ def steps(workflow: dict[str, Any]) -> list[dict[str, Any]]:
     return [step for job in workflow["jobs"].values() for step in job["steps"]]
 
 
-def test_there_are_tests_a_gate_and_a_site():
-    assert [path.stem for path in WORKFLOWS] == ["benchmarks", "regressions", "tests"]
+def test_there_are_tests_a_gate_a_site_and_libraries():
+    assert [path.stem for path in WORKFLOWS] == ["benchmarks", "libraries", "regressions", "tests"]
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)

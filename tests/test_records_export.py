@@ -24,6 +24,8 @@ TABLES = {
         "conformance",
         "fallbacks",
         "ladder",
+        "libraries",
+        "library_parity",
         "samples",
         "parity",
         "environments",

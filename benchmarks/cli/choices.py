@@ -16,6 +16,9 @@ from implementations.rules import ANY_RUNG, MODES, find, get
 
 ALL = "all"
 
+HERE = tuple(name for name, system in SYSTEMS.items() if not system.environment)
+"""The systems that need no environment of their own."""
+
 RULE_NAMES = ", ".join((*impl.RULES, ANY_RUNG))
 """What rules may be called, for `--help`."""
 
@@ -135,8 +138,9 @@ def systems_option(command: Any) -> Any:
         "systems",
         type=Names("system", tuple(SYSTEMS)),
         multiple=True,
-        default=(ALL,),
-        help=f"Systems, separated by commas: {', '.join(SYSTEMS)}, or all (default): what fits the options.",
+        default=HERE,
+        help=f"Systems, separated by commas: {', '.join(SYSTEMS)}, or all. Default: {', '.join(HERE)}, as far"
+        " as they fit the options. The others are libraries in environments of their own: make peers.",
     )(command)
 
 

@@ -28,7 +28,7 @@ _FORMATS = ("csv", "parquet")
 )
 def command(results: Path, out: Path | None, form: Literal["csv", "parquet"]) -> None:
     """Write one file per table: runs, points, criteria, finals, measurements, samples, parity, conformance,
-    fallbacks, environments and problems.
+    fallbacks, libraries, library_parity, environments and problems.
 
     Units stand in the names of columns: _s seconds, _bytes, _hz. results/README.md says what tables hold.
     """

@@ -12,6 +12,8 @@ import implementations as impl
 from benchmarks.cli.output import console
 from benchmarks.define import reasons
 from benchmarks.define.problem import PROBLEMS
+from benchmarks.define.systems import peers
+from benchmarks.run import peer_environments
 from implementations.registry import DEVICES
 from implementations.rules import ANY_RUNG, get
 
@@ -33,7 +35,7 @@ class _Entry:
 @click.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print a list of JSON objects.")
 def command(as_json: bool) -> None:
-    """Show which backend, device and rule can run here, and why others can't; and the tasks."""
+    """Show which backend, device and rule can run here, and why others can't; libraries; and the tasks."""
     entries = [
         _entry(backend, device, rule, mode)
         for backend in impl.BACKENDS
@@ -49,8 +51,21 @@ def command(as_json: bool) -> None:
     out.print(table)
     for number, note in enumerate(notes, 1):
         out.print(f"[{number}] {note}", markup=False, soft_wrap=True)
+    out.print(_libraries())
     out.print(f"rules: {', '.join((*impl.RULES, ANY_RUNG))}", markup=False, soft_wrap=True)
     out.print(f"tasks: {', '.join(PROBLEMS)}", markup=False)
+
+
+def _libraries() -> Table:
+    """A row per library: what it computes of this network, and whether its environment is there."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("library", "rules", "modes", "environment"):
+        table.add_column(column, overflow="fold")
+    for name, peer in peers().items():
+        alone = f" ({peer.cost_alone}, cost alone)" if peer.cost_alone else ""
+        state = peer_environments.missing(peer.environment) or "available"
+        table.add_row(name, f"{', '.join(peer.rules)}{alone}", " ".join(peer.modes), state)
+    return table
 
 
 def _entry(backend: str, device: str, rule: str, mode: str) -> _Entry:

@@ -26,6 +26,22 @@ time loop costs mostly its overhead, to four times, where it costs its products 
 SCALED_BATCHES = (8, 32, 128, 512)
 """Trials per step, at the published size: from fewer than a processor has lanes to more than caches hold."""
 
+LIBRARY_BATCHES = (16, 128)
+"""Trials per step beside libraries: few, where what a time loop costs per step shows, and `BATCH`."""
+
+LIBRARY_THREADS = (1, None)
+"""CPU threads beside libraries: of one, how much is computed shows; of all, what a user waits for."""
+
+LIBRARY_PATIENCE_S = 20.0
+"""Of samples: where a step takes as long as this, one in each process has to do."""
+
+TRAINING_STEPS = 10
+"""Of a library's training that is held against ours: enough for its optimizer to show, and too few for
+rounding to have grown."""
+
+LONGEST_STEP_S = 120.0
+"""A step of a library that takes longer is measured on fewer trials instead, and shown as that."""
+
 
 @dataclass(frozen=True)
 class Case:
@@ -37,6 +53,7 @@ class Case:
             import and first step, as they come in a fresh process.
         system: whose network and step, one of `systems.SYSTEMS`.
         min_samples, seconds: warm steps are timed until there are so many samples and so many seconds.
+        patience_s: after so many seconds of samples no other is begun, however few there are.
 
     Raises:
         InvalidArgument: (a ValueError) for a number out of range.
@@ -54,6 +71,7 @@ class Case:
     system: str = SYSTEM
     min_samples: int = 3
     seconds: float = 0.5
+    patience_s: float = float("inf")
 
     def __post_init__(self) -> None:
         checks.instance("problem", self.problem, Problem)
@@ -92,6 +110,25 @@ def step_cases(pairs: Iterable[tuple[str, str]], modes: Iterable[str], **common:
     """Time, and peak memory, of each (backend, rule) in each of its `modes`, at the given size."""
     timed = [Case(backend, rule, mode, **common) for backend, rule, mode in _in_modes(pairs, modes)]
     return timed + [dataclasses.replace(case, memory=True) for case in timed]
+
+
+def library_cases(
+    pairs: Iterable[tuple[str, str]],
+    modes: Iterable[str],
+    batches: Iterable[int],
+    threads: Iterable[int | None],
+    **common: Any,
+) -> list[Case]:
+    """Time of each (backend, rule) in each of its `modes` at each size; memory with the last of `threads`."""
+    pairs, modes, threads = list(pairs), list(modes), list(threads)
+    timed = [
+        Case(backend, rule, mode, batch=batch, threads=count, **common)
+        for batch in batches
+        for count in threads
+        for backend, rule, mode in _in_modes(pairs, modes)
+    ]
+    metered = [dataclasses.replace(case, memory=True) for case in timed if case.threads == threads[-1]]
+    return timed + metered
 
 
 def length_cases(pairs: Iterable[tuple[str, str]], modes: Iterable[str], **common: Any) -> list[Case]:

@@ -72,6 +72,8 @@ _ROWS = (
     Metric("over", "times the floor", "", "lower", text=times),
     Metric("gain", "as fast as its own loop", "", "higher", text=times),
     Metric("rate", "operations per second", "TFLOP/s", "higher", 1e-12),
+    Metric("library_times", "times the fastest backend", "", "lower", text=times),
+    Metric("synapse_steps_per_s", "synapse-steps per second", "10⁶/s", "higher", 1e-6),
     Metric(
         *("bytes_per_step", "growth per step of a trial", "KiB", "lower", 2.0**-10),
         places=("tracked",),

@@ -130,7 +130,7 @@ def _speedup(rows: pd.DataFrame) -> pd.DataFrame:
         there = others[(others[same] == row[same]).all(axis=1)]
         equal = there[there["rule"] == row["rule"]]
         if equal.empty:
-            equal = there[there["rule"].map(_path) == _path(row["rule"])]
+            equal = there[there["rule"].map(path) == path(row["rule"])]
         speedup.loc[index] = equal["median_s"].min() / row["median_s"]
     return speedup.to_frame()
 
@@ -141,7 +141,7 @@ def baseline(rows: pd.DataFrame) -> str | None:
     return next((name for name in SYSTEMS if name in measured), min(measured, default=None))
 
 
-def _path(rule: str) -> str:
+def path(rule: str) -> str:
     """How far a rule's gradient goes; the name of a rule that the package lacks."""
     found = rules.find(rule)
     if found is None:

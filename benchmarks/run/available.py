@@ -7,7 +7,7 @@ from benchmarks.define.cases import Case
 from benchmarks.define.reasons import asked, broken
 from benchmarks.define.reasons import unavailable as of_backend
 from benchmarks.define.systems import SYSTEMS
-from benchmarks.run import memory
+from benchmarks.run import memory, peer_environments
 from implementations import checks
 
 
@@ -17,7 +17,10 @@ def unavailable(case: Case) -> str | None:
     Raises:
         InvalidArgument: (a ValueError) for a system that there is none of.
     """
-    reason = SYSTEMS[checks.choice("system", case.system, SYSTEMS)].unavailable(case)
+    system = SYSTEMS[checks.choice("system", case.system, SYSTEMS)]
+    reason = system.unavailable(case)
+    if reason is None and system.environment:
+        reason = peer_environments.missing(system.environment)
     return memory.unavailable() if reason is None and case.memory else reason
 
 

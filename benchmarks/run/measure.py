@@ -4,14 +4,15 @@ import statistics
 import time
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any
+from typing import Any, Protocol
 
 from benchmarks.define import roofline
 from benchmarks.define.cases import Case
 from benchmarks.define.metric import Measured
 from benchmarks.define.metrics import METRICS
-from benchmarks.define.systems import SYSTEMS
+from benchmarks.define.systems import SYSTEMS, Measurable
 from benchmarks.run import cards, device, memory
+from implementations import Batch
 
 _MOST_SAMPLES = 50
 _WARM_S = 3.0
@@ -25,13 +26,33 @@ def seconds(timed: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def measure(case: Case) -> dict[str, Any]:
+class Source(Protocol):
+    """Where the learners and trials of a case come from: its system, or a file that was made by it."""
+
+    def module(self, case: Case) -> str:
+        """See `System`."""
+        ...
+
+    def learner(self, case: Case) -> Measurable:
+        """See `System`."""
+        ...
+
+    def batch(self, case: Case, number: int = 0) -> Batch:
+        """See `System`."""
+        ...
+
+
+def measure(case: Case, source: Source | None = None) -> dict[str, Any]:
     """The fields of a record that hold what was measured (results/README.md).
+
+    Args:
+        case: what is measured.
+        source: where learners and trials come from; the case's system by default.
 
     Raises:
         InvalidArgument: (a ValueError) for a case that is not what it may be.
     """
-    system = SYSTEMS[case.system]
+    system = SYSTEMS[case.system] if source is None else source
     import_s = seconds(lambda: import_module(system.module(case)))
     batch = system.batch(case)
     figures: dict[str, Any] = {}
@@ -73,9 +94,7 @@ def measure(case: Case) -> dict[str, Any]:
     if case.device != "cpu":
         timer.warm()
     moving = {"before": cards.moving()}
-    while len(timer.wall_s) < case.min_samples or (
-        sum(timer.wall_s) < case.seconds and len(timer.wall_s) < _MOST_SAMPLES
-    ):
+    while wants_more(case, timer.wall_s):
         timer.sample()
     figures["step_s"] = timer.wall_s
     if timer.event_s:
@@ -109,10 +128,18 @@ def _memory_of(case: Case, step: Callable[[], None], restore: Callable[[], None]
     figures["peak_bytes"] = memory.peak_growth_bytes(lambda: samples.append(seconds(step)), before)
     if meter is not None:
         figures["device_peak_bytes"] = meter.growth(step)
-    while len(samples) < case.min_samples or (sum(samples) < case.seconds and len(samples) < _MOST_SAMPLES):
+    while wants_more(case, samples):
         restore()
         samples.append(seconds(step))
     return {**figures, "step_s": samples}
+
+
+def wants_more(case: Case, samples: list[float]) -> bool:
+    """Whether a case needs another sample, in seconds, beside these."""
+    if samples and sum(samples) >= case.patience_s:
+        return False
+    few = len(samples) < case.min_samples
+    return few or (sum(samples) < case.seconds and len(samples) < _MOST_SAMPLES)
 
 
 class Timer:

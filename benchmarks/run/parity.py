@@ -6,23 +6,18 @@ are from. The backends run in processes of their own, so that one that breaks le
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from functools import cache
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 import implementations as impl
 from benchmarks.run.agreement import compared, computed, deviations
-from benchmarks.run.checkout import ROOT
 from benchmarks.run.environment import environment
+from benchmarks.run.oracle import oracle
 from benchmarks.store.append import RunFile
 from benchmarks.store.failures import Failures
 from implementations import rules
 
-_ORACLE = ROOT / "tests" / "oracle" / "small.npz"
 _TIMEOUT_S = 600.0
 
 
@@ -33,57 +28,6 @@ class ParityCheck(NamedTuple):
     rule: str
     mode: str
     device: str = "cpu"
-
-
-@dataclass(frozen=True)
-class _Oracle:
-    """Inputs of the published numbers, and the numbers themselves."""
-
-    network: impl.Network
-    objective: impl.Objective
-    parameters: impl.Parameters
-    batch: impl.Batch
-    spikes: np.ndarray  # (batch, time, n_rec) bool
-    published: dict[str, np.ndarray]  # RULE/loss, RULE/g_in, ...
-
-    def has(self, rule: str) -> bool:
-        """Whether there are numbers for this rule."""
-        return f"{rules.same_gradients(rule)}/loss" in self.published
-
-    def number(self, rule: str, key: str) -> np.ndarray:
-        """A published result of this rule."""
-        return self.published[f"{rules.same_gradients(rule)}/{key}"]
-
-
-@cache
-def _oracle() -> _Oracle:
-    data = dict(np.load(_ORACLE))
-
-    def unpacked(name: str) -> np.ndarray:
-        shape = data[f"{name}_shape"]
-        return np.unpackbits(data[name])[: np.prod(shape)].reshape(shape).astype(bool)
-
-    beta = data["beta"]
-    network = impl.Network(
-        n_in=data["w_in"].shape[0],
-        n_regular=int((beta == 0.0).sum()),
-        n_adaptive=int((beta != 0.0).sum()),
-        n_out=data["w_out"].shape[1],
-        tau_membrane_ms=float(data["tau_v"]),
-        tau_adaptation_ms=float(data["tau_a"]),
-        tau_readout_ms=float(data["tau_out"]),
-        threshold=float(data["threshold"]),
-        dampening=float(data["dampening"]),
-        refractory_steps=int(data["n_ref"]),
-    )
-    objective = impl.Objective(
-        window=int(data["recall"]),
-        rate_target_hz=1000.0 * float(data["reg_rate_khz"]),
-        rate_cost=float(data["reg_f"]),
-    )
-    parameters = impl.Parameters(data["w_in"], data["w_rec"], data["w_out"], data["feedback"])
-    batch = impl.Batch(unpacked("x"), data["target"])
-    return _Oracle(network, objective, parameters, batch, unpacked("spikes"), data)
 
 
 def checks(
@@ -101,20 +45,20 @@ def checks(
 
 def compare(check: ParityCheck) -> dict[str, Any]:
     """How far a check is from the published numbers: its deviations."""
-    oracle = _oracle()
+    known = oracle()
     learner = impl.learner(
         check.backend,
         check.rule,
-        oracle.parameters,
-        network=oracle.network,
-        objective=oracle.objective,
+        known.parameters,
+        network=known.network,
+        objective=known.objective,
         mode=check.mode,
         dtype="float64",
         device=check.device,
     )
     names = {"loss": "loss", "w_in": "g_in", "w_rec": "g_rec", "w_out": "g_out"}
-    published = {name: oracle.number(check.rule, key) for name, key in names.items()}
-    return deviations(computed(learner, oracle.batch), {"spikes": oracle.spikes, **published})
+    published = {name: known.number(check.rule, key) for name, key in names.items()}
+    return deviations(computed(learner, known.batch), {"spikes": known.spikes, **published})
 
 
 def compare_all(
@@ -146,6 +90,6 @@ def _unavailable(check: ParityCheck) -> str | None:
         reason = impl.unavailable(check.backend, check.device, check.rule, check.mode)
     except Exception:  # a broken backend fails in its own process, where its error is kept
         return None
-    if reason is None and not _oracle().has(check.rule):
+    if reason is None and not oracle().has(check.rule):
         return f"the published numbers have no {check.rule}: the tests compare with naive loops instead"
     return reason

@@ -1,7 +1,8 @@
 """The one way to run something in a fresh process: a function, called on each of a list of items.
 
 The process finds the modules that this one finds: ASV lets its own processes alone find the benchmarks of the
-checkout beside the packages of the commit. What each item gave comes back as soon as it is computed, so that
+checkout beside the packages of the commit. One of another Python, in an environment of its own, finds what is
+there, and these two packages beside it. What each item gave comes back as soon as it is computed, so that
 it counts whatever becomes of those after it.
 """
 
@@ -36,7 +37,8 @@ _MAIN = """
 import pickle, sys
 from importlib.util import module_from_spec, spec_from_file_location
 
-sys.path[:], folders = pickle.load(sys.stdin.buffer)
+path, folders = pickle.load(sys.stdin.buffer)
+sys.path[:] = sys.path if path is None else path
 for name, folder in folders.items():
     spec = spec_from_file_location(name, folder + "/__init__.py", submodule_search_locations=[folder])
     sys.modules[name] = package = module_from_spec(spec)
@@ -74,6 +76,8 @@ class Process:
             has them.
         items: what it is called on, one after the other.
         switches: environment variables of the process, beside those of this one.
+        python: the interpreter of an environment of its own, for a function whose module needs NumPy alone;
+            None for this one, with all that it finds.
     """
 
     def __init__(
@@ -81,13 +85,15 @@ class Process:
         function: Callable[[T], Mapping[str, Any]],
         items: Sequence[T],
         switches: Mapping[str, str] | None = None,
+        python: Path | None = None,
     ) -> None:
         self._count = len(items)
         self._printed = tempfile.TemporaryFile("a+b")  # noqa: SIM115 - open as long as the process is
         self._lines: SimpleQueue[bytes | None] = SimpleQueue()
         self._process = subprocess.Popen(
-            # -P: what is found must not depend on the folder that a process runs in
-            [sys.executable, "-P", "-c", _MAIN],
+            # what is found must not depend on the folder that a process runs in, nor elsewhere on variables
+            # that say where to look for modules of this Python
+            [sys.executable, "-P", "-c", _MAIN] if python is None else [str(python), "-I", "-c", _MAIN],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._printed,
@@ -95,7 +101,8 @@ class Process:
             start_new_session=True,  # so that it can be stopped together with those that it starts
         )
         folders = {name: str(_folder(package)) for name, package in _PACKAGES.items()}
-        sent = pickle.dumps((sys.path, folders)) + pickle.dumps((function, list(items)))
+        path = sys.path if python is None else None
+        sent = pickle.dumps((path, folders)) + pickle.dumps((function, list(items)))
         Thread(target=self._talk, args=(sent,), daemon=True).start()
 
     def _talk(self, sent: bytes) -> None:
@@ -191,10 +198,11 @@ def run(
     timeout_s: float = TIMEOUT_S,
     late: str | None = None,
     switches: Mapping[str, str] | None = None,
+    python: Path | None = None,
 ) -> Iterator[dict[str, Any]]:
     """What each item gave, in one fresh process; `Process` says what the arguments are."""
     if items:
-        yield from Process(function, items, switches).outcomes(timeout_s, late)
+        yield from Process(function, items, switches, python).outcomes(timeout_s, late)
 
 
 def run_each(

@@ -6,26 +6,33 @@ from typing import Any
 
 from benchmarks.define.cases import Case
 from benchmarks.define.gpu_plan import FALLBACKS, Item
-from benchmarks.run import process
+from benchmarks.define.systems import SYSTEMS
+from benchmarks.run import peers, process
 from benchmarks.run.available import unavailable
 from benchmarks.run.environment import environment
 from benchmarks.run.measure import measure
 from benchmarks.store.append import RunFile
 from benchmarks.store.failures import Failures
 
+TIMINGS, LIBRARIES = "timings", "libraries"
+"""Folders of records: of the suite's own systems, and of runs with libraries among them, at other sizes."""
 
-def measure_all(cases: Sequence[Case], rounds: int, results: Path) -> Iterator[dict[str, Any]]:
+
+def measure_all(
+    cases: Sequence[Case], rounds: int, results: Path, folder: str = TIMINGS
+) -> Iterator[dict[str, Any]]:
     """Measure all cases, `rounds` times over, each time in the opposite order; yields each record.
 
     Interleaving lets what else the machine does fall on all cases alike. Memory repeats to a percent, so
-    memory cases are measured in the first round only. Records go to timings/RUN.jsonl.
+    memory cases are measured in the first round only. Records go to timings/RUN.jsonl, or another folder.
     """
-    file = RunFile(results / "timings")
+    file = RunFile(results / folder)
+    fits: dict[Case, int] = {}
     for number in range(rounds):
         for case in cases if number % 2 == 0 else reversed(cases):
             if number > 0 and (case.memory or unavailable(case) is not None):
                 continue
-            yield file.append({**_named(case, number), **in_fresh_process(case)})
+            yield file.append({**_named(case, number), **in_fresh_process(case, fits)})
 
 
 def count(cases: Sequence[Case], rounds: int) -> int:
@@ -74,10 +81,17 @@ def measure_plan(
         yield item, files.append(item, {**named, "environment": environment()})
 
 
-def in_fresh_process(case: Case) -> dict[str, Any]:
-    """What was measured, or why nothing was: "unavailable" if it can't run here, "failed" on any error."""
+def in_fresh_process(case: Case, fits: dict[Case, int] | None = None) -> dict[str, Any]:
+    """What was measured, or why nothing was: "unavailable" if it can't run here, "failed" on any error.
+
+    Args:
+        case: what is measured.
+        fits: of `peers.measure`, from one case to the next.
+    """
     if unavailable(case) is not None:
         outcome: dict[str, Any] = {"status": "unavailable", "reason": unavailable(case)}
+    elif SYSTEMS[case.system].environment:
+        outcome = peers.measure(case, {} if fits is None else fits)
     else:
         (outcome,) = process.run(measure, [case])
     return {**outcome, "environment": environment()}

@@ -15,6 +15,8 @@ NOTEBOOK_TRAIN = f"{TRAIN} --system notebook --steps 400"
 RASTER = "python -m benchmarks raster --backend numba --rule eprop_symmetric --train-steps 400"
 PARITY = "python -m benchmarks parity"
 GPU_CHECK = "make gpu-check"
+PEERS = "make peers"
+LIBRARIES = (f"{PARITY} --system all", f"{MEASURE} --system all")
 REPORT = "python -m benchmarks report"
 EXPORT = "python -m benchmarks export --format parquet"
 

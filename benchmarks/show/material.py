@@ -23,11 +23,11 @@ class Material:
     """
 
     def __init__(self, records: Records, folder: Path) -> None:
-        runs, measurements = (
+        runs, measurements, libraries = (
             frame.assign(command=frame["command"].dropna().map(recorded))
-            for frame in (records.runs, records.measurements)
+            for frame in (records.runs, records.measurements, records.libraries)
         )
-        records = self.records = replace(records, runs=runs, measurements=measurements)
+        records = self.records = replace(records, runs=runs, measurements=measurements, libraries=libraries)
         self.names = Names(records)
         self.folder = folder
 

@@ -27,6 +27,7 @@ class Names:
     def __init__(self, records: Records) -> None:
         self._records = records
         tables = (records.runs, records.measurements, records.parity, records.conformance)
+        tables = (*tables, records.libraries, records.library_parity)
         both = pd.concat([frame[["rule", "mode"]] for frame in tables])
         there = rules.ordered(both["rule"])
         known = {name: rule for name in (*impl.RULES, *there) if (rule := rules.find(name)) is not None}

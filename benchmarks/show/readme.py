@@ -13,6 +13,7 @@ from benchmarks.define.metrics import METRICS, Metric
 from benchmarks.define.names import SYSTEM
 from benchmarks.judge import costs, learning, main_run
 from benchmarks.show.ladder import fastest, name, said
+from benchmarks.show.libraries import FASTEST, of_libraries
 from benchmarks.show.markdown import cell
 from benchmarks.show.material import Material
 from benchmarks.show.names import Names
@@ -146,6 +147,18 @@ def _ladder(found: Records) -> str:
     return "\n".join(lines)
 
 
+def _libraries(found: Records) -> str:
+    """What each library computes of this network, and what its steps cost: a row per rule and mode."""
+    columns, rows = of_libraries(found)
+    if not rows:
+        return "No library is recorded yet; `make peers` and `measure --system all` do it."
+    lines = [_line(columns), _line(["---"] * 4 + ["---:"] * (len(columns) - 4))]
+    for first, *others in rows:
+        name = f"**{cell(first)}**" if first == FASTEST else cell(first)
+        lines.append(_line([name, *map(cell, others)]))
+    return "\n".join(lines)
+
+
 def _cells(here: pd.DataFrame, column: str, metric: Metric, labels: list[str]) -> list[str]:
     """A figure for each label, "" where there is none; the least of `SYSTEM`'s in bold."""
     own = here.loc[here["system"] == SYSTEM, column]
@@ -162,4 +175,7 @@ def _line(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-_TABLES: dict[str, Callable[[Records], str]] = {"costs": _costs, "learning": _learning, "ladder": _ladder}
+_TABLES: dict[str, Callable[[Records], str]] = {
+    **{"costs": _costs, "learning": _learning, "ladder": _ladder},
+    "libraries": _libraries,
+}

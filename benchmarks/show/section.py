@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.show.commands import FIGURE, GPU_CHECK, LADDER, MEASURE, PARITY, TRAIN
+from benchmarks.show.commands import FIGURE, GPU_CHECK, LADDER, LIBRARIES, MEASURE, PARITY, TRAIN
 from benchmarks.show.figures import svg
 from benchmarks.show.figures.drawing import Figure
 from benchmarks.show.figures.svg import Picture
@@ -124,6 +124,8 @@ _ADDS = {
     **dict.fromkeys(("measurements", "samples"), MEASURE),
     "parity": PARITY,
     **dict.fromkeys(("conformance", "fallbacks"), GPU_CHECK),
+    "library_parity": LIBRARIES[0],
+    "libraries": LIBRARIES[1],
 }
 """Table of `Records` -> the command that adds rows to it."""
 

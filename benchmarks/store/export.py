@@ -47,6 +47,8 @@ def tables(records: Records) -> dict[str, pd.DataFrame]:
         "conformance": records.conformance,
         "fallbacks": records.fallbacks,
         "ladder": records.ladder,
+        "libraries": records.libraries,
+        "library_parity": records.library_parity,
         "environments": records.environments,
         "problems": pd.DataFrame([vars(file) for file in records.unreadable], columns=["file", "what"]),
     }

@@ -20,7 +20,8 @@ class Records:
     """All records of one results folder; empty tables have their columns nevertheless.
 
     `fallbacks` has the columns of `measurements`, of backends that were told to use their own loop: apart, so
-    that no comparison mixes the two. Rows of `samples` belong to either.
+    that no comparison mixes the two. `libraries` has them, too, of runs that libraries were measured in,
+    beside backends at the same sizes. Rows of `samples` belong to any of these.
     """
 
     runs: pd.DataFrame
@@ -34,6 +35,8 @@ class Records:
     conformance: pd.DataFrame
     fallbacks: pd.DataFrame
     ladder: pd.DataFrame
+    libraries: pd.DataFrame
+    library_parity: pd.DataFrame
     environments: pd.DataFrame
     unreadable: list[Unreadable]
 
@@ -41,6 +44,7 @@ class Records:
     def empty(self) -> bool:
         """Whether there is nothing to report."""
         tables = (self.points, self.measurements, self.parity, self.conformance, self.ladder)
+        tables = (*tables, self.libraries, self.library_parity)
         return all(table.empty for table in tables)
 
 
@@ -48,8 +52,8 @@ def read(results_dir: Path | str) -> Records:
     """Read all records under a results folder.
 
     Args:
-        results_dir: holds curves/, timings/, parity/, conformance/, fallback/, ladder/ and asv/; each may be
-            missing.
+        results_dir: holds curves/, timings/, libraries/, parity/, conformance/, fallback/, ladder/ and asv/;
+            each may be missing.
     """
     results_dir = Path(results_dir)
     rows = Rows()
@@ -68,6 +72,8 @@ def read(results_dir: Path | str) -> Records:
         conformance=_frame(rows.conformance, schema.CONFORMANCE_COLUMNS),
         fallbacks=_frame(rows.fallbacks, schema.MEASUREMENT_COLUMNS),
         ladder=_frame(rows.ladder, schema.LADDER_COLUMNS),
+        libraries=_frame(rows.libraries, schema.LIBRARY_COLUMNS),
+        library_parity=_frame(rows.library_parity, schema.LIBRARY_PARITY_COLUMNS),
         environments=_frame(list(rows.environments.values()), schema.ENVIRONMENT_COLUMNS),
         unreadable=rows.unreadable,
     )

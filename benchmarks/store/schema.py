@@ -62,6 +62,11 @@ A row of ASV has a run of its own commit and environment; what its benchmark doe
 null for a number.
 """
 
+LIBRARY_COLUMNS = [*MEASUREMENT_COLUMNS, "asked_batch", "library"]
+"""One row per process measured in a run with libraries among its systems. `library` is null for the suite's
+own, else package, version, Python and all versions of its environment; `asked_batch` what was asked for
+where a step of so many trials took too long."""
+
 TIMED = columns("time")
 SAMPLES = columns("time", "sample")
 SAMPLE_COLUMNS = ["measurement", *SAMPLES]
@@ -76,6 +81,17 @@ PARITY_COLUMNS = [
 ]
 """One row per case held against the oracle: `spikes` is how many differ, the others are the largest absolute
 difference over the largest absolute value expected."""
+
+LIBRARY_PARITY_COLUMNS = [
+    *("file", "run", "started", "machine", "commit", "system", "backend", "rule", "mode", "dtype", "device"),
+    *("loss_of", "trials", "against", "bound", "status", "reason", *DEVIATIONS, "cosine", "training"),
+    "library",
+]
+"""One row per gradient of a library: of the "whole" loss or the "task" alone (`loss_of`), on so many trials
+of those that were published, held `against` the "published" numbers or, where these have none, "NumPy".
+`bound` is the largest deviation with which it is drawn; `cosine` is that of W_in and W_rec
+to what is expected; `training` is how far the losses of a short training are from NumPy's, relatively, null
+where it was not trained."""
 
 CONFORMANCE_COLUMNS = [
     *("file", "run", "started", "machine", "commit", "backend", "rule", "mode", "dtype", "device", "size"),
@@ -114,6 +130,7 @@ COUNTS = frozenset(
         "trials",
         "trial_seed",
         "train_steps",
+        "asked_batch",
         "cores",
         "memory_bytes",
     )
@@ -134,10 +151,12 @@ NUMBERS = frozenset(
         *TRACKED,
         *SAMPLES,
         *DEVIATIONS,
+        "bound",
+        "training",
     )
 )
 """Columns of numbers; the others are texts, but for the objects `settings` and `versions`, the list
-`accelerators`, and `dirty`, which is a truth value."""
+`accelerators`, `library`, and `dirty`, which is a truth value."""
 
 STATUSES = ("ok", "unavailable", "failed")
 
@@ -174,6 +193,18 @@ _PARITY = {
     **{"reason": "text?", "environment": "object"},
     **dict.fromkeys(DEVIATIONS, "number?"),
 }
+_LIBRARY = {**_MEASUREMENT, "asked_batch": "count?", "library": "object?"}
+_LIBRARY_PARITY = {
+    **_PARITY,
+    **dict.fromkeys(("system", "loss_of", "against"), "text"),
+    **{
+        "trials": "count",
+        "bound": "number",
+        "cosine": "number?",
+        "training": "number?",
+        "library": "object?",
+    },
+}
 _CONFORMANCE = {
     **dict.fromkeys(("run", "started", "backend", "rule", "mode", "dtype", "device", "status"), "text"),
     **{"seed": "count", "size": "text?", "reason": "text?", "engine": "text?", "environment": "object"},
@@ -189,6 +220,7 @@ CURVE_KINDS = {
     **{"alignment": _ALIGNMENT, "end": _END},
 }
 TIMING_KINDS = {"measurement": _MEASUREMENT}
+LIBRARY_KINDS = {"measurement": _LIBRARY, "parity": _LIBRARY_PARITY}
 PARITY_KINDS = {"parity": _PARITY}
 CONFORMANCE_KINDS = {"conformance": _CONFORMANCE}
 HOPS_KINDS = {"hops": _HOPS}

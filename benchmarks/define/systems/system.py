@@ -82,6 +82,9 @@ class System(ABC):
     title: ClassVar[str]
     """For people; "" for the system whose backends are compared."""
 
+    environment: ClassVar[str] = ""
+    """Of its own that it runs in, "" for that of the suite."""
+
     installed_by: ClassVar[str]
     """The command that installs what it needs."""
 

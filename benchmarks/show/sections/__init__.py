@@ -15,6 +15,7 @@ from benchmarks.show.sections import (
     hyperparameters,
     ladder,
     learning,
+    libraries,
     provenance,
     published_log,
     trial,
@@ -23,6 +24,7 @@ from benchmarks.store.records import Records
 
 _RESULTS = (
     *(costs.speed, costs.memory, costs.growth, costs.scaling, costs.start, cards.cards, cards.roofline),
+    libraries.the_libraries,
     *(learning.training, learning.comparison, ladder.how_far),
     *(hyperparameters.difficulty, hyperparameters.knobs),
     *(trial.trial, agreement.parity, agreement.conformance, published_log.beside_log, commits.over_commits),

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.judge import costs
-from benchmarks.show.commands import EXPORT, MEASURE, PARITY, REPORT, with_words
+from benchmarks.show.commands import EXPORT, LIBRARIES, MEASURE, PARITY, PEERS, REPORT, with_words
 from benchmarks.show.material import Material, Part
 from benchmarks.show.names import Names, threads_text
 from benchmarks.show.section import Commands, Note, Pieces, section
@@ -84,7 +84,8 @@ def reproduce(material: Material) -> Pieces:
     )
     runs, measured = material.records.runs, material.records.measurements
     own = measured[~costs.of_asv(measured)]
-    yield Commands([*_trained(runs), *_measured(own, measured), PARITY, REPORT, EXPORT])
+    of_libraries = _of_libraries(material.records.libraries)
+    yield Commands([*_trained(runs), *_measured(own, measured), PARITY, *of_libraries, REPORT, EXPORT])
     counts = {"training run": int(runs["command"].isna().sum())}
     counts["measurement"] = int(own["command"].isna().sum())
     unknown = [f"{count} {noun}{'s' * (count > 1)}" for noun, count in counts.items() if count]
@@ -119,6 +120,12 @@ def _measured(own: pd.DataFrame, measured: pd.DataFrame) -> list[str]:
         *[text for text in newest if "--scaling" not in text][:1],
         *[text for text in newest if "--scaling" in text][:1],
     ]
+
+
+def _of_libraries(measured: pd.DataFrame) -> list[str]:
+    """How libraries were installed, compared and measured, the newest time."""
+    newest = measured.sort_values("started", ascending=False)["command"].dropna().unique()
+    return [PEERS, LIBRARIES[0], *newest[:1]] if len(newest) else []
 
 
 def _commit(row: Mapping[Hashable, Any]) -> str:

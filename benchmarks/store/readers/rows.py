@@ -36,6 +36,8 @@ class Rows:
     conformance: list[dict[str, Any]] = field(default_factory=list)
     fallbacks: list[dict[str, Any]] = field(default_factory=list)
     ladder: list[dict[str, Any]] = field(default_factory=list)
+    libraries: list[dict[str, Any]] = field(default_factory=list)
+    library_parity: list[dict[str, Any]] = field(default_factory=list)
     environments: dict[str, dict[str, Any]] = field(default_factory=dict)
     unreadable: list[Unreadable] = field(default_factory=list)
 
@@ -45,8 +47,8 @@ class Rows:
 
     @property
     def next_measurement(self) -> int:
-        """The number of the next row of measurements or fallbacks."""
-        return len(self.measurements) + len(self.fallbacks)
+        """The number of the next row of measurements, fallbacks or libraries."""
+        return len(self.measurements) + len(self.fallbacks) + len(self.libraries)
 
     def environment(self, environment: Mapping[str, Any], source: str) -> tuple[str, str]:
         """Remember an environment; returns its machine and commit."""

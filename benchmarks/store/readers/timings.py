@@ -1,11 +1,11 @@
-"""Interleaved measurements: timings/RUN.jsonl, and of backends told to use their own loop: fallback/."""
+"""Interleaved measurements: timings/, of backends told to use their own loop fallback/, and libraries/."""
 
 from pathlib import Path
 from typing import Any
 
 from benchmarks.store.readers import json_lines
 from benchmarks.store.readers.rows import Rows, files, printable, threads
-from benchmarks.store.schema import TIMING_KINDS, number
+from benchmarks.store.schema import DEVIATIONS, LIBRARY_KINDS, TIMING_KINDS, number
 
 _FLOORS = ("memory", "arithmetic", "latency")
 _MOVING = ("sm_mhz", "memory_mhz", "temperature_c", "power_w")
@@ -13,13 +13,20 @@ _MOVING = ("sm_mhz", "memory_mhz", "temperature_c", "power_w")
 
 def read(results_dir: Path, rows: Rows) -> None:
     """Read all of them."""
-    for folder, table in (("timings", rows.measurements), ("fallback", rows.fallbacks)):
+    for folder, table, kinds in (
+        ("timings", rows.measurements, TIMING_KINDS),
+        ("fallback", rows.fallbacks, TIMING_KINDS),
+        ("libraries", rows.libraries, LIBRARY_KINDS),
+    ):
         for path in files(results_dir / folder, folder, ".jsonl", rows):
-            _read(path, printable(f"{folder}/{path.name}"), rows, table)
+            _read(path, printable(f"{folder}/{path.name}"), rows, table, kinds)
 
 
-def _read(path: Path, file: str, rows: Rows, table: list[dict[str, Any]]) -> None:
-    for record in json_lines.read(path, file, TIMING_KINDS, rows):
+def _read(path: Path, file: str, rows: Rows, table: list[dict[str, Any]], kinds: json_lines.Kinds) -> None:
+    for record in json_lines.read(path, file, kinds, rows):
+        if record["kind"] == "parity":
+            _parity(record, file, rows)
+            continue
         place = rows.next_measurement
         samples = record.get("step_s") or []
         if record["status"] == "ok" and not samples and record.get("peak_bytes") is None:
@@ -46,6 +53,16 @@ def _read(path: Path, file: str, rows: Rows, table: list[dict[str, Any]]) -> Non
             {"measurement": place, "step_s": wall_s, "event_s": event_s}
             for wall_s, event_s in zip(samples, events, strict=True)
         ]
+
+
+def _parity(record: dict[str, Any], file: str, rows: Rows) -> None:
+    """A gradient of a library."""
+    figures = {name: number(record.get(name)) for name in (*DEVIATIONS, "bound", "cosine", "training")}
+    if record["status"] == "ok" and any(figures[name] is None for name in DEVIATIONS):
+        rows.leave_out(file, "holds a comparison that is ok but lacks a deviation; left out")
+        return
+    machine, commit = rows.environment(record["environment"], "libraries")
+    rows.library_parity.append({**record, **figures, "file": file, "machine": machine, "commit": commit})
 
 
 def _roofline(roofline: dict[str, Any]) -> dict[str, Any]:
