@@ -74,6 +74,8 @@ class Process:
             has them.
         items: what it is called on, one after the other.
         switches: environment variables of the process, beside those of this one.
+        under: a command, with its arguments, that runs Python as its child or in its own place.
+        implementations_in: another folder that has the package `implementations`.
     """
 
     def __init__(
@@ -81,13 +83,15 @@ class Process:
         function: Callable[[T], Mapping[str, Any]],
         items: Sequence[T],
         switches: Mapping[str, str] | None = None,
+        under: Sequence[str] = (),
+        implementations_in: Path | None = None,
     ) -> None:
         self._count = len(items)
         self._printed = tempfile.TemporaryFile("a+b")  # noqa: SIM115 - open as long as the process is
         self._lines: SimpleQueue[bytes | None] = SimpleQueue()
         self._process = subprocess.Popen(
             # -P: what is found must not depend on the folder that a process runs in
-            [sys.executable, "-P", "-c", _MAIN],
+            [*under, sys.executable, "-P", "-c", _MAIN],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._printed,
@@ -95,6 +99,8 @@ class Process:
             start_new_session=True,  # so that it can be stopped together with those that it starts
         )
         folders = {name: str(_folder(package)) for name, package in _PACKAGES.items()}
+        if implementations_in is not None:
+            folders["implementations"] = str(implementations_in / "implementations")
         sent = pickle.dumps((sys.path, folders)) + pickle.dumps((function, list(items)))
         Thread(target=self._talk, args=(sent,), daemon=True).start()
 
