@@ -30,10 +30,11 @@ _COMMANDS = {
     "bench": "Run the ASV suite on commits, and make its site.",
     "check": "Fail where one commit costs more or learns worse than another.",
     "counts": "Fail where a training step executes more than is committed as expected.",
+    "history": "Fail where what ASV has stored got slower over the commits.",
     "export": "Write all records as CSV or Parquet.",
 }
 # Those whose exit status judges a commit
-_GATES = ("check", "counts")
+_GATES = ("check", "counts", "history")
 _WORDS = "benchmarks.words"
 
 
