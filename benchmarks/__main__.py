@@ -31,6 +31,7 @@ _COMMANDS = {
     "check": "Fail where one commit costs more or learns worse than another.",
     "counts": "Fail where a training step executes more than is committed as expected.",
     "history": "Fail where what ASV has stored got slower over the commits.",
+    "gate-power": "Measure which slowdowns these three find, and how often they are wrong.",
     "export": "Write all records as CSV or Parquet.",
 }
 # Those whose exit status judges a commit

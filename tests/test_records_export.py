@@ -24,6 +24,7 @@ TABLES = {
         "conformance",
         "fallbacks",
         "ladder",
+        "power",
         "samples",
         "parity",
         "environments",

@@ -15,6 +15,7 @@ NOTEBOOK_TRAIN = f"{TRAIN} --system notebook --steps 400"
 RASTER = "python -m benchmarks raster --backend numba --rule eprop_symmetric --train-steps 400"
 PARITY = "python -m benchmarks parity"
 GPU_CHECK = "make gpu-check"
+GATE_POWER = "make gate-power"
 REPORT = "python -m benchmarks report"
 EXPORT = "python -m benchmarks export --format parquet"
 

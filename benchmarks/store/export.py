@@ -47,6 +47,7 @@ def tables(records: Records) -> dict[str, pd.DataFrame]:
         "conformance": records.conformance,
         "fallbacks": records.fallbacks,
         "ladder": records.ladder,
+        "power": records.power,
         "environments": records.environments,
         "problems": pd.DataFrame([vars(file) for file in records.unreadable], columns=["file", "what"]),
     }

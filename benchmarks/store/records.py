@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.store import schema
-from benchmarks.store.readers import agreement, asv, copies, ladder, runs, timings
+from benchmarks.store.readers import agreement, asv, copies, ladder, power, runs, timings
 from benchmarks.store.readers.rows import Rows, Unreadable
 
 
@@ -34,13 +34,14 @@ class Records:
     conformance: pd.DataFrame
     fallbacks: pd.DataFrame
     ladder: pd.DataFrame
+    power: pd.DataFrame
     environments: pd.DataFrame
     unreadable: list[Unreadable]
 
     @property
     def empty(self) -> bool:
         """Whether there is nothing to report."""
-        tables = (self.points, self.measurements, self.parity, self.conformance, self.ladder)
+        tables = (self.points, self.measurements, self.parity, self.conformance, self.ladder, self.power)
         return all(table.empty for table in tables)
 
 
@@ -48,12 +49,12 @@ def read(results_dir: Path | str) -> Records:
     """Read all records under a results folder.
 
     Args:
-        results_dir: holds curves/, timings/, parity/, conformance/, fallback/, ladder/ and asv/; each may be
-            missing.
+        results_dir: holds curves/, timings/, parity/, conformance/, fallback/, ladder/, power/ and asv/; each
+            may be missing.
     """
     results_dir = Path(results_dir)
     rows = Rows()
-    for reader in (runs, timings, agreement, ladder, asv):
+    for reader in (runs, timings, agreement, ladder, power, asv):
         reader.read(results_dir, rows)
     copies.leave_out(rows)
     return Records(
@@ -68,6 +69,7 @@ def read(results_dir: Path | str) -> Records:
         conformance=_frame(rows.conformance, schema.CONFORMANCE_COLUMNS),
         fallbacks=_frame(rows.fallbacks, schema.MEASUREMENT_COLUMNS),
         ladder=_frame(rows.ladder, schema.LADDER_COLUMNS),
+        power=_frame(rows.power, schema.POWER_COLUMNS),
         environments=_frame(list(rows.environments.values()), schema.ENVIRONMENT_COLUMNS),
         unreadable=rows.unreadable,
     )

@@ -16,7 +16,7 @@ def leave_out(rows: Rows) -> None:
     """Take the rows of copies away, older ones and whole ones, and name their files."""
     _training_runs(rows)
     _of_asv(rows)
-    for table in (rows.measurements, rows.fallbacks, rows.parity, rows.conformance, rows.ladder):
+    for table in (rows.measurements, rows.fallbacks, rows.parity, rows.conformance, rows.ladder, rows.power):
         _records(table, rows)
     known = {row["measurement"] for row in (*rows.measurements, *rows.fallbacks)}
     rows.samples[:] = [row for row in rows.samples if row["measurement"] in known]
