@@ -152,7 +152,7 @@ def _compare(
     log, file = folder / "printed.log", folder / "measured.jsonl"
     budget = Budget(60.0 * precision.minutes)
     records: list[dict[str, Any]] = []
-    arms = dict(zip(ARMS, (base, head, base), strict=True))
+    arms: dict[str, sides.Side] = dict(zip(ARMS, (base, head, base), strict=True))
     todo, done = timed, 0
     times = turns.judge(records, precision, backends, untouched)
     for look in precision.looks:

@@ -46,8 +46,9 @@ def no_verdict() -> Iterator[None]:
     except click.UsageError as error:
         raise _Misuse(error.format_message(), error.ctx) from None
     except click.ClickException as error:
-        error.exit_code = NOTHING_COMPARED
-        raise
+        if error.exit_code == NOTHING_COMPARED:
+            raise
+        raise _NoVerdict(error.format_message()) from error
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         raise SystemExit(_INTERRUPTED) from None

@@ -5,7 +5,7 @@ from typing import Any
 
 from implementations import checks
 
-ARMS = ("base", "head", "copy")
+ARMS: tuple[str, ...] = ("base", "head", "copy")
 """What is timed in turns; a copy of base has to come out as base does."""
 
 _LOOKS = (4, 6, 9)

@@ -61,7 +61,7 @@ def exit_status(verdicts: pd.DataFrame) -> int:
 def _at_one_speed(history: pd.DataFrame) -> pd.DataFrame:
     """Times as if the machine had always been as fast as it is in the median."""
     times = history[(history["unit"] == "seconds") & (history["value"] > 0.0)]
-    logs = np.log(times["value"])
+    logs = pd.Series(np.log(times["value"].to_numpy(float)), index=times.index)
     usual = logs.groupby([times[name] for name in ("machine", "environment", "benchmark", "case")])
     off = (logs - usual.transform("median")).groupby(
         [times["machine"], times["environment"], times["commit"]]

@@ -100,7 +100,8 @@ def by_ranks(of: Measured, draws: int, seed: int = 0) -> dict[str, Any]:
             samples = [sample for number in chosen for sample in side[number][: REPEAT[1]]]
             row = ("", "", "", "seconds", "ok", float(np.median(samples)), samples)
             tables.append(pd.DataFrame([row], columns=STORED))
-        return str(gate.judge(*tables, thresholds)["verdict"].iloc[0])
+        base, head = tables
+        return str(gate.judge(base, head, thresholds)["verdict"].iloc[0])
 
     verdicts = []
     for _ in range(draws):

@@ -24,4 +24,5 @@ def judge(records: Iterable[Mapping[str, Any]], thresholds: Thresholds) -> pd.Da
         value = median(samples) if samples else None
         row = {name: record[name] for name in COLUMNS if name in record}
         sides[record["arm"]].append({**row, "samples": samples, "value": value})
-    return gate.judge(*(pd.DataFrame(rows, columns=COLUMNS) for rows in sides.values()), thresholds)
+    base, head = (pd.DataFrame(rows, columns=COLUMNS) for rows in sides.values())
+    return gate.judge(base, head, thresholds)

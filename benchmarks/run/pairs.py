@@ -162,10 +162,10 @@ def track(cases: Sequence[TimedCase], arms: Mapping[str, Side], log: Path) -> It
         with cores.pinned(core), suppress(Empty):
             while True:
                 case, arm = waiting.get_nowait()
-                for _ in range(_TRIES):
-                    found = _once(case, arms[arm], log)
-                    if found["status"] != "failed":
-                        break
+                found = _once(case, arms[arm], log)
+                for _ in range(_TRIES - 1):
+                    if found["status"] == "failed":
+                        found = _once(case, arms[arm], log)
                 yield {"kind": "tracked", **case.named(), "arm": arm, **found}
 
     yield from side_by_side([lane(core) for core in cores.available() or [None]])

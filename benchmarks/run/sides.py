@@ -152,7 +152,7 @@ def _environment(source: Path, env_dir: str, log: Path) -> Path:
     status.unlink(missing_ok=True)
     wheel = _build(source, python, log)
     variables = {"env_dir": str(home), "build_dir": str(source), "wheel_file": str(wheel)}
-    _run(config.install_command, variables, python, log)
+    _run(config.install_command or [], variables, python, log)
     mark.write_text(json.dumps(wanted))
     return python
 
@@ -164,7 +164,7 @@ def _build(source: Path, python: Path, log: Path) -> Path:
         shutil.rmtree(folder, ignore_errors=True)
         variables = {"build_dir": str(source), "build_cache_dir": str(folder), "env_dir": str(folder)}
         command = asv_config.Config.load(str(asv_command.CONFIG)).build_command
-        _run(command, variables, python, log)
+        _run(command or [], variables, python, log)
     return next(iter(folder.glob("*.whl")))
 
 
