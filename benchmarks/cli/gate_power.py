@@ -3,22 +3,23 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from benchmarks.cli.options import naming_options, results_option
 from benchmarks.define import counts, power
 from benchmarks.define.pairing import Precision
-from benchmarks.judge import power as judge
 from benchmarks.run import callgrind
-from benchmarks.run import power as run
 from benchmarks.run.environment import environment
 from benchmarks.run.interruption import Interrupted, at_once
 from benchmarks.run.process import Budget
 from benchmarks.show import power as show
 from benchmarks.store.append import RunFile
 from implementations import checks
+
+if TYPE_CHECKING:
+    from benchmarks.judge.power import Measured
 
 
 @click.command("gate-power", context_settings={"max_content_width": 100})
@@ -52,6 +53,8 @@ def command(pairs: int, draws: int, loads: tuple[str, ...], backends: tuple[str,
     the code as it is; comparisons are drawn from these pairs. Wants a machine with nothing else to do, for
     hours: a pair of processes of a backend takes about a minute. What is measured is kept when interrupted.
     """
+    from benchmarks.run import power as run  # here, as `--help` is not to wait for ASV and pandas
+
     with naming_options():
         checks.integer("pairs", pairs, 4)
         checks.integer("draws", draws, 1)
@@ -73,7 +76,10 @@ def command(pairs: int, draws: int, loads: tuple[str, ...], backends: tuple[str,
 
 def _timed(
     file: RunFile, backend: str, sides: dict[str, Any], pairs: int, loads: list[int], log: Path
-) -> list[judge.Measured]:
+) -> "list[Measured]":
+    from benchmarks.judge import power as judge
+    from benchmarks.run import power as run
+
     records = []
     forever = Budget(float("inf"))
     for load in loads:
@@ -87,7 +93,9 @@ def _timed(
     return list(judge.measured(records, arms, {run.case(backend).selector: backend}))
 
 
-def _judged(of: list[judge.Measured], draws: int) -> list[dict[str, Any]]:
+def _judged(of: "list[Measured]", draws: int) -> list[dict[str, Any]]:
+    from benchmarks.judge import power as judge
+
     precision = Precision()
     return [
         row
@@ -97,8 +105,11 @@ def _judged(of: list[judge.Measured], draws: int) -> list[dict[str, Any]]:
 
 
 def _counted(
-    file: RunFile, backend: str, sides: dict[str, Any], of: list[judge.Measured]
+    file: RunFile, backend: str, sides: dict[str, Any], of: "list[Measured]"
 ) -> list[dict[str, Any]]:
+    from benchmarks.judge import power as judge
+    from benchmarks.run import power as run
+
     if reason := callgrind.missing():
         click.echo(f"no counts: {reason}", err=True)
         return []

@@ -6,9 +6,6 @@ import click
 
 from benchmarks.cli.gates import Gate
 from benchmarks.cli.options import results_option
-from benchmarks.judge import history as judge
-from benchmarks.show import history as show
-from benchmarks.store.asv_files import over_commits
 
 
 @click.command("history", cls=Gate, context_settings={"max_content_width": 100})
@@ -27,6 +24,10 @@ def command(factor: float, results: Path) -> None:
     how fast it was at each commit. Exit status: 0 nothing has become worse; 1 something has, as the table
     says; 3 there are too few commits.
     """
+    from benchmarks.judge import history as judge  # here, as `--help` is not to wait for pandas
+    from benchmarks.show import history as show
+    from benchmarks.store.asv_files import over_commits
+
     verdicts = judge.judge(over_commits(results / "asv"), factor)
     for line in show.lines(verdicts):
         click.echo(line)
