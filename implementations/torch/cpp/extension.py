@@ -2,8 +2,8 @@
 
 Environment variables:
     EPROP_BENCH_TORCH_EXTENSION: "0" does without the operators, and without a warning.
-    EPROP_BENCH_TORCH_MARCH: for which processor they are built, as the compiler's -march takes it; this one by
-        default.
+    EPROP_BENCH_TORCH_MARCH: for which processor they are built, as the compiler's -march takes it; by default
+        for this one.
     TORCH_EXTENSIONS_DIR, CXX: as everywhere in torch: where built libraries are kept, and the compiler.
 """
 
