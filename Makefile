@@ -13,7 +13,7 @@ unexport $(shell git rev-parse --local-env-vars 2>/dev/null)
 RUN = .venv/bin/python -m benchmarks
 SWEPT = --backend torch --rule bptt,eprop_symmetric,eprop_random,eprop_adaptive,readout_only --seeds 3 --steps 300 --threads 1
 .DEFAULT_GOAL := help
-.PHONY: peers libraries gpu-check gpu-tune gpu-wheels help report figure ladder test test-slow test-all test-timing lint reference bench bench-quick clean
+.PHONY: peers libraries gpu-check gpu-tune gpu-wheels help report figure ladder test test-slow test-all test-timing lint reference bench bench-quick counts counts-update gate-power clean
 
 help:
 	@echo "make report     train and measure for some minutes, then write "$(INTO)/report/index.html
@@ -26,6 +26,8 @@ help:
 	@echo "make lint       formatting, lint and types"
 	@echo "make bench      run the whole ASV suite on the last commit, and make its site, .asv/html"
 	@echo "make bench-quick  its most important part, with what is installed in .venv"
+	@echo "make counts     compare what a training step executes with what is committed; make counts-update commits to it"
+	@echo "make gate-power  measure which slowdowns are found, and how often the finding is wrong: hours"
 	@echo "make reference  repeat the committed reference run, about four hours"
 	@echo "make peers      install the libraries that people use, each in an environment of its own (6 GB)"
 	@echo "make libraries  compare and measure them beside the backends, about an hour"
@@ -86,6 +88,14 @@ bench: .venv/benchmarks
 
 bench-quick: .venv/benchmarks
 	$(RUN) bench --quick --installed
+
+# What a training step executes, under valgrind: the same on a busy machine. Expected: results/counts.json.
+counts counts-update: .venv/dev
+	$(RUN) counts $(if $(filter counts-update,$@),--update)
+
+# Which slowdowns the gates find, and how often they are wrong: hours, with nothing else running.
+gate-power: .venv/dev
+	$(RUN) gate-power --results $(INTO)
 
 # As many processes as cores, up to four: each needs 2 GB with all frameworks loaded.
 TESTS = .venv/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
@@ -149,7 +159,7 @@ gpu-wheels:
 	$(ASIDE) wheels $(call quoted,$(WHEELS)) --there $(call quoted,$(THERE))
 
 # Refused while make reads the recipe, before any of it runs. -ef: the same folder, by whatever name.
-WRITTEN = asv checks choices conformance curves data_parallel fallback gpu-check ladder libraries parity report tables timings
+WRITTEN = asv checks choices conformance curves data_parallel fallback gpu-check ladder libraries parity power power_pairs report tables timings
 KEPT = $(shell for kept in / results/reference; do test $(INTO) -ef $$kept && echo $$kept; done)
 clean:
 	$(if $(KEPT),$(error RESULTS is $(KEPT), which stays: name another folder, or leave it out for results))

@@ -1,6 +1,8 @@
 """`python -m benchmarks COMMAND`: the table below has them all."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -27,18 +29,33 @@ _COMMANDS = {
     "report": "Compare all that was recorded, as a page of figures and tables.",
     "bench": "Run the ASV suite on commits, and make its site.",
     "check": "Fail where one commit costs more or learns worse than another.",
+    "counts": "Fail where a training step executes more than is committed as expected.",
+    "history": "Fail where what ASV has stored got slower over the commits.",
+    "gate-power": "Measure which slowdowns these three find, and how often they are wrong.",
     "export": "Write all records as CSV or Parquet.",
 }
+# Those whose exit status judges a commit
+_GATES = ("check", "counts", "history")
+_WORDS = "benchmarks.words"
 
 
 class _Commands(click.Group):
     """A group that knows its commands by name only, until one is asked for."""
 
-    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
-        with one_line():
-            return super().make_context(*arguments, **options)
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **options: Any
+    ) -> click.Context:
+        words = list(args)
+        with _as_it_judges(words), one_line():
+            context = super().make_context(info_name, args, parent, **options)
+        context.meta[_WORDS] = words
+        return context
 
     def invoke(self, ctx: click.Context) -> Any:
+        with _as_it_judges(ctx.meta[_WORDS]):
+            return self._invoke(ctx)
+
+    def _invoke(self, ctx: click.Context) -> Any:
         try:
             with one_line():
                 return super().invoke(ctx)
@@ -67,6 +84,18 @@ class _Commands(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(_COMMANDS.items()))
+
+
+@contextmanager
+def _as_it_judges(words: list[str]) -> Iterator[None]:
+    """Whatever fails before one of `_GATES` is reached, a plug-in or an import, is no verdict either."""
+    if next((word for word in words if word in _COMMANDS), None) not in _GATES:
+        yield
+        return
+    from benchmarks.cli.gates import no_verdict
+
+    with no_verdict():
+        yield
 
 
 @click.group(

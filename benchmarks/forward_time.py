@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from benchmarks.define.asv_parameters import CASE, REPEAT, ROUNDS
+from benchmarks.define.asv_parameters import CASE, REPEAT
 from benchmarks.run.asv_classes import Timed
 
 
@@ -10,7 +10,6 @@ class ForwardTime(Timed, parameters={**CASE, "rule": ["eprop_symmetric"], "mode"
     """Spikes, readout and loss of a batch, nothing kept for a gradient; the same for every rule and mode."""
 
     work = "evaluate"
-    rounds = ROUNDS
     repeat = REPEAT
 
     def time_evaluate(self, *_: Any) -> None:

@@ -2,14 +2,13 @@
 
 from typing import Any
 
-from benchmarks.define.asv_parameters import CASE, NOTEBOOK, PATTERN, REPEAT, ROUNDS
+from benchmarks.define.asv_parameters import CASE, NOTEBOOK, PATTERN, REPEAT
 from benchmarks.run.asv_classes import Timed
 
 
 class StepTime(Timed, parameters=CASE):
     """Gradients and update, up to their end; trials loaded and everything compiled before."""
 
-    rounds = ROUNDS
     repeat = REPEAT
 
     def time_step(self, *_: Any) -> None:

@@ -1,20 +1,25 @@
 """`python -m benchmarks check` and `bench`: what is wrong is said before any work, and with status 3."""
 
-from collections.abc import Mapping, Sequence
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 
 from benchmarks.__main__ import main
 from benchmarks.cli import bench
-from benchmarks.run import asv_command, checkout, commit_pair
-from benchmarks.run.checkout import unusable
-from benchmarks.run.commit_pair import ROUNDS
-from benchmarks.run.interruption import Interrupted
-from benchmarks.store import asv_files
+from benchmarks.cli import check as check_command
+from benchmarks.define.pairing import TimedCase
+from benchmarks.judge import turns
+from benchmarks.run import asv_command, checkout, commit_pair, pairs, sides
+from benchmarks.run.checkout import ROOT, unusable
 
 COMMITS = {"main": "a" * 40, "change": "b" * 40}
 
@@ -59,8 +64,8 @@ def check(results: Path, *arguments: str) -> Result:
         (("main", "change", "--factor", "x"), "not a valid float"),
         (("main", "change", "--memory-factor", "nan"), "memory_factor is nan"),
         (("main", "change", "--error", "0"), "error is 0.0"),
-        (("main", "change", "--rounds", "3"), f"rounds is 3; it may be any integer >= {ROUNDS}"),
-        (("main", "change", "--samples", "1"), "at least 8 in all rounds"),
+        (("main", "change", "--pairs", "3"), "pairs is 3; it may be any integer >= 4"),
+        (("main", "change", "--minutes", "0"), "minutes is 0.0"),
         (("main", "change", "--nonsense"), "No such option"),
     ],
 )
@@ -111,41 +116,77 @@ def test_two_at_once_are_refused(tmp_path: Path):
     assert "running in this clone already" in result.stderr
 
 
-def frame(time_s: float, status: str = "ok") -> pd.DataFrame:
-    samples = [time_s] * 16 if status == "ok" else []
-    row = ("step", "a", "step('a')", "seconds", status, time_s, samples)
-    return pd.DataFrame([row], columns=asv_files.COLUMNS)
+CASE = TimedCase("step.Step.time_step", ("'numba'",), "numba", "time", "seconds", "numba")
+MEMORY = TimedCase("memory.Peak.track_bytes", ("'numba'",), "numba", "track", "bytes", "numba")
 
 
-def measured(monkeypatch: pytest.MonkeyPatch, *sides: tuple[pd.DataFrame, pd.DataFrame]) -> list[list[str]]:
-    """Let ASV store these, one pair a run; returns the arguments that it gets."""
-    calls: list[list[str]] = []
-    stored = iter([side for pair in sides for side in pair])
+def pair(number: int, ratio: float, copy: float = 1.0, spread: float = 0.004) -> dict[str, Any]:
+    """As `run.pairs.measure` yields it: head takes `ratio` times as long, and a second base `copy` times."""
+    scales = {"base": 1.0, "head": ratio, "copy": copy}
+    order = ["base", "head", "copy", "copy", "head", "base"] * 3
+    jitter = 1.0 + spread * (number % 3 - 1)
+    times = [0.1 * scales[arm] * (jitter if arm != "base" else 1.0) for arm in order]
+    states = {arm: {"status": "ok", "reason": None} for arm in scales}
+    samples = {"order": order, "wall_s": times, "own_s": times, "taken": [0] * len(order)}
+    return {"kind": "pair", **CASE.named(), "pair": number, "states": states, **samples}
 
-    def run(arguments: Sequence[str], *_: Any, variables: Mapping[str, str], **__: Any) -> int:
-        calls.append([*arguments, *(f"{name}={value}" for name, value in variables.items())])
-        return 0
 
-    monkeypatch.setattr(asv_command, "run", run)
-    monkeypatch.setattr(asv_files, "of_commit", lambda *_: next(stored))
-    monkeypatch.setattr(asv_command, "config_for", lambda *_: asv_command.CONFIG)
-    return calls
+def failing(number: int, **states: str) -> dict[str, Any]:
+    found = {
+        arm: {"status": states.get(arm, "ok"), "reason": "of a test"} for arm in ("base", "head", "copy")
+    }
+    return {"kind": "pair", **CASE.named(), "pair": number, "states": found}
+
+
+def measured(
+    monkeypatch: pytest.MonkeyPatch,
+    record: Callable[[int], dict[str, Any]],
+    tracked: Sequence[dict[str, Any]] = (),
+    changed: Sequence[str] = ("implementations/rules.py",),
+) -> list[int]:
+    """Let pairs give these records; returns the numbers of those that are asked for."""
+    asked: list[int] = []
+
+    def measure(cases: Any, arms: Any, numbers: range, *_: Any) -> Iterator[dict[str, Any]]:
+        for number in numbers:
+            asked.append(number)
+            yield record(number)
+
+    side = sides.Side(Path("python"), Path("folder"), Path("compiled"))
+    monkeypatch.setattr(sides, "install", lambda *_: (side, side))
+    monkeypatch.setattr(check_command, "changed", lambda *_: list(changed))
+    monkeypatch.setattr(commit_pair, "selected", lambda _: [CASE, *([MEMORY] if tracked else [])])
+    monkeypatch.setattr(pairs, "measure", measure)
+    monkeypatch.setattr(pairs, "track", lambda *_: iter(tracked))
+    return asked
+
+
+def memory(arm: str, mib: float) -> dict[str, Any]:
+    return {"kind": "tracked", **MEMORY.named(), "arm": arm, "status": "ok", "samples": [mib * 2**20]}
 
 
 @pytest.mark.parametrize(
-    ("pairs", "status", "headline"),
+    ("record", "status", "headline", "numbers"),
     [
-        ([(frame(0.1), frame(0.1))], 0, "No regression"),
-        ([(frame(0.1), frame(0.2)), (frame(0.1), frame(0.2))], 1, "Regression: 1 slower"),
-        ([(frame(0.1), frame(0.2)), (frame(0.1), frame(0.1))], 0, "No regression"),
-        ([(frame(0.1), frame(0.1, "failed"))], 2, "Broken: 1 fails now"),
-        ([(frame(0.1, "failed"), frame(0.1, "failed"))], 3, "Nothing could be compared"),
+        (lambda number: pair(number, 1.0), 0, "No regression", 4),
+        (lambda number: pair(number, 1.2), 1, "Regression: 1 slower", 4),
+        (lambda number: pair(number, 0.8), 0, "No regression: 1 faster", 4),
+        (lambda number: pair(number, 1.0, spread=0.3), 4, "Cannot tell of 1 cases", 9),
+        (lambda number: failing(number, head="failed"), 2, "Broken: 1 fails now", 4),
+        (lambda number: failing(number, base="failed", head="failed"), 3, "Nothing could be compared", 4),
+        (lambda number: pair(number, 1.2, copy=1.2), 5, "Void: 1 cases", 4),
     ],
+    ids=["same", "slower", "faster", "noise", "broken", "nothing", "void"],
 )
 def test_status_and_summaries(
-    pairs: list[Any], status: int, headline: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    record: Callable[[int], dict[str, Any]],
+    status: int,
+    headline: str,
+    numbers: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ):
-    calls = measured(monkeypatch, *pairs)
+    asked = measured(monkeypatch, record)
     github = tmp_path / "github.md"
     github.write_text("before\n")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(github))
@@ -157,28 +198,118 @@ def test_status_and_summaries(
     assert github.read_text() == "before\n" + summary
     (stored,) = (tmp_path / "new" / "checks").glob("*-aaaaaaaa-bbbbbbbb/summary.md")
     assert stored.read_text() == summary
-    assert [call[:3] for call in calls] == [["continuous", "a" * 40, "b" * 40]] * len(pairs)
-    assert "--interleave-rounds" in calls[0]
-    if len(calls) == 2:  # what seemed worse alone is measured again
-        assert calls[1][-3:] == ["--bench", r"^step\('a'\)$", f"EPROP_BENCH_ROUNDS={ROUNDS}"]
+    kept = stored.with_name("measured.jsonl").read_text().splitlines()
+    assert [json.loads(line)["pair"] for line in kept] == asked == list(range(numbers))
+    if status == 4:
+        assert "--minutes" in summary
+        assert "less to do beside it" in summary
 
 
-def test_no_confirm_measures_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    calls = measured(monkeypatch, (frame(0.1), frame(0.2)))
-    result = check(tmp_path, "main", "change", "--no-confirm", "--rounds", "5", "--samples", "3")
-    assert (result.exit_code, len(calls)) == (1, 1)
-    assert {"EPROP_BENCH_ROUNDS=5", "--attribute=repeat=3"} < set(calls[0])
+def test_pairs_and_minutes_are_those_that_were_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    asked = measured(monkeypatch, lambda number: pair(number, 1.0, spread=0.3))
+    assert check(tmp_path, "main", "change", "--pairs", "5").exit_code == 4
+    assert asked == [0, 1, 2, 3, 4]
+    asked.clear()
+    assert check(tmp_path, "main", "change", "--minutes", "1e-9").exit_code == 4
+    assert asked == [0, 1, 2, 3]  # one look, as each began before the time was over
 
 
-def test_an_interrupted_check_says_where_its_rounds_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    def interrupted(*_: Any, **__: Any) -> int:
-        raise Interrupted(15, "interrupted")
+def test_a_case_that_there_was_no_time_for_is_no_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    measured(monkeypatch, lambda number: pair(number, 1.0))
+    monkeypatch.setattr(pairs, "measure", lambda *_: iter(()))
+    result = check(tmp_path, "main", "change")
+    assert result.exit_code == 4, result.output
+    assert "Cannot tell of 1 cases" in result.output
 
-    monkeypatch.setattr(asv_command, "run", interrupted)
-    monkeypatch.setattr(asv_command, "config_for", lambda *_: asv_command.CONFIG)
+
+def test_what_can_not_have_changed_voids_times_if_it_did(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    elsewhere = ["implementations/numpy/bptt.py"]
+    measured(monkeypatch, lambda number: pair(number, 1.2), changed=elsewhere)
+    result = check(tmp_path, "main", "change")
+    assert result.exit_code == 5, result.output
+    assert "although" not in result.stderr
+    assert CASE.selector in result.output
+    measured(monkeypatch, lambda number: pair(number, 1.0), changed=elsewhere)
+    assert check(tmp_path, "main", "change").exit_code == 0
+
+
+def test_more_memory_is_a_regression_whatever_times_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    more = [memory("base", 8.0), memory("head", 16.0)]
+    measured(monkeypatch, lambda number: pair(number, 1.2, copy=1.2), more)
+    result = check(tmp_path, "main", "change")
+    assert result.exit_code == 1, result.output
+    assert "Regression: 1 more memory" in result.output
+
+
+def test_a_side_without_figures_is_no_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    measured(monkeypatch, lambda number: pair(number, 1.0), [memory("base", 8.0)])
+    result = check(tmp_path, "main", "change")
+    assert result.exit_code == 4, result.output
+
+
+@pytest.mark.parametrize("broken", ["install", "measure", "judge"])
+def test_a_crash_is_no_verdict(broken: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def crash(*_: Any, **__: Any) -> Any:
+        raise ZeroDivisionError("of a test")
+
+    measured(monkeypatch, lambda number: pair(number, 1.0))
+    module = {"install": sides, "measure": pairs, "judge": turns}[broken]
+    monkeypatch.setattr(module, broken, crash)
+    result = check(tmp_path, "main", "change")
+    assert result.exit_code == 3
+    assert "ZeroDivisionError: of a test" in result.stderr
+
+
+def test_what_can_not_be_installed_is_no_verdict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def partial(*_: Any) -> Any:
+        raise sides.NotInstalled("commit aaaaaaaa can't be taken from this clone: missing blob")
+
+    measured(monkeypatch, lambda number: pair(number, 1.0))
+    monkeypatch.setattr(sides, "install", partial)
+    result = check(tmp_path, "main", "change")
+    assert result.exit_code == 3
+    assert "can't be taken from this clone" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "text", ["raise RuntimeError('of a test')", "def", None], ids=["raises", "no Python", "none"]
+)
+def test_a_broken_plug_in_is_no_regression(text: str | None, tmp_path: Path):
+    path = tmp_path / "plugin.py"
+    if text is not None:
+        path.write_text(text)
+    for command in ("check", "counts", "history"):
+        done = subprocess.run(
+            [sys.executable, "-m", "benchmarks", "--plugin", str(path), command, "HEAD"],
+            cwd=ROOT,
+            capture_output=True,
+        )
+        assert done.returncode == 3, (command, done.stderr)
+    if text is not None:  # elsewhere it is an error like others
+        done = subprocess.run([sys.executable, "-m", "benchmarks", "--plugin", str(path), "list"], cwd=ROOT)
+        assert done.returncode == 1
+
+
+def test_a_folder_that_can_not_be_written_is_no_regression(tmp_path: Path):
+    (tmp_path / "new").write_text("a file")
+    result = check(tmp_path, "main", "change")
+    assert result.exit_code == 3
+    assert "can't be written" in result.stderr or "is a file" in result.stderr
+
+
+def test_an_interrupted_check_says_where_its_pairs_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def interrupted(number: int) -> dict[str, Any]:
+        if number == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(10.0)
+        return pair(number, 1.0)
+
+    measured(monkeypatch, interrupted)
     result = check(tmp_path, "main", "change")
     assert result.exit_code == 143
-    assert str(tmp_path / "new" / "checks") in result.stderr
+    (kept,) = (tmp_path / "new" / "checks").glob("*/measured.jsonl")
+    assert str(kept.parent) in result.stderr
+    assert len(kept.read_text().splitlines()) == 2
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from asv.results import Results
 from asv_runner.discovery import disc_benchmarks
 
 import implementations as impl
@@ -97,21 +98,6 @@ def test_parameters_are_those_of_the_registry(benchmarks: dict[str, Any]):
     notebook = SYSTEMS[NOTEBOOK]
     assert (*suite.NOTEBOOK["system"], *suite.NOTEBOOK["backend"]) == (NOTEBOOK, *notebook.backends)
     assert set(suite.NOTEBOOK["rule"]) == set(notebook.rules)
-
-
-@pytest.mark.parametrize(("asked", "rounds"), [({}, 1), ({"EPROP_BENCH_ROUNDS": "4"}, 4)])
-def test_the_gate_has_its_times_measured_in_more_processes(asked: dict[str, str], rounds: int):
-    code = """
-        from benchmarks.accuracy import Accuracy
-        from benchmarks.forward_time import ForwardTime
-        from benchmarks.scaling import LengthTime
-        from benchmarks.step_time import StepTime
-        print([getattr(found, "rounds", 1) for found in (StepTime, ForwardTime, LengthTime, Accuracy)])
-    """
-    command = [sys.executable, "-c", textwrap.dedent(code)]
-    variables = {name: value for name, value in os.environ.items() if name != "EPROP_BENCH_ROUNDS"}
-    out = subprocess.run(command, cwd=ROOT, env=variables | asked, capture_output=True, text=True)
-    assert out.stdout.strip() == f"[{rounds}, {rounds}, 1, 1]", out.stderr
 
 
 def test_every_combination_is_a_case_or_has_a_reason():
@@ -341,7 +327,9 @@ def test_the_figure_of_alignment_is_of_gradients_alone():
 def test_stored_results_are_read_as_they_were_written(tmp_path: Path):
     folder = tmp_path / "m"
     folder.mkdir()
-    (tmp_path / "benchmarks.json").write_text(json.dumps({"a.B.time_c": {"unit": "seconds"}, "version": 2}))
+    (tmp_path / "benchmarks.json").write_text(
+        json.dumps({"a.B.time_c": {"unit": "seconds", "version": "1"}, "version": 2})
+    )
     columns = ["result", "params", "version", "started_at", "duration", "stats_ci_99_a", "stats_ci_99_b"]
     columns += ["stats_q_25", "stats_q_75", "stats_number", "stats_repeat", "samples", "profile"]
     result = [[0.2, math_nan(), None], [["'numba'", "'jax'", "'torch'"], ["2250"]], "1", 0, 1.0]
@@ -353,13 +341,17 @@ def test_stored_results_are_read_as_they_were_written(tmp_path: Path):
     }
     (folder / "ffffffff-e.json").write_text(json.dumps(content))
     (folder / "ffffffff-half.json").write_text(json.dumps(content)[:100])
-    found = asv_files.of_commit(tmp_path, "m", "f" * 40)
-    assert list(found["case"]) == ["numba", "jax", "torch"]
-    assert list(found["status"]) == ["ok", "unavailable", "failed"]
-    assert list(found["samples"]) == [[0.1, 0.2, 0.3], [], []]
-    assert set(found["unit"]) == {"seconds"}
-    assert found["selector"][0] == "a.B.time_c('numba', 2250)"
-    assert len(asv_files.of_commit(tmp_path, "m", "e" * 40)) == 0
+    found = list(asv_files.cases(Results.load(str(folder / "ffffffff-e.json"), "m"), "a.B.time_c"))
+    assert [case.told for case in found] == [("'numba'",), ("'jax'",), ("'torch'",)]
+    assert [case.status for case in found] == ["ok", "unavailable", "failed"]
+    assert [case.samples for case in found] == [[0.1, 0.2, 0.3], [], []]
+    assert found[0].selector == "a.B.time_c('numba', 2250)"
+    (row,) = asv_files.over_commits(tmp_path).to_dict("records")  # what is half written is left out
+    assert row == {
+        **{"machine": "m", "environment": "e", "benchmark": "a.B.time_c", "case": "numba", "unit": "seconds"},
+        **{"commit": "f" * 40, "date": 0, "value": 0.2},
+    }
+    assert asv_files.over_commits(tmp_path / "elsewhere").empty
 
 
 def math_nan() -> float:

@@ -26,6 +26,7 @@ TABLES = {
         "ladder",
         "libraries",
         "library_parity",
+        "power",
         "samples",
         "parity",
         "environments",

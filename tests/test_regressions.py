@@ -9,9 +9,10 @@ import pytest
 
 import implementations as impl
 from benchmarks.define.asv_parameters import REPEAT
+from benchmarks.define.gate import ROUNDS
+from benchmarks.define.pairing import Precision
 from benchmarks.judge import gate as regressions
 from benchmarks.judge.gate import Thresholds, confirmed, exit_status, judge
-from benchmarks.run.commit_pair import ROUNDS
 from benchmarks.show import gate as regression_summary
 from benchmarks.show.gate import Comparison
 from benchmarks.store.asv_files import COLUMNS
@@ -182,6 +183,14 @@ def test_what_was_measured_on_one_side_only_is_not_compared():
     assert exit_status(judge(table(), table(), Thresholds())) == regressions.NOTHING_COMPARED
 
 
+def test_what_was_measured_on_one_side_only_is_no_pass_beside_others():
+    """A side that was killed in its last round has no figures, and nothing is known of its case."""
+    same = row([0.1] * 12, case="b")
+    verdicts = judge(table(row([0.1] * 12), same), table(same), Thresholds())
+    assert sorted(verdicts["verdict"]) == ["not measured", "same"]
+    assert exit_status(verdicts) == regressions.CANNOT_TELL
+
+
 def test_units_that_are_not_known_are_not_judged():
     assert verdict(row([1.0], unit="furlongs"), row([9.0], unit="furlongs")) == "not judged"
 
@@ -222,9 +231,11 @@ def comparison(*pairs: tuple[dict[str, Any], dict[str, Any]]) -> Comparison:
     base, head = (table(*side) for side in zip(*pairs, strict=True))
     thresholds = Thresholds()
     return Comparison(
-        *("main", "a" * 40, "change", "b" * 40, "a processor, 2 cores", 4),
+        *("main", "a" * 40, "change", "b" * 40, "a processor, 2 cores"),
         thresholds,
+        Precision(),
         judge(base, head, thresholds),
+        pairs=4,
     )
 
 
@@ -241,7 +252,9 @@ def test_the_summary_for_a_pull_request_says_what_changed_first():
     assert "| step | m | 3.0 MiB | 9.0 MiB | 3.00 |  | 1 / 1 | more memory |" in text
     assert "x\\|y" in text.split("<details>")[1]
     assert "gone" not in text
-    assert "main = aaaaaaaa, head change = bbbbbbbb; 4 interleaved rounds on a processor, 2 cores" in text
+    assert (
+        "main = aaaaaaaa, head change = bbbbbbbb; up to 4 pairs of processes on a processor, 2 cores" in text
+    )
     columns = [line.replace("\\|", "").count("|") for line in text.splitlines() if line.startswith("|")]
     assert set(columns) == {9}
 

@@ -1,7 +1,7 @@
 """`python -m benchmarks check BASE HEAD`: does HEAD cost more, learn worse or fail where BASE did not?"""
 
+import json
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from benchmarks.cli.gates import Gate
 from benchmarks.cli.options import naming_options, results_option
-from benchmarks.cli.output import Unwritten, console, one_line
-from benchmarks.define.gate import BROKEN, NOTHING_COMPARED, ROUNDS, Thresholds
-from benchmarks.run.checkout import GitFailed
+from benchmarks.cli.output import console
+from benchmarks.define.gate import BROKEN, NOTHING_COMPARED, Thresholds
+from benchmarks.define.pairing import ARMS, Precision, looks
+from benchmarks.run.checkout import GitFailed, changed
 from benchmarks.run.environment import environment
-from benchmarks.run.interruption import Interrupted
+from benchmarks.run.interruption import Interrupted, at_once
+from benchmarks.run.process import Budget
 from benchmarks.store.append import append
-from benchmarks.store.files import check_writable, write_text
-from implementations import checks
+from benchmarks.store.files import check_writable, write_text, writing
 
 if TYPE_CHECKING:
     from benchmarks.run.commit_pair import Plan
@@ -27,37 +29,7 @@ _WIDTH = 160
 _GITHUB = "GITHUB_STEP_SUMMARY"
 
 
-class _Misuse(click.UsageError):
-    """Exit status 2 has a meaning here: wrong use is one of the ways that nothing is compared."""
-
-    exit_code = NOTHING_COMPARED
-
-
-class _NoVerdict(Unwritten):
-    exit_code = NOTHING_COMPARED
-
-
-class _Gate(click.Command):
-    """A command whose errors of use are `_Misuse`; what can't be written is no verdict, either."""
-
-    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
-        with one_line(_NoVerdict), _as_misuse():
-            return super().make_context(*arguments, **options)
-
-    def invoke(self, ctx: click.Context) -> Any:
-        with one_line(_NoVerdict), _as_misuse():
-            return super().invoke(ctx)
-
-
-@contextmanager
-def _as_misuse() -> Iterator[None]:
-    try:
-        yield
-    except click.UsageError as error:
-        raise _Misuse(error.format_message(), error.ctx) from None
-
-
-@click.command("check", cls=_Gate, context_settings={"max_content_width": 100})
+@click.command("check", cls=Gate, context_settings={"max_content_width": 100})
 @click.argument("base")
 @click.argument("head", default="HEAD")
 @click.option(
@@ -71,7 +43,7 @@ def _as_misuse() -> Iterator[None]:
 @click.option(
     "--factor",
     type=float,
-    default=Thresholds.factor,
+    default=Precision.factor,
     show_default=True,
     help="A time is slower when it grows by more than this.",
 )
@@ -90,18 +62,18 @@ def _as_misuse() -> Iterator[None]:
     help="Learning is worse when the test error, between 0 and 1, grows by more than this.",
 )
 @click.option(
-    "--rounds",
+    "--pairs",
     type=int,
-    default=ROUNDS,
+    default=Precision.looks[-1],
     show_default=True,
-    help="Interleaved processes per timed case and commit.",
+    help="Pairs of processes per timed case, at most; with fewer where those tell.",
 )
-@click.option("--samples", type=int, help="Samples per process. [default: 4 to 8, as many as a second holds]")
 @click.option(
-    "--confirm/--no-confirm",
-    default=True,
+    "--minutes",
+    type=float,
+    default=Precision.minutes,
     show_default=True,
-    help="Measure a second time what seems worse, and fail only if it does again.",
+    help="Time for pairs; what is not told by then, can't be.",
 )
 @click.option(
     "--summary",
@@ -116,64 +88,88 @@ def command(
     factor: float,
     memory_factor: float,
     error: float,
-    confirm: bool,
+    pairs: int,
+    minutes: float,
     summary: Path | None,
     results: Path,
-    **common: Any,
 ) -> None:
     """Compare two commits: time, memory, and whether the rules still learn.
 
-    Both are installed and measured in turns by `asv continuous`, with the benchmarks of this checkout. Exit
-    status: 0 HEAD is no worse than BASE; 1 it is slower, takes more memory or learns worse; 2 something that
-    worked with BASE fails; 3 nothing could be compared. What is measured stays in RESULTS/checks, with the
+    Both are installed, and timed in turns in pairs of processes on one core, with the benchmarks of this
+    checkout. So is a second process of BASE, which has to come out as BASE does.
+
+    Exit status: 0 HEAD is no worse than BASE; 1 it is slower, takes more memory or learns worse; 2 something
+    that worked with BASE fails; 3 nothing could be compared; 4 nobody can tell, with what would help; 5 what
+    can't have changed has: the machine was measured. What is measured stays in RESULTS/checks, with the
     summary for a pull request; where $GITHUB_STEP_SUMMARY is set, that is added there too.
     """
     from benchmarks.run import asv_command, commit_pair  # here, as `--help` is not to wait for ASV and pandas
+    from benchmarks.run.sides import NotInstalled
     from benchmarks.show import gate as show
 
     with naming_options():
-        thresholds = Thresholds(factor=factor, memory_factor=memory_factor, error=error)
-        plan = commit_pair.Plan(base, head, patterns or asv_command.QUICK, **common)
-        if plan.least_samples < thresholds.samples:
-            checks.fail("samples", plan.least_samples, f"at least {thresholds.samples} in all rounds")
+        thresholds = Thresholds(memory_factor=memory_factor, error=error)
+        precision = Precision(factor=factor, looks=looks(pairs), minutes=minutes)
+        plan = commit_pair.Plan(base, head, patterns or asv_command.QUICK)
     for written in filter(None, (results / "checks" / "summary.md", summary, os.environ.get(_GITHUB))):
         check_writable(Path(written))
     try:
         commits = commit_pair.prepare(plan)
         folder = commit_pair.new_folder(results, commits)
-        found = _compare(plan, commits, thresholds, confirm, folder)
-    except (commit_pair.CannotCompare, GitFailed, asv_command.InUse) as problem:
+        with asv_command.alone(), _saying_where_measurements_are(folder):
+            found = _compare(plan, commits, thresholds, precision, folder)
+    except (commit_pair.CannotCompare, GitFailed, asv_command.InUse, NotInstalled) as problem:
         click.echo(f"Error: {problem}", err=True)
         raise SystemExit(NOTHING_COMPARED) from None
     _show(found)
     if found.status in (BROKEN, NOTHING_COMPARED):
-        click.echo(f"errors and reasons, as ASV printed them: {folder / 'asv.log'}")
+        click.echo(f"errors and reasons: {folder / 'measured.jsonl'} and {folder / 'printed.log'}")
     _write(show.markdown(found), folder / "summary.md", summary)
     raise SystemExit(found.status)
 
 
 def _compare(
-    plan: "Plan", commits: tuple[str, str], thresholds: Thresholds, confirm: bool, folder: Path
+    plan: "Plan", commits: tuple[str, str], thresholds: Thresholds, precision: Precision, folder: Path
 ) -> "Comparison":
-    """Measure, judge, and measure a second time what seems worse.
+    """Measure and judge; what is measured goes to FOLDER/measured.jsonl, what processes print to .log."""
+    import pandas as pd
 
-    ASV's results go to FOLDER/asv and, of the second measurement, FOLDER/confirmation.
-    """
     from benchmarks.judge import gate as judge
-    from benchmarks.run import asv_command, commit_pair
+    from benchmarks.judge import tracked, turns
+    from benchmarks.run import commit_pair, pairs, sides
     from benchmarks.show.gate import Comparison
 
-    with asv_command.alone(), _saying_where_rounds_are(folder):
-        machine = asv_command.register_machine()
-        pair = (plan, commits, machine)
-        base, head = commit_pair.measure(*pair, plan.patterns, thresholds.factor, folder / "asv")
-        verdicts = judge.judge(base, head, thresholds)
-        worse = verdicts[verdicts["verdict"].isin(judge.REGRESSIONS)]
-        if confirm and len(worse):
-            cases = head.merge(worse[["benchmark", "case"]])
-            patterns = [f"^{re.escape(selector)}$" for selector in cases["selector"]]
-            again = commit_pair.measure(*pair, patterns, thresholds.factor, folder / "confirmation")
-            verdicts = judge.confirmed(verdicts, judge.judge(*again, thresholds))
+    start = Budget(0.0)
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    base, head = sides.install(commits, folder / "installed.log")
+    cases = commit_pair.selected(plan)
+    timed = [case for case in cases if case.in_turns]
+    rest = [case for case in cases if not case.in_turns]
+    same = commit_pair.untouched(timed, changed(*commits))
+    untouched = [case.selector for case in same]
+    backends = {case.selector: case.backend for case in timed}
+    log, file = folder / "printed.log", folder / "measured.jsonl"
+    budget = Budget(60.0 * precision.minutes)
+    records: list[dict[str, Any]] = []
+    arms: dict[str, sides.Side] = dict(zip(ARMS, (base, head, base), strict=True))
+    todo, done = timed, 0
+    times = turns.judge(records, precision, backends, untouched)
+    for look in precision.looks:
+        for record in pairs.measure(todo, arms, range(done, look), log, budget.left_s):
+            append(file, json.dumps(record))
+            records.append(record)
+            click.echo(f"pair {record['pair'] + 1}: {record['selector']}", err=True)
+        times, done = turns.judge(records, precision, backends, untouched), look
+        todo = [case for case in timed if case.selector in times.undecided]
+        if not todo or times.moved or budget.left_s() <= 0.0:
+            break
+    figures = []
+    for record in pairs.track(rest, {"base": base, "head": head}, log):
+        append(file, json.dumps(record))
+        figures.append(record)
+        click.echo(f"{record['arm']}: {record['selector']}", err=True)
+    verdicts = [times.rows, tracked.judge(figures, thresholds), turns.missing(timed, records)]
     here = environment()
     return Comparison(
         base=plan.base,
@@ -181,19 +177,23 @@ def _compare(
         head=plan.head,
         head_commit=commits[1],
         machine=f"{here['processor']}, {here['cores']} cores",
-        rounds=plan.rounds,
         thresholds=thresholds,
-        verdicts=verdicts,
-        unconfirmed=len(worse) - int(verdicts["verdict"].isin(judge.REGRESSIONS).sum()),
+        precision=precision,
+        verdicts=pd.concat([rows for rows in verdicts if len(rows)] or [judge.empty()], ignore_index=True),
+        pairs=done,
+        untouched=len(same),
+        moved=times.moved,
+        minutes=-start.left_s() / 60.0,
     )
 
 
 @contextmanager
-def _saying_where_rounds_are(folder: Path) -> Iterator[None]:
+def _saying_where_measurements_are(folder: Path) -> Iterator[None]:
     try:
-        yield
+        with at_once():
+            yield
     except Interrupted as stop:
-        click.echo(f"interrupted; the rounds that were measured are in {folder}", err=True)
+        click.echo(f"interrupted; what was measured is in {folder}", err=True)
         raise SystemExit(stop.exit_code) from None
 
 

@@ -1,6 +1,5 @@
 """Parameters of the ASV classes beside this folder."""
 
-import os
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -81,11 +80,6 @@ NOTEBOOK = {
 SCALED = {**CASE, "rule": COSTLY_RULES, "batch": [MEMORY_BATCH]}
 """The same at a quarter of the trials, so that four times the length costs as much as `CASE`."""
 
-ROUNDS = int(os.environ.get("EPROP_BENCH_ROUNDS", "1"))
-"""Fresh processes per case of what the regression gate judges. Over many commits one is enough; the gate,
-which has two, asks for `define.gate.ROUNDS`. ASV's own option would have memory and accuracy measured as
-often."""
-
 REPEAT = (4, 8, 1.0)
-"""Samples per process of the same: at least, at most, and seconds after which there are enough. Of simulated
+"""Samples per process: at least, at most, and seconds after which there are enough. Of simulated
 slowdowns by 30 %, 2 samples find 2 out of 3, and 4 samples 19 out of 20 (tests/test_regressions.py)."""

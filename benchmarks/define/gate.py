@@ -4,12 +4,14 @@ from dataclasses import dataclass
 
 from implementations import checks
 
-OK, REGRESSED, BROKEN, NOTHING_COMPARED = 0, 1, 2, 3
-"""Exit status of `python -m benchmarks check`."""
+OK, REGRESSED, BROKEN, NOTHING_COMPARED, CANNOT_TELL, VOID = 0, 1, 2, 3, 4, 5
+"""Exit statuses of commands that judge a commit: nothing is worse; something is; something that worked fails;
+nothing could be compared, whatever the reason, a crash among them; what there is doesn't suffice for a
+verdict; what can't have changed has."""
 
 ROUNDS = 4
-"""Fresh processes per case and side, measured in turns, so that what one process happens to get (its place in
-memory, a busy neighbour) does not pass for a change; with `define.asv_parameters.REPEAT`, samples enough."""
+"""Processes per case and side of the gate before pairs, which `judge.power` compares pairs with; each has as
+many samples as `define.asv_parameters.REPEAT` says."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +19,8 @@ class Thresholds:
     """What counts as a change.
 
     Attributes:
-        factor: of times, for medians and minima.
+        factor: of times, for medians and minima, where they are judged by ranks: not in pairs, for which
+            `define.pairing.Precision` has a bound.
         p: of the rank test, two-sided.
         samples: of times, per side; with fewer there is no verdict.
         least_s: times below are not judged: what surrounds a call is no longer small.

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 from scipy.stats import mannwhitneyu
 
-from benchmarks.define.gate import BROKEN, NOTHING_COMPARED, OK, REGRESSED, Thresholds
+from benchmarks.define.gate import BROKEN, CANNOT_TELL, NOTHING_COMPARED, OK, REGRESSED, VOID, Thresholds
 from benchmarks.define.metrics import judged
 
 REGRESSIONS = ("slower", "more memory", "learns worse")
@@ -20,7 +20,10 @@ BREAKAGES = ("fails now", "no longer runs")
 IMPROVEMENTS = ("faster", "less memory", "learns better")
 COMPARED = (*REGRESSIONS, *IMPROVEMENTS, "same")
 
+UNDECIDED, VOIDED = "cannot tell", "void"
+
 COLUMNS = ["benchmark", "case", "unit", "base", "head", "ratio", "p", "n_base", "n_head", "verdict"]
+COLUMNS += ["low", "high"]  # of the ratio, where it has an interval
 _KEY = ["benchmark", "case"]
 
 
@@ -43,6 +46,11 @@ def judge(base: pd.DataFrame, head: pd.DataFrame, thresholds: Thresholds) -> pd.
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
+def empty() -> pd.DataFrame:
+    """No verdicts."""
+    return pd.DataFrame(columns=COLUMNS)
+
+
 def confirmed(verdicts: pd.DataFrame, again: pd.DataFrame) -> pd.DataFrame:
     """The verdicts, with a regression only where a second measurement, `again`, finds one too.
 
@@ -57,13 +65,32 @@ def confirmed(verdicts: pd.DataFrame, again: pd.DataFrame) -> pd.DataFrame:
 
 
 def exit_status(verdicts: pd.DataFrame) -> int:
-    """0 nothing got worse, 1 something did, 2 something that worked fails, 3 nothing could be compared."""
+    """0 nothing got worse, 1 something did, 2 something that worked fails, 3 nothing could be compared.
+
+    4 where some cases have no verdict, or no figures of one side although others have, 5 where times are
+    void.
+    """
     found = set(verdicts["verdict"])
     if found.intersection(BREAKAGES):
         return BROKEN
     if found.intersection(REGRESSIONS):
         return REGRESSED
+    if VOIDED in found:
+        return VOID
+    if UNDECIDED in found or ("not measured" in found and found.intersection(COMPARED)):
+        return CANNOT_TELL
     return OK if found.intersection(COMPARED) else NOTHING_COMPARED
+
+
+def of_states(before: str, after: str) -> str:
+    """The verdict where not both sides are ok: each is ok, unavailable or failed."""
+    return {
+        ("ok", "failed"): "fails now",
+        ("ok", "unavailable"): "no longer runs",
+        ("failed", "ok"): "works now",
+        ("unavailable", "ok"): "new",
+        ("unavailable", "unavailable"): "n/a",
+    }.get((before, after), "fails")
 
 
 def _compare(before: pd.Series | None, after: pd.Series | None, thresholds: Thresholds) -> dict[str, Any]:
@@ -75,14 +102,7 @@ def _compare(before: pd.Series | None, after: pd.Series | None, thresholds: Thre
         if how is None:
             return _row(before, after, "not judged")
         return _JUDGES[how.by](before, after, thresholds)
-    verdict = {
-        ("ok", "failed"): "fails now",
-        ("ok", "unavailable"): "no longer runs",
-        ("failed", "ok"): "works now",
-        ("unavailable", "ok"): "new",
-        ("unavailable", "unavailable"): "n/a",
-    }.get(states, "fails")
-    return _row(before, after, verdict)
+    return _row(before, after, of_states(*states))
 
 
 def _time(before: pd.Series, after: pd.Series, thresholds: Thresholds) -> dict[str, Any]:

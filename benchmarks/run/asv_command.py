@@ -60,7 +60,9 @@ def register_machine() -> str:
     return found["machine"]
 
 
-def config_for(folder: Path, results: Path | None = None, commits: str = "HEAD") -> Path:
+def config_for(
+    folder: Path, results: Path | None = None, commits: str = "HEAD", env_dir: Path | None = None
+) -> Path:
     """Write ASV's configuration to `folder`, with the branches that this clone has; returns its path.
 
     Environments stay shared with `asv run`, as they take minutes to make.
@@ -69,6 +71,7 @@ def config_for(folder: Path, results: Path | None = None, commits: str = "HEAD")
         folder: where nothing else is.
         results: another place for ASV's results.
         commits: what is measured, as `asv_branches.branches` takes it.
+        env_dir: another place for environments.
 
     Raises:
         GitFailed: git can't tell the branches.
@@ -80,6 +83,8 @@ def config_for(folder: Path, results: Path | None = None, commits: str = "HEAD")
         config[name] = str((ROOT / config[name]).resolve())
     if results is not None:
         config["results_dir"] = str(results.resolve())
+    if env_dir is not None:
+        config["env_dir"] = str(env_dir)
     path = folder / "asv.conf.json"
     path.write_text(json.dumps(config))
     return path

@@ -59,6 +59,11 @@ def per_commit() -> None:
     _use(folder)
 
 
+def inside(folder: Path) -> dict[str, str]:
+    """Variables for another process, which keeps there all that it compiles, and finds it there."""
+    return {name: str(folder / name.lower()) for name in _VARIABLES}
+
+
 def _use(folder: Path) -> None:
     for name in _VARIABLES:
         if name in _ALWAYS or name in os.environ:

@@ -12,7 +12,11 @@ ROOT = Path(__file__).resolve().parents[2]
 MEASURED = ("implementations", "pyproject.toml", "constraints.txt")
 """What a wheel is made of."""
 
+_BUILT = ("README.md", "LICENSE")
+"""What its pyproject.toml names besides."""
+
 _TIMEOUT_S = 20.0
+_FETCHED_S = 600.0  # of a partial clone, whose git fetches what it lacks
 
 
 class GitFailed(Exception):
@@ -80,21 +84,39 @@ def uncommitted() -> list[str]:
     return [line[3:] for line in ask("status", "--porcelain", "--", *MEASURED).splitlines()]
 
 
+def archive(commit: str) -> bytes:
+    """What a wheel of a commit is made of, as a tar file.
+
+    Raises:
+        GitFailed: git can't, as of a partial clone that has no way to what it lacks.
+    """
+    paths = [path for path in (*MEASURED, *_BUILT) if git("cat-file", "-e", f"{commit}:{path}") is not None]
+    return _run(["archive", "--format=tar", commit, "--", *paths], without_git_variables(), _FETCHED_S)
+
+
+def changed(base: str, head: str) -> list[str]:
+    """Files of what is measured that differ between two commits.
+
+    Raises:
+        GitFailed: git can't say.
+    """
+    return ask("diff", "--name-only", "--no-renames", base, head, "--", *MEASURED).splitlines()
+
+
 def _output(arguments: list[str] | tuple[str, ...], environment: Mapping[str, str]) -> str:
+    return _run(arguments, environment, _TIMEOUT_S).decode(errors="replace").strip("\n")
+
+
+def _run(arguments: list[str] | tuple[str, ...], environment: Mapping[str, str], timeout_s: float) -> bytes:
     try:
         done = subprocess.run(
-            ["git", *arguments],
-            cwd=ROOT,
-            env=environment,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_TIMEOUT_S,
+            ["git", *arguments], cwd=ROOT, env=environment, capture_output=True, timeout=timeout_s
         )
     except OSError as error:
         raise GitFailed(f"git can't be run: {error.strerror}") from error
     except subprocess.TimeoutExpired as error:
-        raise GitFailed(f"git {arguments[0]} took longer than {_TIMEOUT_S:g} s") from error
+        raise GitFailed(f"git {arguments[0]} took longer than {timeout_s:g} s") from error
     if done.returncode != 0:
-        raise GitFailed(done.stderr.strip() or f"git {arguments[0]} failed with status {done.returncode}")
-    return done.stdout.strip("\n")
+        told = done.stderr.decode(errors="replace").strip()
+        raise GitFailed(told or f"git {arguments[0]} failed with status {done.returncode}")
+    return done.stdout

@@ -1,23 +1,18 @@
-"""Two commits, measured in turns by ASV."""
+"""What is compared of two commits, and with what."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-import pandas as pd
-
-from benchmarks.define.asv_parameters import REPEAT
-from benchmarks.define.gate import ROUNDS
-from benchmarks.run import asv_command
+import implementations as impl
+from benchmarks.define.pairing import TimedCase
 from benchmarks.run.asv_command import QUICK
 from benchmarks.run.checkout import MEASURED, ROOT, GitFailed, git, uncommitted, unusable
-from benchmarks.store import asv_files
-from implementations import checks
+from benchmarks.store.asv_files import literal
 
 
 class CannotCompare(Exception):
@@ -26,38 +21,16 @@ class CannotCompare(Exception):
 
 @dataclass(frozen=True)
 class Plan:
-    """What to measure, and how.
+    """What to compare.
 
     Attributes:
         base, head: git revisions.
         patterns: regular expressions, matched against a benchmark's name and parameters as ASV writes them.
-        rounds: interleaved processes per case of a time and side.
-        samples: per process; None for what each benchmark says, `define.asv.REPEAT`.
-
-    Raises:
-        InvalidArgument: (a ValueError) for a number out of range.
     """
 
     base: str
     head: str
     patterns: tuple[str, ...] = QUICK
-    rounds: int = ROUNDS
-    samples: int | None = None
-
-    def __post_init__(self) -> None:
-        checks.integer("rounds", self.rounds, ROUNDS)
-        if self.samples is not None:
-            checks.integer("samples", self.samples, 1)
-
-    @property
-    def least_samples(self) -> int:
-        """Of a time, in all rounds of a side."""
-        return self.rounds * (self.samples or REPEAT[0])
-
-    @property
-    def attributes(self) -> list[str]:
-        """As options of ASV."""
-        return [] if self.samples is None else [f"--attribute=repeat={self.samples}"]
 
 
 def prepare(plan: Plan) -> tuple[str, str]:
@@ -93,38 +66,23 @@ def prepare(plan: Plan) -> tuple[str, str]:
     return base, head
 
 
-def measure(
-    plan: Plan, commits: tuple[str, str], machine: str, patterns: Sequence[str], factor: float, results: Path
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Measure both commits in turns; returns what ASV stored of base and of head (`asv_files.COLUMNS`).
+def selected(plan: Plan) -> list[TimedCase]:
+    """The cases that a plan's patterns choose, in ASV's order."""
+    wanted = [re.compile(pattern) for pattern in plan.patterns]
+    return [case for case in _cases() if any(pattern.search(case.selector) for pattern in wanted)]
+
+
+def untouched(cases: list[TimedCase], files: list[str]) -> list[TimedCase]:
+    """Cases of backends in which no file has changed, nor one that several of them share.
 
     Args:
-        plan: how.
-        commits: what `prepare` returned.
-        machine: ASV's name of it.
-        patterns: of what is measured; those of the plan, or fewer.
-        factor: by which times differ in the table that ASV prints.
-        results: a folder that is made for ASV's results. What it printed, with the reasons of what can't run
-            and the errors of what failed, goes to .log beside it.
-
-    Raises:
-        Interrupted: Ctrl-C or SIGTERM came; what was measured is in the folder.
+        cases: to choose from.
+        files: that have changed, of `checkout.MEASURED`.
     """
-    results.mkdir(parents=True)
-    selection = [option for pattern in patterns for option in ("--bench", pattern)]
-    with TemporaryDirectory(prefix="eprop-bench-check-") as folder:
-        # ASV's status says little: 1 for its own verdict and for errors, 2 for any failure, of either side
-        asv_command.run(
-            [
-                *("continuous", *commits, "--interleave-rounds", "--show-stderr", "--machine", machine),
-                *("--factor", str(factor), *plan.attributes, *selection),
-            ],
-            asv_command.config_for(Path(folder), results),
-            log=results.with_suffix(".log"),
-            variables={"EPROP_BENCH_ROUNDS": str(plan.rounds)},
-        )
-    base, head = (asv_files.of_commit(results, machine, commit) for commit in commits)
-    return base, head
+    folders = {Path(file).parts[1] if Path(file).parts[0] == "implementations" else "" for file in files}
+    if folders - set(impl.BACKENDS):
+        return []
+    return [case for case in cases if case.backend is not None and case.backend not in folders]
 
 
 def new_folder(results: Path, commits: tuple[str, str]) -> Path:
@@ -145,13 +103,22 @@ def _matches(pattern: str) -> bool:
         wanted = re.compile(pattern)
     except re.error as error:
         raise CannotCompare(f"{pattern!r} is no regular expression: {error}") from None
-    return any(wanted.search(name) for name in _names())
+    return any(wanted.search(case.selector) for case in _cases())
 
 
-def _names() -> Iterator[str]:
-    """Every case of the suite, as ASV names it."""
+def _cases() -> Iterator[TimedCase]:
+    """Every case of the suite."""
     from asv_runner.discovery import disc_benchmarks
 
     for benchmark in disc_benchmarks(str(ROOT / "benchmarks")):
-        for values in product(*benchmark.params):
-            yield f"{benchmark.name}({', '.join(values)})"
+        names = list(benchmark.param_names)
+        for texts in product(*benchmark.params):
+            told = [text for text, choice in zip(texts, benchmark.params, strict=True) if len(choice) > 1]
+            yield TimedCase(
+                benchmark.name,
+                tuple(texts),
+                ", ".join(text.strip("'") for text in told),
+                "timeraw" if benchmark.name.split(".")[-1].startswith("timeraw") else benchmark.type,
+                benchmark.unit,
+                literal(texts[names.index("backend")]) if "backend" in names else None,
+            )

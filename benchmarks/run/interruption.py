@@ -58,6 +58,33 @@ def held() -> Iterator[Request]:
 
 
 @contextmanager
+def at_once() -> Iterator[None]:
+    """Inside, the first Ctrl-C or SIGTERM raises `Interrupted`: for what has nothing to bring to its end.
+
+    Works in the main thread, which alone gets signals; in others it does nothing.
+    """
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        restore()
+        raise Interrupted(number, "interrupted")
+
+    before: dict[int, Any] = {}
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    if threading.current_thread() is threading.main_thread():
+        for number in _SIGNALS:
+            if signal.getsignal(number) != signal.SIG_IGN:
+                before[number] = signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        restore()
+
+
+@contextmanager
 def terminated_as_interrupted() -> Iterator[None]:
     """Inside, the first SIGTERM raises KeyboardInterrupt: whoever sets a limit to a command sends it first.
 

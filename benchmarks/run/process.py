@@ -78,6 +78,8 @@ class Process:
         switches: environment variables of the process, beside those of this one.
         python: the interpreter of an environment of its own, for a function whose module needs NumPy alone;
             None for this one, with all that it finds.
+        under: a command, with its arguments, that runs Python as its child or in its own place.
+        implementations_in: another folder that has the package `implementations`.
     """
 
     def __init__(
@@ -86,6 +88,8 @@ class Process:
         items: Sequence[T],
         switches: Mapping[str, str] | None = None,
         python: Path | None = None,
+        under: Sequence[str] = (),
+        implementations_in: Path | None = None,
     ) -> None:
         self._count = len(items)
         self._printed = tempfile.TemporaryFile("a+b")  # noqa: SIM115 - open as long as the process is
@@ -93,7 +97,7 @@ class Process:
         self._process = subprocess.Popen(
             # what is found must not depend on the folder that a process runs in, nor elsewhere on variables
             # that say where to look for modules of this Python
-            [sys.executable, "-P", "-c", _MAIN] if python is None else [str(python), "-I", "-c", _MAIN],
+            [*under, *([sys.executable, "-P"] if python is None else [str(python), "-I"]), "-c", _MAIN],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._printed,
@@ -101,6 +105,8 @@ class Process:
             start_new_session=True,  # so that it can be stopped together with those that it starts
         )
         folders = {name: str(_folder(package)) for name, package in _PACKAGES.items()}
+        if implementations_in is not None:
+            folders["implementations"] = str(implementations_in / "implementations")
         path = sys.path if python is None else None
         sent = pickle.dumps((path, folders)) + pickle.dumps((function, list(items)))
         Thread(target=self._talk, args=(sent,), daemon=True).start()

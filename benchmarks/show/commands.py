@@ -17,6 +17,7 @@ PARITY = "python -m benchmarks parity"
 GPU_CHECK = "make gpu-check"
 PEERS = "make peers"
 LIBRARIES = (f"{PARITY} --system all", f"{MEASURE} --system all")
+GATE_POWER = "make gate-power"
 REPORT = "python -m benchmarks report"
 EXPORT = "python -m benchmarks export --format parquet"
 

@@ -9,7 +9,9 @@ import pandas as pd
 from rich import box
 from rich.table import Table
 
+from benchmarks.define.gate import CANNOT_TELL, VOID
 from benchmarks.define.metrics import judged
+from benchmarks.define.pairing import Precision
 from benchmarks.judge.gate import (
     BREAKAGES,
     BROKEN,
@@ -18,11 +20,12 @@ from benchmarks.judge.gate import (
     NOTHING_COMPARED,
     REGRESSED,
     REGRESSIONS,
+    UNDECIDED,
     Thresholds,
     exit_status,
 )
 
-_HEADER = ("benchmark", "case", "base", "head", "ratio", "p", "samples", "verdict")
+_HEADER = ("benchmark", "case", "base", "head", "ratio", "interval", "samples", "verdict")
 _STYLES = (
     dict.fromkeys((*REGRESSIONS, *BREAKAGES), "bold red")
     | dict.fromkeys(IMPROVEMENTS, "green")
@@ -37,9 +40,12 @@ class Comparison:
     Attributes:
         base, head: as asked for, and the full hashes.
         machine: processor and cores.
-        rounds: interleaved processes per case and side.
+        thresholds, precision: what counts as a change.
         verdicts: `judge.gate.COLUMNS`.
-        unconfirmed: cases that were worse at first, and not when measured again.
+        pairs: of processes, at most, that a case was timed in.
+        untouched: how many timed cases the change can't have changed.
+        moved: cases that came out otherwise although nothing has changed in them.
+        minutes: that all of it took.
     """
 
     base: str
@@ -47,10 +53,13 @@ class Comparison:
     head: str
     head_commit: str
     machine: str
-    rounds: int
     thresholds: Thresholds
+    precision: Precision
     verdicts: pd.DataFrame
-    unconfirmed: int = 0
+    pairs: int = 0
+    untouched: int = 0
+    moved: tuple[str, ...] = ()
+    minutes: float = 0.0
 
     @property
     def status(self) -> int:
@@ -68,6 +77,11 @@ def headline(found: Comparison) -> str:
         return "Regression: " + ", ".join(named)
     if found.status == NOTHING_COMPARED:
         return "Nothing could be compared"
+    if found.status == VOID:
+        return f"Void: {len(found.moved)} cases came out otherwise in which nothing has changed"
+    if found.status == CANNOT_TELL:
+        unknown = int(found.verdicts["verdict"].isin((UNDECIDED, "not measured")).sum())
+        return f"Cannot tell of {unknown} cases"
     better = [f"{counts[name]} {name}" for name in IMPROVEMENTS if name in counts]
     return "No regression" + (": " + ", ".join(better) if better else "")
 
@@ -84,18 +98,31 @@ def table(found: Comparison) -> Table:
 
 def footnotes(found: Comparison) -> list[str]:
     """What the table does not say."""
-    verdicts, limits = found.verdicts, found.thresholds
+    verdicts, limits, precision = found.verdicts, found.thresholds, found.precision
     hidden = int((verdicts["verdict"] == "n/a").sum())
     lines = [
         f"base {found.base} = {found.base_commit[:8]}, head {found.head} = {found.head_commit[:8]}; "
-        f"{found.rounds} interleaved rounds on {found.machine}.",
-        f"A time has changed where medians and minima differ by more than a factor of {limits.factor:g} with "
-        f"p < {limits.p:g} (Mann-Whitney, at least {limits.samples} samples a side and "
-        f"{limits.least_s * 1e3:g} ms). Memory: by more than a factor of {limits.memory_factor:g} and "
-        f"{limits.memory_bytes / 2**20:g} MiB. Test error: by more than {limits.error * 100:g} points.",
+        f"up to {found.pairs} pairs of processes on {found.machine}, one thread; "
+        f"{found.minutes:.1f} minutes.",
+        f"A time has changed where the interval of its ratio lies beyond a factor of {precision.factor:g}, "
+        f"and has not where it lies below; at most {precision.error * 100:g} % of comparisons of identical "
+        "code find anything. "
+        f"Memory: by more than a factor of {limits.memory_factor:g} and {limits.memory_bytes / 2**20:g} MiB. "
+        f"Test error: by more than {limits.error * 100:g} points.",
     ]
-    if found.unconfirmed:
-        lines.append(f"{found.unconfirmed} of the cases were worse at first, and not when measured again.")
+    if found.untouched:
+        lines.append(f"{found.untouched} timed cases are of backends that the change does not touch.")
+    if found.moved:
+        lines.append(
+            "Times are void: the machine changed what it measured. Other than base, though the same code: "
+            + "; ".join(found.moved)
+            + ". Measure again, with less beside it."
+        )
+    elif found.status == CANNOT_TELL:
+        lines.append(
+            "What would help where nobody can tell: more pairs (--pairs), more time (--minutes), fewer cases "
+            "(--bench), a machine with less to do beside it, or a larger --factor."
+        )
     if hidden:
         lines.append(f"{hidden} cases can't run here on either side, or were not selected.")
     return lines
@@ -147,7 +174,7 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
         _value(row["base"], row["unit"]),
         _value(row["head"], row["unit"]),
         f"{row['ratio']:.2f}" if math.isfinite(row["ratio"]) else "",
-        f"{row['p']:.2g}" if math.isfinite(row["p"]) else "",
+        f"{row['low']:.2f} – {row['high']:.2f}" if math.isfinite(row["low"]) else "",
         f"{row['n_base']} / {row['n_head']}",
         row["verdict"],
     )

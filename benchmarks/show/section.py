@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.show.commands import FIGURE, GPU_CHECK, LADDER, LIBRARIES, MEASURE, PARITY, TRAIN
+from benchmarks.show.commands import FIGURE, GATE_POWER, GPU_CHECK, LADDER, LIBRARIES, MEASURE, PARITY, TRAIN
 from benchmarks.show.figures import svg
 from benchmarks.show.figures.drawing import Figure
 from benchmarks.show.figures.svg import Picture
@@ -123,6 +123,7 @@ _ADDS = {
     **dict.fromkeys(("alignments", "ladder"), LADDER),
     **dict.fromkeys(("measurements", "samples"), MEASURE),
     "parity": PARITY,
+    "power": GATE_POWER,
     **dict.fromkeys(("conformance", "fallbacks"), GPU_CHECK),
     "library_parity": LIBRARIES[0],
     "libraries": LIBRARIES[1],

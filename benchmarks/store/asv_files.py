@@ -17,6 +17,9 @@ COLUMNS = ["benchmark", "case", "selector", "unit", "status", "value", "samples"
 `status` is ok, unavailable or failed; `value` is the median of `samples`, a list, of one where ASV keeps the
 value alone."""
 
+HISTORY = ["machine", "environment", "benchmark", "case", "unit", "commit", "date", "value"]
+"""`date` is that of the commit, in milliseconds."""
+
 
 @dataclass(frozen=True)
 class Benchmark:
@@ -24,6 +27,7 @@ class Benchmark:
 
     parameters: tuple[str, ...] | None
     unit: str | None
+    version: str | None = None
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,7 @@ def benchmarks(folder: Path) -> dict[str, Benchmark]:
         if isinstance(of, dict):
             names = of.get("param_names")
             parameters = tuple(map(str, names)) if isinstance(names, list) else None
-            found[name] = Benchmark(parameters, of.get("unit"))
+            found[name] = Benchmark(parameters, of.get("unit"), of.get("version"))
     return found
 
 
@@ -95,30 +99,36 @@ def cases(results: Results, benchmark: str) -> Iterator[StoredCase]:
         yield StoredCase(benchmark, texts, told, status, value, kept)
 
 
-def of_commit(folder: Path, machine: str, commit: str) -> pd.DataFrame:
-    """What ASV stored of a commit, a row per case with `COLUMNS`; no rows where it stored nothing.
+def over_commits(folder: Path) -> pd.DataFrame:
+    """What ASV stored of all commits, a row per case with a figure, by the date of the commit; `HISTORY`.
+
+    Results of another version of a benchmark are left out, as ASV does.
 
     Args:
-        folder: ASV's results_dir.
-        machine: ASV's name of the machine.
-        commit: full hash.
+        folder: ASV's results_dir; no rows where it holds none.
     """
     try:
         known: Mapping[str, Benchmark] = benchmarks(folder)
     except (OSError, ValueError):
         known = {}
     rows = []
-    for path in sorted((folder / machine).glob(f"{commit[:8]}-*.json")):
+    for path in sorted(folder.glob("*/*-*.json")):
         try:
-            results = Results.load(str(path), machine)
-        except UserError:
-            continue
-        for benchmark in sorted(results.get_all_result_keys()):
-            unit = known[benchmark].unit if benchmark in known else None
-            for case in cases(results, benchmark):
-                named = ", ".join(text.strip("'") for text in case.told)
-                rows.append((benchmark, named, case.selector, unit, case.status, case.value, case.samples))
-    return pd.DataFrame(rows, columns=COLUMNS)
+            results = Results.load(str(path), path.parent.name)
+            for name in sorted(set(results.get_all_result_keys()) & set(known)):
+                benchmark = known[name]
+                if results.benchmark_version.get(name) != benchmark.version:
+                    continue
+                of = (path.parent.name, results.env_name, name)
+                for case in cases(results, name):
+                    if case.status == "ok":
+                        told = ", ".join(text.strip("'") for text in case.told)
+                        measured = (results.commit_hash, results.date, case.value)
+                        rows.append((*of, told, benchmark.unit, *measured))
+        except (UserError, ValueError, KeyError, TypeError, AttributeError):
+            continue  # damaged: the report names it
+    found = pd.DataFrame(rows, columns=HISTORY)
+    return found.sort_values(["date", "commit"], kind="stable", ignore_index=True)
 
 
 def literal(text: Any) -> Any:

@@ -49,6 +49,7 @@ def tables(records: Records) -> dict[str, pd.DataFrame]:
         "ladder": records.ladder,
         "libraries": records.libraries,
         "library_parity": records.library_parity,
+        "power": records.power,
         "environments": records.environments,
         "problems": pd.DataFrame([vars(file) for file in records.unreadable], columns=["file", "what"]),
     }

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.store import schema
-from benchmarks.store.readers import agreement, asv, copies, ladder, runs, timings
+from benchmarks.store.readers import agreement, asv, copies, ladder, power, runs, timings
 from benchmarks.store.readers.rows import Rows, Unreadable
 
 
@@ -37,6 +37,7 @@ class Records:
     ladder: pd.DataFrame
     libraries: pd.DataFrame
     library_parity: pd.DataFrame
+    power: pd.DataFrame
     environments: pd.DataFrame
     unreadable: list[Unreadable]
 
@@ -44,7 +45,7 @@ class Records:
     def empty(self) -> bool:
         """Whether there is nothing to report."""
         tables = (self.points, self.measurements, self.parity, self.conformance, self.ladder)
-        tables = (*tables, self.libraries, self.library_parity)
+        tables = (*tables, self.libraries, self.library_parity, self.power)
         return all(table.empty for table in tables)
 
 
@@ -52,12 +53,12 @@ def read(results_dir: Path | str) -> Records:
     """Read all records under a results folder.
 
     Args:
-        results_dir: holds curves/, timings/, libraries/, parity/, conformance/, fallback/, ladder/ and asv/;
-            each may be missing.
+        results_dir: holds curves/, timings/, libraries/, parity/, conformance/, fallback/, ladder/, power/
+            and asv/; each may be missing.
     """
     results_dir = Path(results_dir)
     rows = Rows()
-    for reader in (runs, timings, agreement, ladder, asv):
+    for reader in (runs, timings, agreement, ladder, power, asv):
         reader.read(results_dir, rows)
     copies.leave_out(rows)
     return Records(
@@ -74,6 +75,7 @@ def read(results_dir: Path | str) -> Records:
         ladder=_frame(rows.ladder, schema.LADDER_COLUMNS),
         libraries=_frame(rows.libraries, schema.LIBRARY_COLUMNS),
         library_parity=_frame(rows.library_parity, schema.LIBRARY_PARITY_COLUMNS),
+        power=_frame(rows.power, schema.POWER_COLUMNS),
         environments=_frame(list(rows.environments.values()), schema.ENVIRONMENT_COLUMNS),
         unreadable=rows.unreadable,
     )

@@ -108,6 +108,14 @@ LADDER_COLUMNS = [
 """One row per gradient over `hops` recurrent connections, "all" for as many as there are steps, with that of
 the reset "kept" or "cut": held against BPTT's after `train_steps` steps of BPTT."""
 
+POWER_FIGURES = ["planted", "slowdown", "found", "unknown", "reversed", "pairs"]
+POWER_COLUMNS = [
+    *("file", "run", "started", "machine", "commit", "gate", "backend", "busy", "draws"),
+    *(*POWER_FIGURES, "command"),
+]
+"""One row per slowdown that was planted in a backend, with `busy` processes beside it, and gate that was to
+find it: shares of `draws` comparisons that found it, could not tell, or found the reverse."""
+
 ENVIRONMENT_COLUMNS = [
     *("machine", "processor", "cores", "memory_bytes", "accelerators", "system", "python", "versions"),
     *("commit", "dirty", "cards", "source"),
@@ -133,6 +141,8 @@ COUNTS = frozenset(
         "asked_batch",
         "cores",
         "memory_bytes",
+        "busy",
+        "draws",
     )
 )
 """Columns of whole numbers, in whichever table."""
@@ -153,6 +163,7 @@ NUMBERS = frozenset(
         *DEVIATIONS,
         "bound",
         "training",
+        *POWER_FIGURES,
     )
 )
 """Columns of numbers; the others are texts, but for the objects `settings` and `versions`, the list
@@ -224,9 +235,16 @@ LIBRARY_KINDS = {"measurement": _LIBRARY, "parity": _LIBRARY_PARITY}
 PARITY_KINDS = {"parity": _PARITY}
 CONFORMANCE_KINDS = {"conformance": _CONFORMANCE}
 HOPS_KINDS = {"hops": _HOPS}
+_POWER = {
+    **dict.fromkeys(("run", "started", "gate", "backend"), "text"),
+    **dict.fromkeys(("busy", "draws"), "count"),
+    **dict.fromkeys(POWER_FIGURES, "number"),
+    **{"environment": "object", "command": "text?"},
+}
+POWER_KINDS = {"power": _POWER}
 
 # Kinds that say which version of this format they are written in.
-VERSIONED = ("run", "measurement", "parity", "conformance", "hops")
+VERSIONED = ("run", "measurement", "parity", "conformance", "hops", "power")
 
 
 def holds(value: Any, kind: str) -> bool:

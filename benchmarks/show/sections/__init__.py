@@ -12,6 +12,7 @@ from benchmarks.show.sections import (
     cards,
     commits,
     costs,
+    gates,
     hyperparameters,
     ladder,
     learning,
@@ -28,6 +29,7 @@ _RESULTS = (
     *(learning.training, learning.comparison, ladder.how_far),
     *(hyperparameters.difficulty, hyperparameters.knobs),
     *(trial.trial, agreement.parity, agreement.conformance, published_log.beside_log, commits.over_commits),
+    gates.gates,
 )
 _ORIGINS = (provenance.incomplete, provenance.machines, provenance.unreadable, provenance.reproduce)
 _FIGURES = drawing.declared()

@@ -17,7 +17,7 @@ def leave_out(rows: Rows) -> None:
     _training_runs(rows)
     _of_asv(rows)
     for table in (
-        *(rows.measurements, rows.fallbacks, rows.parity, rows.conformance, rows.ladder),
+        *(rows.measurements, rows.fallbacks, rows.parity, rows.conformance, rows.ladder, rows.power),
         *(rows.libraries, rows.library_parity),
     ):
         _records(table, rows)

@@ -38,6 +38,7 @@ class Rows:
     ladder: list[dict[str, Any]] = field(default_factory=list)
     libraries: list[dict[str, Any]] = field(default_factory=list)
     library_parity: list[dict[str, Any]] = field(default_factory=list)
+    power: list[dict[str, Any]] = field(default_factory=list)
     environments: dict[str, dict[str, Any]] = field(default_factory=dict)
     unreadable: list[Unreadable] = field(default_factory=list)
 

@@ -2,6 +2,8 @@
 
 Environment variables:
     EPROP_BENCH_TORCH_EXTENSION: "0" does without the operators, and without a warning.
+    EPROP_BENCH_TORCH_MARCH: for which processor they are built, as the compiler's -march takes it; by default
+        for this one.
     TORCH_EXTENSIONS_DIR, CXX: as everywhere in torch: where built libraries are kept, and the compiler.
 """
 
@@ -26,6 +28,7 @@ from filelock import FileLock  # torch itself depends on it
 from implementations import private_folder
 
 SWITCH = "EPROP_BENCH_TORCH_EXTENSION"
+MARCH = "EPROP_BENCH_TORCH_MARCH"
 _NAME = "eprop_bench"
 _SOURCES = Path(__file__).parent / "csrc"
 # Everything that lets the compiler reorder and fuse, but NaN and infinity stay what they are: a diverged
@@ -94,6 +97,8 @@ def missing() -> str | None:
 def flags() -> list[str]:
     """Of the compiler."""
     native = "-mcpu=native" if platform.machine() in ("aarch64", "arm64") else "-march=native"
+    if processor := os.environ.get(MARCH):
+        native = f"-march={processor}"
     found = ["-O3", native, *_MATH]
     if torch.backends.cpu.get_cpu_capability() == "AVX512":
         found.append("-mprefer-vector-width=512")

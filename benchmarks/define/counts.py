@@ -1,0 +1,94 @@
+"""What is counted of a training step rather than timed: which cases, of which size, how, in which columns.
+
+Counts of a program are the same whatever else the machine does. Those under valgrind are also nearly the same
+on any machine that has AVX2, as it shows programs a processor of its own: what asks the processor which
+kernels to take gets the same answer. What is compiled before, for valgrind to run, is told by `SWITCHES`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import implementations as impl
+from benchmarks.define.cases import Case
+from benchmarks.define.problem import PROBLEMS, TASK_NAME
+from implementations import rules
+
+BATCH = 16
+"""Trials per step: as many as a vector of floats with AVX-512 has lanes, twice those with AVX2."""
+
+TASK = impl.EvidenceAccumulation(n_cues=1, delay_ms=150)
+"""300 steps, in half of which the answer counts: a loop over time that outweighs what surrounds it, and
+no more than valgrind, some fifty times slower, gets through in a second."""
+
+SETTLING, COUNTED = 1, 3
+"""Steps before those that count, after the first two, which compile; and steps that count, each
+by itself: the one that executes least is taken, as threads that wait execute the more the longer."""
+
+SWITCHES = {
+    # No AVX-512, which valgrind does not know; the same code whatever machine compiles it
+    "EPROP_BENCH_TORCH_MARCH": "x86-64-v3",
+    "ATEN_CPU_CAPABILITY": "avx2",
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+    "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+    "NUMBA_CPU_NAME": "haswell",
+    "NUMBA_CPU_FEATURES": "+avx,+avx2,+bmi,+bmi2,+cmov,+cx16,+f16c,+fma,+fxsr,+lzcnt,+mmx,+movbe,+popcnt,"
+    "+sse,+sse2,+sse3,+sse4.1,+sse4.2,+ssse3,+xsave",
+    "OPENBLAS_CORETYPE": "Haswell",
+    "XLA_FLAGS": "--xla_cpu_max_isa=AVX2 --xla_cpu_multi_thread_eigen=false",
+    # One thread
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "NUMBA_NUM_THREADS": "1",
+    # The same order in sets and dictionaries, the same places in memory
+    "PYTHONHASHSEED": "0",
+    "MALLOC_ARENA_MAX": "1",
+    # JAX keeps what it has compiled for the process that runs under valgrind
+    "JAX_PLATFORMS": "cpu",
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+}
+"""Variables of the environment of all processes that count."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A figure of a training step.
+
+    Attributes:
+        name: as in the file of expected counts.
+        title: for people.
+        exact: whether it has to be as expected to the last digit, or within the margin of its row.
+    """
+
+    name: str
+    title: str
+    exact: bool
+
+
+COLUMNS = (
+    Column("instructions", "instructions", exact=False),
+    Column("allocations", "allocations", exact=False),
+    Column("compilations", "compilations", exact=True),
+    Column("flops", "XLA: flops", exact=True),
+    Column("bytes_accessed", "XLA: bytes", exact=True),
+    Column("temp_bytes", "XLA: temporary bytes", exact=True),
+    Column("fusions", "XLA: fusions", exact=True),
+)
+"""Instructions and allocations: per step, as executed. Compilations are those after the first two steps. The
+rest is what XLA says of all programs of a learner, built, loaded and stepped, the body of a loop once; None
+where a backend has none."""
+
+MARGIN = 0.01
+"""By which share of expected instructions and allocations a row may be off, unless it has its own margin."""
+
+
+def cases(backends: Sequence[str] = impl.BACKENDS) -> list[Case]:
+    """Every backend, rule of a cost of its own and mode, at the size to count at, on one thread."""
+    problem = PROBLEMS[TASK_NAME].with_task(TASK)
+    return [
+        Case(backend, rule, mode, problem=problem, batch=BATCH, threads=1)
+        for backend in backends
+        for rule in rules.tracked()
+        for mode in rules.get(rule).modes
+    ]
