@@ -125,7 +125,7 @@ class Run:
                 "task": asdict(problem.task),
                 "network": asdict(problem.network),
                 "objective": asdict(problem.objective),
-                "optimizer": asdict(self.optimizer),
+                "optimizer": self.optimizer.recorded,
                 **weights,
                 "evaluate_every": plan.evaluate_every,
                 "test_trials": plan.batch * (1 if problem.task.frozen else plan.test_batches),
