@@ -15,6 +15,7 @@ from benchmarks.show.sections import (
     hyperparameters,
     ladder,
     learning,
+    over_tasks,
     provenance,
     published_log,
     trial,
@@ -23,7 +24,7 @@ from benchmarks.store.records import Records
 
 _RESULTS = (
     *(costs.speed, costs.memory, costs.growth, costs.scaling, costs.start, cards.cards, cards.roofline),
-    *(learning.training, learning.comparison, ladder.how_far),
+    *(learning.training, learning.comparison, over_tasks.matrix, ladder.how_far),
     *(hyperparameters.difficulty, hyperparameters.knobs),
     *(trial.trial, agreement.parity, agreement.conformance, published_log.beside_log, commits.over_commits),
 )
