@@ -28,11 +28,12 @@ def matrix(parts: list[pd.DataFrame]) -> pd.DataFrame:
         higher = task not in PROBLEMS or PROBLEMS[task].task.measure.higher_is_better
         for rule in ordered:
             row = ends.loc[rule]
-            kept = ("seeds", "iqm", "iqm_low", "iqm_high", "half_step", "half_s", "met")
+            kept = ("iqm", "iqm_low", "iqm_high", "half_step", "half_s")
             found.append(
                 {
                     **{"task": task, "rule": rule, "beats": _beaten(tests, rule, higher)},
                     **{name: row[name] for name in kept},
+                    **{name: int(row[name]) for name in ("seeds", "met")},  # of a row of floats
                 }
             )
     return pd.DataFrame(found)
