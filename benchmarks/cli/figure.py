@@ -24,7 +24,7 @@ from benchmarks.cli.options import (
 )
 from benchmarks.cli.recording import exit_if_failed, record_all
 from benchmarks.define import comparison
-from benchmarks.define.reasons import Broken, unavailable
+from benchmarks.define.reasons import Broken, listed, unavailable
 from benchmarks.define.runs import Run
 from benchmarks.run import available
 from benchmarks.run.progress import display
@@ -105,8 +105,11 @@ def command(
     """
     from benchmarks.judge.hyperparameters import FRESH  # here, as `--help` is not to wait for pandas
 
-    if tuned + ladder + all_tasks > 1:
-        raise click.UsageError("--tuned, --ladder and --all-tasks are three comparisons: give one of them")
+    asked = {"--tuned": tuned, "--ladder": ladder, "--all-tasks": all_tasks}
+    which = [option for option, wanted in asked.items() if wanted]
+    if len(which) > 1:
+        count = "two" if len(which) == 2 else "three"
+        raise click.UsageError(f"{listed(which)} are {count} comparisons: give one of them")
     for name in ("scheduler", "workers", "alone", "patience_s", "dry_run"):
         if given(name) and not all_tasks:
             raise click.BadParameter(
