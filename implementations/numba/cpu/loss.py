@@ -23,20 +23,21 @@ class Kept(NamedTuple):
 
 
 @called
-def task_loss(readout, classes, curves, shares, b, start, stop, ell):
-    """Loss of trial `b`, summed over the steps `start` to `stop` - 1 of the window.
+def weigh(shares, b, start, stop, ell):
+    """Multiply ell (window, n_out) by how much each step counts."""
+    if shares.shape[0] > 0:
+        for t in range(start, stop):
+            for o in range(ell.shape[1]):
+                ell[t, o] *= shares[b, t]
 
-    Args:
-        readout: (window, n_out).
-        classes: (batch,) targets of cross-entropy; curves: (batch, window, n_out) of squared error; one
-            of the two is empty.
-        shares: (batch, window) by how much each step counts; empty where all count alike.
-        ell: (window, n_out) out, derivative of that sum by the readout.
-    """
+
+@called
+def _weighted_loss(readout, classes, curves, shares, b, start, stop, ell):
+    """As `task_loss`, where steps count by their shares."""
     n_out = readout.shape[1]
     loss = 0.0
     for t in range(start, stop):
-        share = shares[b, t] if shares.shape[0] > 0 else readout.dtype.type(1)
+        share = shares[b, t]
         if classes.shape[0] > 0:
             top = readout[t, 0]
             for o in range(1, n_out):
@@ -45,10 +46,7 @@ def task_loss(readout, classes, curves, shares, b, start, stop, ell):
             for o in range(n_out):
                 ell[t, o] = np.exp(readout[t, o] - top)
                 total += ell[t, o]
-            if shares.shape[0] > 0:
-                loss += share * (np.log(total) + top - readout[t, classes[b]])
-            else:  # as a sum of its own, which LLVM puts in another order than a product
-                loss += np.log(total) + top - readout[t, classes[b]]
+            loss += share * (np.log(total) + top - readout[t, classes[b]])
             for o in range(n_out):
                 ell[t, o] /= total
             ell[t, classes[b]] -= readout.dtype.type(1)
@@ -61,12 +59,39 @@ def task_loss(readout, classes, curves, shares, b, start, stop, ell):
 
 
 @called
-def weigh(shares, b, start, stop, ell):
-    """Multiply ell (window, n_out) by how much each step counts."""
+def task_loss(readout, classes, curves, shares, b, start, stop, ell):
+    """Loss of trial `b`, summed over the steps `start` to `stop` - 1 of the window.
+
+    Args:
+        readout: (window, n_out).
+        classes: (batch,) targets of cross-entropy; curves: (batch, window, n_out) of squared error; one
+            of the two is empty.
+        shares: (batch, window) by how much each step counts; empty where all count alike.
+        ell: (window, n_out) out, derivative of that sum by the readout.
+    """
     if shares.shape[0] > 0:
-        for t in range(start, stop):
-            for o in range(ell.shape[1]):
-                ell[t, o] *= shares[b, t]
+        return _weighted_loss(readout, classes, curves, shares, b, start, stop, ell)
+    # apart from the weighted one, as LLVM puts a sum of products in another order
+    n_out = readout.shape[1]
+    loss = 0.0
+    for t in range(start, stop):
+        if classes.shape[0] > 0:
+            top = readout[t, 0]
+            for o in range(1, n_out):
+                top = max(top, readout[t, o])
+            total = readout.dtype.type(0)
+            for o in range(n_out):
+                ell[t, o] = np.exp(readout[t, o] - top)
+                total += ell[t, o]
+            loss += np.log(total) + top - readout[t, classes[b]]
+            for o in range(n_out):
+                ell[t, o] /= total
+            ell[t, classes[b]] -= readout.dtype.type(1)
+        else:
+            for o in range(n_out):
+                ell[t, o] = readout[t, o] - curves[b, t, o]
+                loss += 0.5 * ell[t, o] * ell[t, o]
+    return loss
 
 
 @called
