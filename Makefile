@@ -13,12 +13,13 @@ unexport $(shell git rev-parse --local-env-vars 2>/dev/null)
 RUN = .venv/bin/python -m benchmarks
 SWEPT = --backend torch --rule bptt,eprop_symmetric,eprop_random,eprop_adaptive,readout_only --seeds 3 --steps 300 --threads 1
 .DEFAULT_GOAL := help
-.PHONY: peers libraries gpu-check gpu-tune gpu-wheels help report figure ladder test test-slow test-all test-timing lint reference bench bench-quick counts counts-update gate-power clean
+.PHONY: peers libraries gpu-check gpu-tune gpu-wheels help report figure tasks ladder test test-slow test-all test-timing lint reference bench bench-quick counts counts-update gate-power clean
 
 help:
 	@echo "make report     train and measure for some minutes, then write "$(INTO)/report/index.html
-	@echo "make figure     train every rule with 10 seeds on both tasks, and compare how well they learn"
-	@echo "make ladder     train what lies between e-prop and BPTT with 10 seeds on both tasks, and time it"
+	@echo "make figure     train every rule with 20 seeds on two tasks, and compare how well they learn"
+	@echo "make tasks      train every rule with 20 seeds on all tasks, on all cores, and compare them over all"
+	@echo "make ladder     train what lies between e-prop and BPTT with 20 seeds on both tasks, and time it"
 	@echo "make test       run the tests that prove the numbers"
 	@echo "make test-slow  run those that take minutes each"
 	@echo "make test-all   run both"
@@ -48,6 +49,11 @@ report: .venv/benchmarks
 figure: .venv/benchmarks
 	$(RUN) figure --steps 600 --results $(INTO)
 	$(RUN) figure --task pattern_generation --results $(INTO)
+
+# Every task, by its recipe, two runs at a time on two cores; goes on where it was interrupted.
+tasks: .venv/benchmarks
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[benchmarks,sweeps,digits,all]'
+	$(RUN) figure --all-tasks --results $(INTO)
 
 # How far credit must travel: the rungs between e-prop and BPTT, their gradients beside BPTT's, the time of a step.
 # As many steps as in `figure`, whose runs of e-prop and BPTT it goes on with.

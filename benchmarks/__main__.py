@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,10 @@ class _Commands(click.Group):
                 raise click.ClickException(str(error)) from error
             raise
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        _use(_data(args))  # wherever it stands, before a command is imported
+        return super().parse_args(ctx, args)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
 
@@ -113,6 +118,13 @@ def _as_it_judges(words: list[str]) -> Iterator[None]:
 )
 def main() -> None:
     """Learning rules for recurrent spiking networks, compared across backends."""
+
+
+def _data(args: list[str]) -> tuple[Path, ...]:
+    """The files that `--data` names; whether they are there, the command's own option says."""
+    named = [after for before, after in pairwise(args) if before == "--data"]
+    named += [arg.removeprefix("--data=") for arg in args if arg.startswith("--data=")]
+    return tuple(path for path in map(Path, named) if path.is_file())
 
 
 def _use(paths: tuple[Path, ...]) -> None:

@@ -12,8 +12,14 @@ from implementations.registry import BACKENDS, learner, unavailable
 from implementations.rules import Rule
 from implementations.saving import load, save
 from implementations.tasks import Task
+from implementations.tasks.copy_recall import CopyRecall
+from implementations.tasks.delayed_match import DelayedMatch
 from implementations.tasks.evidence_accumulation import EvidenceAccumulation
 from implementations.tasks.pattern_generation import PatternGeneration
+from implementations.tasks.recorded import Recorded
+from implementations.tasks.sequential_digits import SequentialDigits
+from implementations.tasks.store_recall import StoreRecall
+from implementations.tasks.temporal_xor import TemporalXor
 from implementations.types import Activity, Batch, Gradients, Metrics
 
 __all__ = [
@@ -22,6 +28,8 @@ __all__ = [
     "Activity",
     "Adam",
     "Batch",
+    "CopyRecall",
+    "DelayedMatch",
     "EvidenceAccumulation",
     "Gradients",
     "InvalidArgument",
@@ -31,8 +39,12 @@ __all__ = [
     "Objective",
     "Parameters",
     "PatternGeneration",
+    "Recorded",
     "Rule",
+    "SequentialDigits",
+    "StoreRecall",
     "Task",
+    "TemporalXor",
     "learner",
     "load",
     "save",

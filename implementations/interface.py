@@ -153,7 +153,8 @@ class Learner(ABC):
         """Bring a batch to the device, in the form that this backend computes with. Not timed.
 
         Raises:
-            InvalidArgument: (a ValueError) where the batch doesn't fit the network or the objective.
+            InvalidArgument: (a ValueError) where the batch doesn't fit the network or the objective, or has a
+                mask, which the kernels for cards do not take.
         """
 
     @abstractmethod

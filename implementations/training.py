@@ -26,6 +26,12 @@ less than the task's `Measure` says. A frozen task is looked at on the one batch
 # First number of a spawn key: what the random numbers of a seed are for. All streams are independent.
 _WEIGHTS, _TRAINING, _TEST, _VALIDATION, _CONFIRMATION, _FINAL, _FROZEN, _ALIGNMENT = range(8)
 
+# What trials of a stream are for, where a task does not draw them anew: a network is chosen by points.
+_SPLITS = {_TEST: "validation", _VALIDATION: "validation", _CONFIRMATION: "validation", _FINAL: "test"}
+
+BEST, AT_CRITERION = "best", "criterion"
+"""Networks that a run keeps beside its last one: that of the best point, and where the criterion was met."""
+
 _MAX_WARM_UPS = 5
 
 
@@ -118,7 +124,8 @@ class Point:
         train_s: seconds of the steps alone, from step 1: no data, no evaluation, no compilation.
         train_loss, train_accuracy: means over the steps since the point before, before each update.
         test_loss, test_accuracy, rate_hz: means over fresh trials that no other point uses; of a frozen task,
-            over the batch that it is trained on. Accuracies are NaN where the loss is "squared_error".
+            over the batch that it is trained on; of a task with splits, over those for validation. Accuracies
+            are NaN where the loss is "squared_error".
         criterion: not None where the stopping criterion is met here for the first time. A part of the point
             and no event of its own, so that whoever stops between two events has both or none.
         nmse: mean squared error over the variance of the target, of the same trials as test_loss; None on a
@@ -149,6 +156,22 @@ class Final:
     test_accuracy: float
     rate_hz: float
     nmse: float | None = None
+
+
+@dataclass(frozen=True)
+class Kept:
+    """One of the networks that a run kept, on the trials of its `Final`.
+
+    Attributes:
+        network: `BEST` or `AT_CRITERION`. The best one is that of the first point whose own trials show the
+            smallest error of the task's measure; `final` is of trials that chose nothing.
+        final: with the step of this network.
+        after: the last step of the run.
+    """
+
+    network: str
+    final: Final
+    after: int
 
 
 @dataclass(frozen=True)
@@ -220,6 +243,9 @@ class Training:
         self._criterion_step: int | None = None
         self._pending: list[tuple[SupportsFloat, SupportsFloat]] = []  # loss, accuracy since the last point
         self._frozen: tuple[Batch, Any] | None = None  # the one batch of a frozen task, drawn and loaded
+        # the learner's state at the step of each network that is kept, and the error of the best one
+        self._kept: dict[str, tuple[int, dict[str, np.ndarray]]] = {}
+        self._least = math.inf
 
     @property
     def step(self) -> int:
@@ -254,23 +280,29 @@ class Training:
             if self._learner.compilations() == before:
                 return
 
-    def events(self, passed: Mapping[int, float] | None = None) -> Iterator[Event]:
+    def events(
+        self,
+        passed: Mapping[int, float] | None = None,
+        figures: Mapping[int, Mapping[str, Any]] | None = None,
+    ) -> Iterator[Event]:
         """Train up to the end of the plan; can be left at any event and called again.
 
         Args:
             passed: step -> train_s of points that are known already. They are passed without evaluation, and
                 train_s goes on from the known value.
+            figures: step -> figures of these points by name, to know the best one of all by.
 
         Raises:
             NonFiniteLoss: at the point after the step at which the loss stopped being finite, as it does on
                 all backends where the network has diverged (interface.py); or where Adam's moments did, which
                 then change a weight no more, and which no learner takes up again.
         """
-        passed = passed or {}
+        passed, figures = passed or {}, figures or {}
         while True:
             if self._pending and self._step % self._plan.evaluate_every == 0:
                 if self._step in passed:
                     self._to_host()
+                    self._keep(figures.get(self._step, {}), self._learner.state())
                     self._train_s, self._pending = passed[self._step], []
                 else:
                     yield self._evaluate()
@@ -286,6 +318,28 @@ class Training:
         """
         count = self._count(self._plan.final_batches)
         return Final(self._step, count * self._plan.batch, **self._figures(_FINAL, count, "final test"))
+
+    def kept(self) -> list[Kept]:
+        """Judge the networks that were kept on the trials of `final`; a frozen task has none.
+
+        The learner is as before, whatever ends this.
+
+        Raises:
+            NonFiniteLoss: a loss is not finite.
+        """
+        if self._task.frozen:
+            return []
+        count, present = self._count(self._plan.final_batches), self._learner.state()
+        found = []
+        try:
+            for network, (step, state) in self._kept.items():
+                self._learner.restore(state)
+                figures = self._figures(_FINAL, count, "final test")
+                final = Final(step, count * self._plan.batch, **figures)
+                found.append(Kept(network, final, self._step))
+        finally:
+            self._learner.restore(present)
+        return found
 
     def alignment(self) -> Aligned | None:
         """The rule's gradient at the present weights beside BPTT's; None where the plan compares none.
@@ -311,7 +365,11 @@ class Training:
             NonFiniteLoss: the loss of a step since the last point is not finite.
         """
         learner = {f"learner.{name}": array for name, array in self._learner.state().items()}
+        for network, (step, state) in self._kept.items():
+            learner |= {f"{network}.{name}": array for name, array in state.items()}
+            learner[f"step of {network}"] = np.array(step)
         return learner | {
+            "least": np.array(self._least),
             "step": np.array(self._step),
             "train_s": np.array(self._train_s),
             "criterion_step": np.array(self._criterion_step or 0),  # 0 is never a point
@@ -325,13 +383,20 @@ class Training:
             state: what `state` returned.
             criterion_step: where the stopping criterion is known to be met, if it is later than the state.
         """
-        prefix = "learner."
-        learner = {name.removeprefix(prefix): state[name] for name in state if name.startswith(prefix)}
+        learner = _of(state, "learner")
+        # checkpoints of earlier versions know of no networks beside the present one
+        least = float(state.get("least", math.inf))
+        kept = {
+            network: (int(state[f"step of {network}"]), _of(state, network))
+            for network in (BEST, AT_CRITERION)
+            if f"step of {network}" in state
+        }
         step, train_s = int(state["step"]), float(state["train_s"])
         pending: list[tuple[SupportsFloat, SupportsFloat]] = [(row[0], row[1]) for row in state["pending"]]
         met = int(state["criterion_step"]) or criterion_step
         self._learner.restore(learner)
         self._step, self._train_s, self._pending, self._criterion_step = step, train_s, pending, met
+        self._kept, self._least = kept, least
 
     def _finished(self) -> bool:
         if self._plan.stop_early and self._criterion_step is not None and self._step >= self._criterion_step:
@@ -352,13 +417,15 @@ class Training:
 
     def _evaluate(self) -> Point:
         train_loss, train_accuracy = self._to_host().mean(axis=0)
-        for name, array in self._learner.state().items():
+        state = self._learner.state()
+        for name, array in state.items():
             if name.startswith("adam_") and not np.isfinite(array).all():
                 self._fail(f"{name} after step {self._step}")
         figures = self._figures(_TEST, self._count(self._plan.test_batches), "test")
         criterion = self._criterion() if self._criterion_step is None else None
         if criterion is not None:
             self._criterion_step = self._step
+        self._keep(figures, state)
         self._pending = []
         return Point(
             step=self._step,
@@ -368,6 +435,17 @@ class Training:
             criterion=criterion,
             **figures,
         )
+
+    def _keep(self, figures: Mapping[str, Any], state: dict[str, np.ndarray]) -> None:
+        """Keep the learner's state at a point, if it is the best one up to now, or met the criterion."""
+        if self._task.frozen:
+            return
+        value = figures.get(self._task.measure.column)
+        if value is not None and self._task.measure.error(value) < self._least:
+            self._least = self._task.measure.error(value)
+            self._kept[BEST] = (self._step, state)
+        if self._criterion_step == self._step:
+            self._kept[AT_CRITERION] = (self._step, state)
 
     def _figures(self, stream: int, count: int, which: str) -> dict[str, float]:
         """Means over `count` batches that are used nowhere else: of a point or at the end."""
@@ -412,7 +490,8 @@ class Training:
         return self._frozen
 
     def _draw(self, *key: int) -> tuple[Batch, Any]:
-        batch = self._task.batch(self._plan.batch, _sequence(self._plan.seed, *key))
+        size, sequence = self._plan.batch, _sequence(self._plan.seed, *key)
+        batch = self._task.trials(size, sequence, _SPLITS.get(key[0], "train"))
         return batch, self._learner.load(batch)
 
     def _to_host(self) -> np.ndarray:
@@ -426,6 +505,12 @@ class Training:
 
     def _fail(self, what: str) -> None:
         raise NonFiniteLoss(f"{what} is not finite: {self._title}; a smaller learning rate may help")
+
+
+def _of(state: Mapping[str, np.ndarray], network: str) -> dict[str, np.ndarray]:
+    """The state of a learner in that of a training."""
+    prefix = f"{network}."
+    return {name.removeprefix(prefix): state[name] for name in state if name.startswith(prefix)}
 
 
 def _mean(values: Iterable[SupportsFloat]) -> float:

@@ -22,6 +22,9 @@ class Batch(Immutable):
         spikes: (batch, time, n_in) bool, input spikes.
         targets: (batch,) integers, the class of each trial; or (batch, time, n_out) float, the
             target of the readout at each step.
+        mask: (batch, time) bool, the steps of each trial that count, of those in the window of the
+            objective; None where all of these do. Task loss and its gradient are means over the steps that
+            count, in all trials together; the answer of a trial is the readout that is largest over its own.
 
     Raises:
         InvalidArgument: (a ValueError) for wrong shapes or dtypes, an empty batch, or targets that
@@ -30,21 +33,23 @@ class Batch(Immutable):
 
     spikes: np.ndarray
     targets: np.ndarray
+    mask: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        self._take(np.array(self.spikes, order="C"), np.array(self.targets, order="C"))
+        mask = None if self.mask is None else np.array(self.mask, order="C")
+        self._take(np.array(self.spikes, order="C"), np.array(self.targets, order="C"), mask)
 
     @classmethod
-    def without_copies(cls, spikes: np.ndarray, targets: np.ndarray) -> Self:
-        """`Batch(spikes, targets)` of arrays that nobody else has or will have: they become read-only.
+    def without_copies(cls, spikes: np.ndarray, targets: np.ndarray, mask: np.ndarray | None = None) -> Self:
+        """`Batch(spikes, targets, mask)` of arrays that nobody else has or will have: they become read-only.
 
         For tasks, which draw trials as fast as others copy them.
         """
         batch = object.__new__(cls)
-        batch._take(np.asarray(spikes), np.asarray(targets))
+        batch._take(np.asarray(spikes), np.asarray(targets), None if mask is None else np.asarray(mask))
         return batch
 
-    def _take(self, spikes: np.ndarray, targets: np.ndarray) -> None:
+    def _take(self, spikes: np.ndarray, targets: np.ndarray, mask: np.ndarray | None) -> None:
         """Check the arrays and hold them, read-only."""
         if spikes.dtype != np.bool_:
             checks.fail("spikes", checks.Description(f"of dtype {spikes.dtype}"), "bool")
@@ -77,8 +82,12 @@ class Batch(Immutable):
             checks.fail(
                 "targets", checks.Description(f"of dtype {targets.dtype}"), "of an integer or float dtype"
             )
-        for name, array in (("spikes", spikes), ("targets", targets)):
-            array.setflags(write=False)
+        if mask is not None and (mask.dtype != np.bool_ or mask.shape != (n_batch, n_time)):
+            was = checks.Description(f"of dtype {mask.dtype} and shape {mask.shape}")
+            checks.fail("mask", was, f"bool of shape ({n_batch}, {n_time}), or None")
+        for name, array in (("spikes", spikes), ("targets", targets), ("mask", mask)):
+            if array is not None:
+                array.setflags(write=False)
             object.__setattr__(self, name, array)
 
     def check_shared_out(self, devices: int) -> None:
@@ -107,6 +116,24 @@ class Batch(Immutable):
             return self.targets.astype(np.int64), np.zeros((0, 0, 0), dtype)
         return np.zeros(0, np.int64), np.array(self.targets[:, -objective.window :], dtype, order="C")
 
+    def shares(self, objective: Objective, dtype: np.dtype) -> np.ndarray:
+        """(batch, window) by how much each step counts, on average 1; (0, 0) where all count alike.
+
+        Kernels multiply loss and error of a step by it, so that sums over batch and window, divided by the
+        number of their steps, are means over the steps that count.
+        """
+        if self.mask is None:
+            return np.zeros((0, 0), dtype)
+        counted = self.mask[:, -objective.window :]
+        return counted * dtype.type(counted.size / counted.sum())
+
+    def refuse_mask(self, engine: str, instead: str) -> None:
+        """Fail where there is a mask, for an engine that takes none; `instead` says what does."""
+        if self.mask is not None:
+            checks.fail(
+                "batch.mask", checks.Description("an array"), f"None where {engine} compute: {instead}"
+            )
+
     def check_fits(self, network: Network, objective: Objective, dtype: np.dtype) -> None:
         """Fail unless a learner with this network, objective and dtype can take the batch.
 
@@ -125,6 +152,14 @@ class Batch(Immutable):
                 checks.Description(f"{n_time} steps long"),
                 f"at least as long as objective.window, {objective.window} steps",
             )
+        if self.mask is not None:
+            without = np.flatnonzero(~self.mask[:, -objective.window :].any(axis=1))
+            if len(without):
+                checks.fail(
+                    "batch.mask",
+                    checks.Description(f"False at all steps of trial {without[0]} that are in the window"),
+                    f"True at one or more of the last {objective.window} steps of each trial",
+                )
         if objective.loss == "cross_entropy":
             if self.targets.ndim != 1:
                 checks.fail(
@@ -168,10 +203,10 @@ class Metrics:
 
     Attributes:
         loss: task_loss + rate_loss.
-        task_loss: cross-entropy in nats, or squared error, over the window; NaN where the network has
-            diverged (interface.py).
+        task_loss: cross-entropy in nats, or squared error, over the window, or what the mask of the batch
+            leaves of it; NaN where the network has diverged (interface.py).
         rate_loss: firing-rate regularisation, cost included.
-        accuracy: share of trials whose readout, averaged over the window, is largest at the target;
+        accuracy: share of trials whose readout, averaged over the steps that count, is largest at the target;
             NaN where the loss is "squared_error".
         rate_hz: mean firing rate of the recurrent neurons.
     """

@@ -64,6 +64,15 @@ def judged(task_loss: jax.Array, weights: Sequence[jax.Array]) -> jax.Array:
     )
 
 
+def clipped(gradients: Sequence[jax.Array], clip_norm: float) -> list[jax.Array]:
+    """As `optimizer.clipping` says, in the dtype of the gradients, which may have no room for squares."""
+    largest = jnp.stack([jnp.abs(gradient).max() for gradient in gradients]).max()
+    unit = jnp.where(largest > 0, largest, 1)
+    squares = jnp.stack([jnp.square(gradient / unit).sum() for gradient in gradients])
+    scale = jnp.minimum(clip_norm / (unit * jnp.sqrt(squares.sum())), 1)
+    return [gradient * scale for gradient in gradients]
+
+
 class Worker:
     """A thread that stays, and waits without doing anything for calls to make.
 

@@ -97,6 +97,7 @@ def problem(
     input_rate: float = 0.2,
     input_scale: float = 1.0,
     loss: str = "cross_entropy",
+    masked: bool = False,
     seed: int = 0,
 ) -> Problem:
     """A random problem in which neurons do spike: inputs are strong, and all of them active."""
@@ -110,7 +111,12 @@ def problem(
     else:
         targets = rng.standard_normal((n_batch, n_steps, network.n_out))
     objective = impl.Objective(loss=loss, window=window, rate_cost=2.0)
-    return Problem(network, objective, parameters, impl.Batch(spikes, targets))
+    mask = None
+    if masked:  # other steps of each trial, some before the window, and one alone of the first
+        mask = rng.random((n_batch, n_steps)) < 0.4
+        mask[0, -window:] = False
+        mask[:, -window // 2] = True
+    return Problem(network, objective, parameters, impl.Batch(spikes, targets, mask))
 
 
 def assert_judged(

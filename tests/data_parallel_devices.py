@@ -24,7 +24,8 @@ NETWORK = impl.Network(n_in=8, n_regular=6, n_adaptive=7, n_out=3)
 
 def compare(backend: str) -> None:
     for rule, mode, loss in CASES:
-        found = problem(NETWORK, n_batch=6, n_steps=60, window=20, loss=loss)
+        masked = rule in ("eprop_random", "drtp")  # what a device's trials count is their share of all
+        found = problem(NETWORK, n_batch=6, n_steps=60, window=20, loss=loss, masked=masked)
         one = found.learner(backend, rule, mode, threads=1)
         two = found.learner(backend, rule, mode, threads=1, devices=2)
         whole, shared = one.load(found.batch), two.load(found.batch)

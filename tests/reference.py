@@ -98,34 +98,42 @@ def rates(network: impl.Network, trace: Trace) -> Any:
     return trace.z.mean(axis=(0, 1)) / network.dt_ms
 
 
+def counted(objective: impl.Objective, shape: tuple[int, ...], mask: np.ndarray | None) -> list[Any]:
+    """Trial and step of all that count."""
+    n_batch, n_steps = shape[:2]
+    steps = range(n_steps - objective.window, n_steps)
+    return [(b, t) for b in range(n_batch) for t in steps if mask is None or mask[b, t]]
+
+
 def loss(
-    network: impl.Network, objective: impl.Objective, trace: Trace, targets: np.ndarray
+    network: impl.Network, objective: impl.Objective, trace: Trace, targets: np.ndarray, mask: Any = None
 ) -> tuple[Any, Any]:
     """Task loss and rate loss."""
-    n_batch, n_steps, _ = trace.y.shape
     task: Any = 0.0
-    for b in range(n_batch):
-        for t in range(n_steps - objective.window, n_steps):
-            if objective.loss == "cross_entropy":
-                task += np.log(np.exp(trace.y[b, t]).sum()) - trace.y[b, t, targets[b]]
-            else:
-                task += 0.5 * ((trace.y[b, t] - targets[b, t]) ** 2).sum()
+    cells = counted(objective, trace.y.shape, mask)
+    for b, t in cells:
+        if objective.loss == "cross_entropy":
+            task += np.log(np.exp(trace.y[b, t]).sum()) - trace.y[b, t, targets[b]]
+        else:
+            task += 0.5 * ((trace.y[b, t] - targets[b, t]) ** 2).sum()
     error = rates(network, trace) - objective.rate_target_hz / 1000.0
-    return task / (n_batch * objective.window), objective.rate_cost * (error**2).sum()
+    return task / len(cells), objective.rate_cost * (error**2).sum()
 
 
-def output_error(objective: impl.Objective, trace: Trace, targets: np.ndarray) -> np.ndarray:
+def output_error(
+    objective: impl.Objective, trace: Trace, targets: np.ndarray, mask: Any = None
+) -> np.ndarray:
     """ell (batch, time, n_out), the derivative of the task loss by the readout."""
-    n_batch, n_steps, n_out = trace.y.shape
-    ell = np.zeros((n_batch, n_steps, n_out))
-    for b in range(n_batch):
-        for t in range(n_steps - objective.window, n_steps):
-            if objective.loss == "cross_entropy":
-                p = np.exp(trace.y[b, t]) / np.exp(trace.y[b, t]).sum()
-                ell[b, t] = p - np.eye(n_out)[targets[b]]
-            else:
-                ell[b, t] = trace.y[b, t] - targets[b, t]
-    return ell / (n_batch * objective.window)
+    n_out = trace.y.shape[-1]
+    ell = np.zeros(trace.y.shape)
+    cells = counted(objective, trace.y.shape, mask)
+    for b, t in cells:
+        if objective.loss == "cross_entropy":
+            p = np.exp(trace.y[b, t]) / np.exp(trace.y[b, t]).sum()
+            ell[b, t] = p - np.eye(n_out)[targets[b]]
+        else:
+            ell[b, t] = trace.y[b, t] - targets[b, t]
+    return ell / len(cells)
 
 
 def rate_error(network: impl.Network, objective: impl.Objective, trace: Trace) -> np.ndarray:
@@ -135,16 +143,18 @@ def rate_error(network: impl.Network, objective: impl.Objective, trace: Trace) -
     return 2.0 * objective.rate_cost * error / (n_batch * n_steps * network.dt_ms)
 
 
-def sent_back(objective: impl.Objective, trace: Trace, targets: np.ndarray, signal: str) -> np.ndarray:
+def sent_back(
+    objective: impl.Objective, trace: Trace, targets: np.ndarray, signal: str, mask: Any = None
+) -> np.ndarray:
     """(batch, time, n_out), what the feedback matrix gets: ell, or minus the target in its place."""
     if signal == "error":
-        return output_error(objective, trace, targets)
-    n_batch, n_steps, n_out = trace.y.shape
-    sent = np.zeros((n_batch, n_steps, n_out))
-    for b in range(n_batch):
-        for t in range(n_steps - objective.window, n_steps):
-            sent[b, t] = -np.eye(n_out)[targets[b]] if objective.loss == "cross_entropy" else -targets[b, t]
-    return sent / (n_batch * objective.window)
+        return output_error(objective, trace, targets, mask)
+    sent = np.zeros(trace.y.shape)
+    cells = counted(objective, trace.y.shape, mask)
+    for b, t in cells:
+        onehot = np.eye(trace.y.shape[-1])
+        sent[b, t] = -onehot[targets[b]] if objective.loss == "cross_entropy" else -targets[b, t]
+    return sent / len(cells)
 
 
 @dataclass
@@ -164,9 +174,11 @@ class Constants:
         )
 
 
-def readout_gradient(network: impl.Network, objective: impl.Objective, trace: Trace, targets: Any) -> Any:
+def readout_gradient(
+    network: impl.Network, objective: impl.Objective, trace: Trace, targets: Any, mask: Any = None
+) -> Any:
     """(n_rec, n_out), dW_out of every rule."""
-    ell = output_error(objective, trace, targets)
+    ell = output_error(objective, trace, targets, mask)
     n_batch, n_steps, n_rec = trace.z.shape
     d_out = np.zeros((n_rec, network.n_out))
     for b in range(n_batch):
@@ -214,6 +226,7 @@ def ladder(
     reset: bool = True,
     signal: str = "error",
     cut: tuple[str, ...] = (),
+    mask: Any = None,
 ) -> impl.Gradients:
     """Gradients in which an error crosses up to `hops` recurrent connections: all levels, one step at a time.
 
@@ -221,7 +234,7 @@ def ladder(
     level gets it from itself.
     """
     n_batch, n_steps, _ = x.shape
-    sent = sent_back(objective, trace, targets, signal)
+    sent = sent_back(objective, trace, targets, signal, mask)
     c = rate_error(network, objective, trace)
     back = Constants.of(network, cut)
     through_time = hops == rules.ALL
@@ -246,7 +259,7 @@ def ladder(
             if t > 0:
                 d_rec += np.outer(trace.z[b, t - 1], lam_v[-1])
     np.fill_diagonal(d_rec, 0.0)
-    return impl.Gradients(d_in, d_rec, readout_gradient(network, objective, trace, targets))
+    return impl.Gradients(d_in, d_rec, readout_gradient(network, objective, trace, targets, mask))
 
 
 def eprop(
@@ -261,11 +274,12 @@ def eprop(
     reset: bool = False,
     signal: str = "error",
     cut: tuple[str, ...] = (),
+    mask: Any = None,
 ) -> impl.Gradients:
     """Gradients by eligibility traces, carried forward; with the reset all of them are one per synapse."""
     n_batch, n_steps, n_in = x.shape
     n_rec = network.n_rec
-    sent = sent_back(objective, trace, targets, signal)
+    sent = sent_back(objective, trace, targets, signal, mask)
     c = rate_error(network, objective, trace)
     back = Constants.of(network, cut)
     d_pre = np.zeros((n_in + n_rec, n_rec))
@@ -288,7 +302,7 @@ def eprop(
                     d_pre[i, j] += learning_signal[j] * ebar[i, j] + c[j] * e[i, j]
     d_rec = d_pre[n_in:]
     np.fill_diagonal(d_rec, 0.0)
-    return impl.Gradients(d_pre[:n_in], d_rec, readout_gradient(network, objective, trace, targets))
+    return impl.Gradients(d_pre[:n_in], d_rec, readout_gradient(network, objective, trace, targets, mask))
 
 
 def gradients(
@@ -298,16 +312,17 @@ def gradients(
     weights: Any,
     x: np.ndarray,
     targets: np.ndarray,
+    mask: np.ndarray | None = None,
 ) -> tuple[impl.Gradients, Trace]:
     """Gradients of one of the rules, by its parts, and the trace that they are of."""
     trace, parts = forward(network, weights, x), rules.get(rule)
     if parts.feedback == "none":
         still = (np.zeros(np.shape(w)) for w in (weights.w_in, weights.w_rec))
-        return impl.Gradients(*still, readout_gradient(network, objective, trace, targets)), trace
+        return impl.Gradients(*still, readout_gradient(network, objective, trace, targets, mask)), trace
     given = network, objective, weights
     batch = x, targets, trace
     sent = getattr(weights, parts.feedback_weights)
-    cuts: Any = {"reset": parts.reset_gradient, "signal": parts.signal, "cut": parts.cut}
+    cuts: Any = {"reset": parts.reset_gradient, "signal": parts.signal, "cut": parts.cut, "mask": mask}
     if parts.hops > 0:
         return ladder(*given, sent, *batch, hops=parts.hops, **cuts), trace
     return eprop(*given, sent, *batch, **cuts), trace

@@ -50,6 +50,8 @@ BAD: dict[str, tuple[Callable[[], Any], str]] = {
     )},
     **{f"Adam {n}={v!r}": (lambda n=n, v=v: impl.Adam(**{n: v}), n) for n, v in (
         ("learning_rate", -1.0), ("learning_rate", "fast"), ("beta1", 1.0), ("beta2", -0.1), ("epsilon", 0.0),
+        ("clip_norm", -1.0), ("clip_norm", float("inf")), ("weight_decay", -0.1), ("warm_up_steps", 0.5),
+        ("cosine_steps", -1), ("halve_every", True),
     )},
     **{f"Task {n}={v!r}": (lambda n=n, v=v: impl.EvidenceAccumulation(**{n: v}), n) for n, v in (
         ("n_in", 6), ("n_in", 0), ("n_cues", 0), ("n_cues", 4), ("cue_ms", 151), ("interval_ms", 0),
@@ -60,6 +62,9 @@ BAD: dict[str, tuple[Callable[[], Any], str]] = {
         ("n_in", 0), ("n_out", 0), ("n_steps", 11), ("n_steps", 40.0), ("cycles", ()), ("cycles", [1, 2]),
         ("cycles", (1, 0)), ("cycles", 3), ("input_rate_hz", -1.0), ("input_rate_hz", 1001.0),
     )},
+    "Adam with two schedules": (lambda: impl.Adam(cosine_steps=5, halve_every=5), "halve_every"),
+    "mask dtype": (lambda: impl.Batch(SPIKES, TARGETS, np.ones((3, 30))), "mask"),
+    "mask shape": (lambda: impl.Batch(SPIKES, TARGETS, np.ones((3, 30, 4), bool)), "mask"),
     "Pattern batch size": (lambda: impl.PatternGeneration().batch(0, seed=0), "size"),
     "Pattern seed": (lambda: impl.PatternGeneration().batch(1, seed=-1), "seed"),
     "draw readout_std": (lambda: impl.Parameters.draw(NETWORK, readout_std=0.0), "readout_std"),
@@ -145,6 +150,11 @@ def changed(batch: impl.Batch, value: float) -> impl.Batch:
 
 LOADS: dict[str, tuple[Callable[[], Any], impl.Objective, str]] = {
     "no batch": (lambda: SPIKES, SMALL, "batch"),
+    "mask before the window alone": (
+        lambda: impl.Batch(SPIKES, TARGETS, np.arange(30) < np.full((3, 1), 20)),
+        SMALL,
+        "mask",
+    ),
     "inputs": (lambda: impl.Batch(SPIKES[:, :, :3], TARGETS), SMALL, "spikes"),
     "shorter than the window": (lambda: impl.Batch(SPIKES, TARGETS), impl.Objective(window=31), "spikes"),
     "class too high": (lambda: impl.Batch(SPIKES, TARGETS + 2), SMALL, "targets"),

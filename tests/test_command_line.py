@@ -656,8 +656,14 @@ def test_options_of_another_task_are_refused_by_name(option: str, tmp_path: Path
 
 def test_help_says_the_defaults_of_each_task():
     text = " ".join(run("train", "--help").output.split())
-    assert "[default: 64 for evidence_accumulation; 1 for pattern_generation]" in text
-    assert "[default: 0.005 for evidence_accumulation; 0.003 for pattern_generation]" in text
+    batches, rates = (
+        text.partition(f"{option} ")[2].partition("[default: ")[2].partition("]")[0]
+        for option in ("--batch INTEGER", "--learning-rate FLOAT")
+    )
+    for said, of in ((batches, "batch"), (rates, "learning_rate")):
+        for name, problem in PROBLEMS.items():
+            (part,) = [part for part in said.split("; ") if name in part.replace(",", "").split()]
+            assert part.split(" for ")[0] == f"{getattr(problem.recipe, of):g}"
 
 
 def test_list_shows_all_backends_on_100_columns():

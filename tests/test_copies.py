@@ -102,7 +102,10 @@ def test_a_file_says_all_but_where_the_learner_ran(tmp_path: Path) -> None:
     case = problem(
         impl.Network(n_in=3, n_regular=2, n_adaptive=1, n_out=3, dt_ms=0.1), loss="squared_error", n_steps=40
     )
-    options = {"optimizer": impl.Adam(0.1, 0.8, 0.7, 1e-3, 0.2), "dtype": "float32"}
+    adam = impl.Adam(
+        0.1, 0.8, 0.7, 1e-3, 0.2, clip_norm=0.5, weight_decay=0.1, warm_up_steps=3, cosine_steps=9
+    )
+    options = {"optimizer": adam, "dtype": "float32"}
     first = case.learner("numba", "eprop_random", "online", **options, threads=1)
     impl.save(path, first)
     assert impl.load(path).setting == case.learner("numba", "eprop_random", "online", **options).setting
@@ -110,6 +113,15 @@ def test_a_file_says_all_but_where_the_learner_ran(tmp_path: Path) -> None:
     with np.load(path, allow_pickle=False) as arrays:  # as anybody else may
         assert json.loads(arrays["header"].tobytes())["rule"]["name"] == "eprop_random"
         assert set(arrays) == {"header", *first.state()}
+
+
+def test_a_file_of_before_there_was_a_schedule(tmp_path: Path) -> None:
+    path = tmp_path / "older.npz"
+    learner = problem(impl.Network(n_in=3, n_regular=2, n_adaptive=1)).learner("numpy", "bptt")
+    impl.save(path, learner)
+    younger = ("clip_norm", "weight_decay", "warm_up_steps", "cosine_steps", "halve_every")
+    rewritten(path, lambda header, _: [header["optimizer"].pop(name) for name in younger])
+    assert impl.load(path).setting == learner.setting
 
 
 def rewritten(path: Path, change: Callable[[dict[str, Any], dict[str, np.ndarray]], None]) -> None:

@@ -81,6 +81,30 @@ check(problem(sizes=(3, 35, 0), n_steps=8, window=4), "bptt", dtype="float32", b
 
 
 @pytest.mark.slow
+def test_clipping_schedules_and_decay_are_the_cpu_s_and_a_mask_is_refused() -> None:
+    simulate("""
+p = problem()
+adam = impl.Adam(clip_norm=0.02, weight_decay=0.3, warm_up_steps=2, cosine_steps=3, readout_decay=0.1)
+for rule in ("bptt", "eprop_adaptive"):
+    device, host = (p.learner("numba", rule, device=d, optimizer=adam) for d in ("cuda", "cpu"))
+    for learner in (device, host):
+        loaded = learner.load(p.batch)
+        for _ in range(4):
+            learner.step(loaded)
+    for name, array in host.state().items():
+        assert np.abs(device.state()[name] - array).max() < 1e-12, name
+masked = cases.problem(p.network, masked=True)
+learner = masked.learner("numba", "bptt", device="cuda")
+try:
+    learner.load(masked.batch)
+except impl.InvalidArgument as error:
+    assert str(error).startswith("batch.mask is") and "kernels for cards" in str(error)
+else:
+    raise AssertionError
+""")
+
+
+@pytest.mark.slow
 def test_other_choices_of_blocks_and_stages() -> None:
     simulate("""
 from implementations.numba.card.choices import IN_FORCE, Choices

@@ -19,6 +19,7 @@ TABLES = {
         "points",
         "criteria",
         "finals",
+        "kept",
         "alignments",
         "measurements",
         "conformance",

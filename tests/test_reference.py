@@ -53,6 +53,11 @@ PROBLEMS["pattern"] = problem(
     loss="squared_error",
 )
 # 300 steps are two blocks or more of every backend that computes in blocks
+# More outputs than two, and steps inside the trial that count; a window over several blocks
+PROBLEMS["masked"] = problem(NETWORKS["other constants"], n_steps=140, window=110, masked=True, n_batch=5)
+PROBLEMS["masked, squared error"] = problem(
+    NETWORKS["other constants"], n_steps=40, window=25, masked=True, loss="squared_error"
+)
 PROBLEMS["several blocks"] = problem(
     impl.Network(n_in=3, n_regular=2, n_adaptive=2), n_batch=2, n_steps=300, window=140
 )
@@ -62,14 +67,15 @@ def check(found: Problem, backend: str, rule: str, mode: str) -> None:
     learner = found.learner(backend, rule, mode)
     loaded = learner.load(found.batch)
     expected, trace = reference.gradients(
-        rule, found.network, found.objective, found.parameters, found.batch.spikes, found.batch.targets
-    )
+        rule, found.network, found.objective, found.parameters, found.batch.spikes, found.batch.targets,
+        found.batch.mask,
+    )  # fmt: skip
     gradients, metrics = learner.gradients(loaded)
     activity = learner.simulate(loaded)
     np.testing.assert_array_equal(activity.spikes, trace.z.astype(bool))
     assert deviation(activity.readout, trace.y) <= TOLERANCE
     assert_gradients(gradients, expected, TOLERANCE)
-    task, rate = reference.loss(found.network, found.objective, trace, found.batch.targets)
+    task, rate = reference.loss(found.network, found.objective, trace, found.batch.targets, found.batch.mask)
     assert float(metrics.task_loss) == pytest.approx(task, rel=TOLERANCE, abs=0)
     assert float(metrics.rate_loss) == pytest.approx(rate, rel=TOLERANCE, abs=0)
     assert float(metrics.loss) == pytest.approx(task + rate, rel=TOLERANCE, abs=0)
@@ -77,8 +83,10 @@ def check(found: Problem, backend: str, rule: str, mode: str) -> None:
         1000.0 * reference.rates(found.network, trace).mean(), rel=TOLERANCE, abs=0
     )
     if found.objective.loss == "cross_entropy":
-        means = trace.y[:, -found.objective.window :].mean(axis=1)
-        expected_accuracy = (means.argmax(axis=1) == found.batch.targets).mean()
+        cells = reference.counted(found.objective, trace.y.shape, found.batch.mask)
+        own = [[trace.y[b, t] for b, t in cells if b == trial] for trial in range(len(trace.y))]
+        answers = [np.mean(readout, axis=0).argmax() for readout in own]
+        expected_accuracy = (answers == found.batch.targets).mean()
         assert float(metrics.accuracy) == pytest.approx(expected_accuracy)
     else:
         assert np.isnan(float(metrics.accuracy))

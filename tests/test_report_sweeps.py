@@ -151,7 +151,7 @@ def test_the_command_plans_exactly_these_runs(tmp_path: Path):
 
 
 def test_the_runs_of_a_preset_are_one_sweep(tmp_path: Path):
-    for name, values in hyperparameters.PRESETS["difficulty"].items():
+    for name, values in hyperparameters.preset("difficulty", "evidence_accumulation").items():
         for value in values:
             settings = {**SETTINGS, "task": {"n_cues": 7, name: value}}
             run = curve("numba", "bptt", 10, (0.5,), final=0.5, timing="shared", threads=1, settings=settings)

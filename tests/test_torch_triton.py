@@ -270,6 +270,16 @@ def test_a_card_gets_the_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(engine._engine, LoopEngine)
 
 
+def test_a_mask_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(triton_engine.SWITCH, raising=False)
+    found = problem(NETWORK, masked=True)
+    _, engine = card(found)
+    with pytest.raises(
+        impl.InvalidArgument, match=rf"^batch\.mask is .*Triton.*{triton_engine.SWITCH}=0, torch"
+    ):
+        engine.load(found.batch)
+
+
 def test_a_learner_keeps_the_choices_that_it_was_made_with(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(triton_engine.SWITCH, raising=False)
     chosen = Choices(graph=0, chunk=64)

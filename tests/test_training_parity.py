@@ -1,5 +1,7 @@
 """Training: the same parameters on every backend, float32 against float64, state taken up again."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import reference
@@ -36,23 +38,54 @@ class PlainAdam:
         self.v[name] = s.beta2 * self.v.get(name, 0.0) + (1 - s.beta2) * gradient**2
         m_hat = self.m[name] / (1 - s.beta1**self.t)
         v_hat = self.v[name] / (1 - s.beta2**self.t)
-        return weights - s.learning_rate * m_hat / (np.sqrt(v_hat) + s.epsilon)
+        rate = s.learning_rate
+        if s.warm_up_steps and self.t < s.warm_up_steps:
+            rate *= self.t / s.warm_up_steps
+        if s.cosine_steps:
+            rate *= (1 + np.cos(np.pi * min((self.t - 1) / s.cosine_steps, 1))) / 2
+        if s.halve_every:
+            rate /= 2 ** ((self.t - 1) // s.halve_every)
+        return weights - rate * m_hat / (np.sqrt(v_hat) + s.epsilon) - rate * s.weight_decay * weights
 
 
 @pytest.mark.parametrize(("backend", "rule", "mode"), UPDATE_CASES)
 def test_three_steps_equal_plain_adam_on_the_first_backend(backend: str, rule: str, mode: str) -> None:
-    decay = 0.03
-    settings = impl.Adam(learning_rate=0.01, beta1=0.8, beta2=0.95, epsilon=1e-6, readout_decay=decay)
-    found = train(PROBLEM.learner(backend, rule, mode, optimizer=settings), PROBLEM, 3)
+    settings = impl.Adam(learning_rate=0.01, beta1=0.8, beta2=0.95, epsilon=1e-6, readout_decay=0.03)
+    assert_plain(backend, rule, mode, settings, 3)
 
-    adam = PlainAdam(settings)
-    weights = PROBLEM.parameters
-    for _ in range(3):
+
+@pytest.mark.parametrize(
+    ("rule", "options"),
+    [
+        ("bptt", {"clip_norm": 0.02, "halve_every": 2, "weight_decay": 0.3}),
+        ("eprop_adaptive", {"clip_norm": 0.02, "cosine_steps": 4, "warm_up_steps": 3, "weight_decay": 0.3}),
+    ],
+)
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_what_people_train_with_equals_plain_adam(backend: str, rule: str, options: dict[str, float]) -> None:
+    """Clipping, schedules and decay; up to a step past the end of the cosine."""
+    settings: Any = {"learning_rate": 0.01, "epsilon": 1e-3, "readout_decay": 0.03, **options}
+    assert_plain(backend, rule, "adjoint", impl.Adam(**settings), 6)
+
+
+def assert_plain(backend: str, rule: str, mode: str, settings: impl.Adam, steps: int) -> None:
+    """That so many steps are those of `PlainAdam`; where gradients are clipped, that some of them are."""
+    found = train(PROBLEM.learner(backend, rule, mode, optimizer=settings), PROBLEM, steps)
+
+    adam, decay = PlainAdam(settings), settings.readout_decay
+    weights, scales = PROBLEM.parameters, []
+    for _ in range(steps):
         adam.t += 1
         learner = Problem(PROBLEM.network, PROBLEM.objective, weights, PROBLEM.batch).learner(
             BACKENDS[0], rule
         )
         gradients, _ = learner.gradients(learner.load(PROBLEM.batch))
+        if settings.clip_norm:
+            parts = [getattr(gradients, name) for name in NAMES[:3]]
+            scales.append(
+                min(1, settings.clip_norm / np.linalg.norm(np.concatenate([*map(np.ravel, parts)])))
+            )
+            gradients = impl.Gradients(*(scales[-1] * part for part in parts))
         w_in, w_rec, w_out = (
             adam(n, getattr(weights, n), getattr(gradients, n))
             if n in rules.get(rule).trained
@@ -64,6 +97,7 @@ def test_three_steps_equal_plain_adam_on_the_first_backend(backend: str, rule: s
             feedback = (1 - decay) * adam("feedback", feedback, gradients.w_out)
             w_out = (1 - decay) * w_out
         weights = impl.Parameters(w_in, w_rec, w_out, feedback)
+    assert not settings.clip_norm or min(scales) < 0.9
     for name in NAMES:
         assert deviation(getattr(found, name), getattr(weights, name)) <= 1e-10, name
     for name in rules.get(rule).trained:
@@ -113,6 +147,20 @@ def test_state_goes_on_where_it_was(backend: str, rule: str, mode: str) -> None:
     halves = train(second, PROBLEM, 2)
     for name in NAMES:
         np.testing.assert_array_equal(getattr(whole, name), getattr(halves, name))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_schedule_goes_on_where_it_was_on_any_backend(backend: str) -> None:
+    """The step is in the state, and nothing else is needed."""
+    adam = impl.Adam(learning_rate=0.01, warm_up_steps=3, halve_every=2, weight_decay=0.1, epsilon=1e-3)
+    whole = train(PROBLEM.learner("numpy", "eprop_symmetric", optimizer=adam), PROBLEM, 5)
+    first = PROBLEM.learner("numpy", "eprop_symmetric", optimizer=adam)
+    train(first, PROBLEM, 3)
+    second = PROBLEM.learner(backend, "eprop_symmetric", optimizer=adam)
+    second.restore(first.state())
+    found = train(second, PROBLEM, 2)
+    for name in NAMES:
+        assert deviation(getattr(found, name), getattr(whole, name)) <= 1e-10
 
 
 @pytest.mark.parametrize(("backend", "rule", "mode"), BASIC_CASES)

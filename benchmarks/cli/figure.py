@@ -8,11 +8,15 @@ import click
 
 import implementations as impl
 from benchmarks.cli import choices
+from benchmarks.cli.all_tasks import train as train_all_tasks
 from benchmarks.cli.choices import ALL, Rules, chosen, exit_if_broken, given
+from benchmarks.cli.on_cluster import cluster_options
 from benchmarks.cli.options import (
     alignment_option,
+    build_optimizer,
     build_problem,
     naming_options,
+    optimizer_options,
     problem_options,
     recipe_options,
     results_option,
@@ -20,7 +24,7 @@ from benchmarks.cli.options import (
 )
 from benchmarks.cli.recording import exit_if_failed, record_all
 from benchmarks.define import comparison
-from benchmarks.define.reasons import Broken, unavailable
+from benchmarks.define.reasons import Broken, listed, unavailable
 from benchmarks.define.runs import Run
 from benchmarks.run import available
 from benchmarks.run.progress import display
@@ -67,27 +71,51 @@ _FASTEST = "fastest"
     f" BPTT's, every {comparison.ALIGNMENT_EVERY} steps unless --alignment says otherwise. [rules:"
     f" {','.join(on_ladder())}]",
 )
+@click.option(
+    "--all-tasks",
+    is_flag=True,
+    help="Train the rules on every task, each by its recipe, at once on a Dask cluster as `sweep` does.",
+)
 @alignment_option
 @recipe_options("steps", "batch", "learning_rate", "evaluate_every")
+@optimizer_options
 @click.option("--device", type=click.Choice(DEVICES), default=DEVICES[0], show_default=True)
 @click.option("--threads", type=int, help="CPU threads. [default: all that the process may use]")
 @problem_options
+@cluster_options
 @results_option
 def command(
-    backend: str, rules: Any, seeds: int, tuned: bool, ladder: bool, results: Path, **values: Any
+    backend: str,
+    rules: Any,
+    seeds: int,
+    tuned: bool,
+    ladder: bool,
+    all_tasks: bool,
+    results: Path,
+    **values: Any,
 ) -> None:
     """Train every rule on the same seeds, then write the report with their comparison.
 
     Runs go on to --steps whether or not they meet the stopping criterion, and are then judged on fresh
     trials, so that final figures compare. They are ordinary training runs under RESULTS/curves: what is
     recorded is never trained twice, and the same command goes on where it was interrupted.
+
+    With --all-tasks these options apply: --backend, --rule, --seeds, --steps, --device, --threads (of a run,
+    1 by default), --results, and those of a cluster, --scheduler to --dry-run, which only apply there.
     """
     from benchmarks.judge.hyperparameters import FRESH  # here, as `--help` is not to wait for pandas
-    from benchmarks.show import page as report
 
-    values = with_recipe(values)
-    if tuned and ladder:
-        raise click.UsageError("--tuned and --ladder are two comparisons: give one of them")
+    asked = {"--tuned": tuned, "--ladder": ladder, "--all-tasks": all_tasks}
+    which = [option for option, wanted in asked.items() if wanted]
+    if len(which) > 1:
+        count = "two" if len(which) == 2 else "three"
+        raise click.UsageError(f"{listed(which)} are {count} comparisons: give one of them")
+    for name in ("scheduler", "workers", "alone", "patience_s", "dry_run"):
+        if given(name) and not all_tasks:
+            raise click.BadParameter(
+                "only applies with --all-tasks; `sweep` has it for one task",
+                param_hint="'--" + name.replace("_", "-") + "'",
+            )
     if seeds < 1:
         raise click.BadParameter(f"{seeds} is not what it may be, any integer >= 1", param_hint="'--seeds'")
     broken: list[str] = []
@@ -100,6 +128,11 @@ def command(
             click.echo(f"leaving out torch: {reason}")
             broken.append("torch")
     names = _rules(rules, ladder)
+    if all_tasks:
+        if train_all_tasks(backend, names, seeds, results, **values):
+            _report(results)
+        return exit_if_broken(broken)
+    values = with_recipe(values)
     for rule in names:
         reason = unavailable(backend, values["device"], rule)
         if reason is not None:
@@ -118,7 +151,7 @@ def command(
             steps=values["steps"],
             device=values["device"],
             threads=values["threads"],
-            optimizer=impl.Adam(learning_rate=values["learning_rate"]),
+            optimizer=build_optimizer(values),
             batch=values["batch"],
             evaluate_every=values["evaluate_every"],
             alignment_every=every,
@@ -132,13 +165,19 @@ def command(
     failed = record_all(planned, results, display)
     if ladder:
         _by_hops(planned[0], results)
+    _report(results)
+    exit_if_failed(failed, planned)
+    exit_if_broken(broken)
+
+
+def _report(results: Path) -> None:
+    from benchmarks.show import page as report
+
     try:
         page = report.build(results, results / "report")
     except report.NothingToReport as error:
         raise click.ClickException(str(error)) from error
     click.echo(str(page))
-    exit_if_failed(failed, planned)
-    exit_if_broken(broken)
 
 
 def _rules(groups: Any, ladder: bool) -> tuple[str, ...]:

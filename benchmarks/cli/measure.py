@@ -18,7 +18,7 @@ from benchmarks.cli.choices import (
     rule_option,
     systems_option,
 )
-from benchmarks.cli.options import machine_options, naming_options, results_option
+from benchmarks.cli.options import data_option, machine_options, naming_options, results_option
 from benchmarks.cli.output import console
 from benchmarks.define import reasons
 from benchmarks.define.cases import (
@@ -34,6 +34,7 @@ from benchmarks.define.cases import (
     step_cases,
 )
 from benchmarks.define.names import SYSTEM
+from benchmarks.define.problem import DEFAULT, PROBLEMS, TASK_NAME
 from benchmarks.define.reasons import Broken
 from benchmarks.define.systems import SYSTEMS, Peer, System, peers
 from benchmarks.run import peer_environments, timings
@@ -75,6 +76,7 @@ from implementations.rules import MODES, costly, ordered
     show_default=True,
     help="Also measure time and memory against neurons and batch; takes longer than all the rest.",
 )
+@data_option
 @results_option
 def command(systems: tuple[tuple[str, ...], ...], rounds: int, results: Path, **values: Any) -> None:
     """Measure the time and memory of training steps.
@@ -92,6 +94,8 @@ def command(systems: tuple[tuple[str, ...], ...], rounds: int, results: Path, **
     if not (values["steps"] or values["lengths"] or values["scaling"]):
         raise click.UsageError("nothing to measure: --no-steps and --no-lengths need --scaling")
     wanted = chosen(systems)
+    if DEFAULT != TASK_NAME:
+        wanted, values = _of_data(wanted, values)
     values["by_name"] = given("systems") and wanted != (ALL,)
     with naming_options():
         checks.integer("rounds", rounds, 1)
@@ -190,6 +194,21 @@ def _rules_of(peer: Peer, asked: tuple[str, ...]) -> list[str]:
     return [rule for rule in peer.rules if rule in costly()] or list(peer.rules)
 
 
+def _of_data(
+    systems: tuple[str, ...], values: Mapping[str, Any]
+) -> tuple[tuple[str, ...], Mapping[str, Any]]:
+    """Systems and values where trials are somebody's own, which have one length: steps of the backends."""
+    for name in ("delay_ms", "lengths", "scaling"):
+        if given(name) and values[name]:
+            raise click.BadParameter(
+                "does not apply with --data, whose trials have their length",
+                param_hint="'--" + name.replace("_", "-") + "'",
+            )
+    if systems not in ((ALL,), (SYSTEM,)):
+        raise click.BadParameter("with --data it may be " + SYSTEM, param_hint="'--system'")
+    return (SYSTEM,), {**values, "lengths": False, "scaling": False}
+
+
 def _cases(name: str, values: Mapping[str, Any], broken: list[str]) -> list[Case]:
     """Those of a system that the options ask for; adds to `broken` what is left out because it is."""
     if name != SYSTEM:
@@ -203,7 +222,8 @@ def _of_sizes(pairs: list[tuple[str, str]], values: Mapping[str, Any], **of: Any
     """Steps at the given size, memory in longer trials, and scaling, as the options ask for them."""
     modes = values["modes"]
     beyond = {name: values[name] for name in ("dtype", "device", "threads")} | of
-    given_size = {**beyond, "batch": values["batch"], "problem": delayed(values["delay_ms"])}
+    problem = delayed(values["delay_ms"]) if DEFAULT == TASK_NAME else PROBLEMS[DEFAULT]
+    given_size = {**beyond, "batch": values["batch"], "problem": problem}
     cases = step_cases(pairs, modes, **given_size) if values["steps"] else []
     cases += length_cases(pairs, modes, **beyond) if values["lengths"] else []
     cases += scaling_cases(pairs, modes, **beyond) if values["scaling"] else []

@@ -19,7 +19,8 @@ import click
 import implementations as impl
 from benchmarks.cli.choices import given
 from benchmarks.define import plugins
-from benchmarks.define.problem import PROBLEMS, TASK_NAME, Problem
+from benchmarks.define.hyperparameters import HYPERPARAMETERS
+from benchmarks.define.problem import DEFAULT, PROBLEMS, Problem
 from implementations.registry import DEVICES, DTYPES
 from implementations.training import Plan
 
@@ -72,16 +73,27 @@ _TASK = {name: next(iter(texts.values())) for name, texts in _SAID.items()}
 _ONLY_FRESH = ("test_trials", "final_trials")  # options of how many fresh trials a network is judged on
 
 
+def data_option(command: _Command) -> _Command:
+    """Add `--data FILE`. What it does is done before: `benchmarks.__main__` reads it where it stands."""
+    return click.option(
+        "--data",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        expose_value=False,
+        help="Trials of your own, an .npz file as implementations.Recorded says: a task, and the default.",
+    )(command)
+
+
 def problem_options(command: _Command) -> _Command:
     """Add `--task` and the options of network, task and objective; `build_problem` takes their values."""
     options = [
         click.option(
             "--task",
             type=click.Choice(tuple(PROBLEMS)),
-            default=TASK_NAME,
+            default=DEFAULT,
             show_default=True,
             help="What is learned; defaults below that differ are said for each.",
         ),
+        data_option,
         *(_option(name, text, "network") for name, text in _NETWORK.items()),
         *(_option(name, text, "task") for name, text in _TASK.items()),
         *(_option(name, text, "objective") for name, text in _OBJECTIVE.items()),
@@ -100,6 +112,27 @@ def recipe_options(*names: str) -> Callable[[_Command], _Command]:
         return command
 
     return add
+
+
+def optimizer_options(command: _Command) -> _Command:
+    """Add what people train with beside the recipe; `build_optimizer` takes the values."""
+    rows = [row for row in HYPERPARAMETERS.values() if row.part == "optimizer" and row.name not in _RECIPE]
+    for row in reversed(rows):
+        off = getattr(impl.Adam(), row.name)
+        command = click.option(
+            row.option, row.name, type=row.kind, default=off, show_default=True, help=row.text
+        )(command)
+    return command
+
+
+def build_optimizer(values: Mapping[str, Any]) -> impl.Adam:
+    """Adam with the learning rate and the values of `optimizer_options`.
+
+    Raises:
+        InvalidArgument: (a ValueError) for a value that is not what it may be.
+    """
+    names = [row.name for row in HYPERPARAMETERS.values() if row.part == "optimizer"]
+    return impl.Adam(**{name: values[name] for name in names})
 
 
 def with_recipe(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -123,7 +156,10 @@ def build_problem(values: Mapping[str, Any]) -> Problem:
     for name in _ONLY_FRESH:
         if problem.task.frozen and name in values and given(name):
             _refuse(name, problem.name, "whose trials are frozen: it is judged on those that it has")
-    task = dataclasses.replace(problem.task, **_given(values, ("n_in", *_TASK)))  # pyright: ignore
+    changed = _given(values, ("n_in", *_TASK))
+    if problem.task.given and changed:
+        _refuse(next(iter(changed)), problem.name, "whose trials are those of the file")
+    task = dataclasses.replace(problem.task, **changed) if changed else problem.task  # pyright: ignore
     network = dataclasses.replace(problem.network, n_out=task.n_out, **_given(values, _NETWORK))
     objective = dataclasses.replace(problem.objective, window=task.window, **_given(values, _OBJECTIVE))
     return Problem(network, task, objective)
@@ -236,4 +272,7 @@ def _option(name: str, text: str, part: str) -> Callable[[_Command], _Command]:
 def _told(defaults: Mapping[str, Any]) -> str:
     if len(set(defaults.values())) == 1:
         return f"{next(iter(defaults.values()))}"
-    return "; ".join(f"{value:.6g} for {task}" for task, value in defaults.items())
+    tasks: dict[Any, list[str]] = {}
+    for task, value in defaults.items():
+        tasks.setdefault(value, []).append(task)
+    return "; ".join(f"{value:.6g} for {', '.join(names)}" for value, names in tasks.items())

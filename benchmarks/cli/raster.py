@@ -71,8 +71,8 @@ _WEIGHTS = ("w_in", "w_rec", "w_out")
 def command(system: str, out: Path, **values: Any) -> None:
     """Draw what a network does in one trial.
 
-    Inputs, recurrent spikes of regular and adaptive neurons, and the readout over time: of
-    evidence_accumulation with its answer, of pattern_generation beside its target. The same seed draws the
+    Inputs, recurrent spikes of regular and adaptive neurons, and the readout over time: with its answer, or
+    beside its target, as the task has it. The same seed draws the
     same trials for every backend and rule; none of which is trained on, but for those of a frozen task.
 
     `--system notebook` draws the BrainPy notebook, by bptt unless --rule says otherwise; of the options below
@@ -170,7 +170,10 @@ def _drawn(batch: impl.Batch, activity: impl.Activity, count: int) -> "list[Tria
     from benchmarks.show.figures.raster import Trial
 
     return [
-        Trial(batch.spikes[i], activity.spikes[i], activity.readout[i], batch.targets[i])
+        Trial(
+            *(batch.spikes[i], activity.spikes[i], activity.readout[i], batch.targets[i]),
+            mask=None if batch.mask is None else batch.mask[i],
+        )
         for i in range(count)
     ]
 

@@ -4,12 +4,13 @@ from pathlib import Path
 
 import click
 
-from benchmarks.cli.options import results_option
+from benchmarks.cli.options import data_option, results_option
 from benchmarks.store.files import check_writable, write_text
 
 
 @click.command(short_help="Write the comparison of all records.")
 @results_option
+@data_option
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),

@@ -1,8 +1,7 @@
 """`python -m benchmarks sweep`: many training runs at once, on a Dask cluster."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from importlib.util import find_spec
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,22 +9,23 @@ import click
 
 import implementations as impl
 from benchmarks.cli import choices
-from benchmarks.cli.choices import backend_option, chosen, exit_if_broken, mode_option, rule_option
-from benchmarks.cli.options import judging_options, machine_options, naming_options, results_option
+from benchmarks.cli.choices import backend_option, chosen, mode_option, rule_option
+from benchmarks.cli.on_cluster import cluster_options, on_cluster
+from benchmarks.cli.options import (
+    data_option,
+    judging_options,
+    machine_options,
+    naming_options,
+    results_option,
+)
 from benchmarks.define import hyperparameters
 from benchmarks.define.hyperparameters import HYPERPARAMETERS, PRESETS, Hyperparameter
-from benchmarks.define.problem import PROBLEMS, TASK_NAME
-from benchmarks.define.reasons import unavailable
+from benchmarks.define.problem import DEFAULT, PROBLEMS
 from benchmarks.define.runs import Run
-from benchmarks.run.interruption import Interrupted, held
-from benchmarks.store.files import check_writable
 from implementations import checks
-from implementations.registry import available_cores
 from implementations.training import Plan
 
 _FIRST_SEED = 10
-_CLUSTER_LOST = 3
-_INTERRUPTED = 130
 
 
 class _Values(click.ParamType):
@@ -62,10 +62,11 @@ def _hyperparameter_options(command: Any) -> Any:
 @click.option(
     "--task",
     type=click.Choice(tuple(PROBLEMS)),
-    default=TASK_NAME,
+    default=DEFAULT,
     show_default=True,
     help="What is to be learned, by its published recipe.",
 )
+@data_option
 @click.option(
     "--preset",
     "presets",
@@ -85,31 +86,13 @@ def _hyperparameter_options(command: Any) -> Any:
     type=int,
     default=_FIRST_SEED,
     show_default=True,
-    help="First of the seeds; 0 to 9 are those that rules are compared on, and no setting is chosen on them.",
+    help="First of the seeds. What is chosen on them is then judged on others: odd ones, or from 100 on.",
 )
 @click.option("--steps", type=int, help="Training steps. [default: the recipe's]")
 @click.option("--evaluate-every", type=int, help="Steps between points. [default: the recipe's]")
 @judging_options
 @machine_options
-@click.option(
-    "--scheduler", metavar="ADDRESS", help="Join this Dask cluster. [default: one of this machine alone]"
-)
-@click.option(
-    "--workers", type=int, help="Processes of the cluster of this machine. [default: cores / threads]"
-)
-@click.option(
-    "--alone",
-    is_flag=True,
-    help="Times are to be compared: one run at a time per machine, on workers with the resource 'alone'.",
-)
-@click.option(
-    "--patience-s",
-    type=float,
-    default=300.0,
-    show_default=True,
-    help="How long there may be no worker, e.g. while they wait in a queue.",
-)
-@click.option("--dry-run", is_flag=True, help="Show what would run, and about how long; train nothing.")
+@cluster_options
 @results_option
 def command(results: Path, **values: Any) -> None:
     """Train many networks at once: rules x backends x seeds x settings, on a Dask cluster.
@@ -124,108 +107,7 @@ def command(results: Path, **values: Any) -> None:
     with naming_options():
         checks.integer("seeds", values["seeds"], 1)
         checks.integer("first_seed", values["first_seed"], 0)
-        checks.number("patience_s", values["patience_s"], minimum=0.0)
-        workers = _workers(values)
-    if find_spec("distributed") is None:
-        raise click.UsageError("sweeps need Dask: pip install 'eprop-bench[sweeps]'")
-    if not values["dry_run"]:
-        check_writable(results / "curves" / "run.jsonl")
-    from benchmarks.run.sweep.cluster import ClusterError  # here, as `--help` is not to wait for Dask
-
-    try:
-        with held() as request, _cluster(values, workers) as cluster:
-            if values["scheduler"] is not None:
-                cluster.check()  # what workers say of backends counts only if they run this code
-            here = values["scheduler"] is None
-            runs, broken = _runs(values, unavailable if here else cluster.unavailable)
-            if values["dry_run"]:
-                _show(runs, results, workers if cluster is None else len(cluster.workers()))
-            else:
-                _sweep(runs, results, cluster, request, values["patience_s"])
-            exit_if_broken(broken)
-    except ClusterError as error:
-        click.echo(f"Error: {error}", err=True)
-        raise SystemExit(_CLUSTER_LOST) from None
-    except Interrupted as stop:
-        click.echo(str(stop), err=True)
-        raise SystemExit(stop.exit_code) from None
-    except KeyboardInterrupt:
-        click.echo("interrupted; the same command goes on", err=True)
-        raise SystemExit(_INTERRUPTED) from None
-
-
-@contextmanager
-def _cluster(values: Mapping[str, Any], workers: int) -> Iterator[Any]:
-    """The cluster that the options name; None for a dry run that needs none."""
-    from benchmarks.run.sweep.cluster import joined, local
-
-    if values["scheduler"] is not None:
-        with joined(values["scheduler"], values["patience_s"], values["alone"]) as cluster:
-            yield cluster
-    elif values["dry_run"]:
-        yield None
-    else:
-        _runs(values, unavailable, quiet=True)  # options that can't be: before anything starts
-        with local(workers, values["alone"]) as cluster:
-            yield cluster
-
-
-def _sweep(runs: list[Run], results: Path, cluster: Any, request: Any, patience_s: float) -> None:
-    from benchmarks.run.sweep.client import Summary, look, sweep
-
-    summary = Summary()
-    left = look(runs, results, summary)
-    if summary.skipped:
-        click.echo(f"{summary.skipped} of {len(runs)} runs are recorded already, skipped")
-    if left:
-        cluster.check()
-        click.echo(f"{len(left)} runs on {len(cluster.workers())} workers")
-        sweep(left, results, cluster, request, patience_s, click.echo, summary)
-    for name in summary.diverged:
-        click.echo(f"diverged: {name}")
-    for text in summary.failed.values():
-        click.echo(f"Error: {text}", err=True)
-    click.echo(
-        f"{len(summary.recorded)} recorded, {summary.skipped} were already, {len(summary.diverged)} of both "
-        f"diverged, {len(summary.failed)} failed"
-    )
-    if summary.failed:
-        raise SystemExit(1)
-
-
-def _show(runs: list[Run], results: Path, workers: int) -> None:
-    from benchmarks.run.sweep.client import Summary, look
-    from benchmarks.run.sweep.estimate import seconds
-
-    summary = Summary()
-    left = look(runs, results, summary)
-    for run in runs:
-        if run.name in left:
-            state = "to do"
-        elif run.name in summary.failed:
-            state = "unusable"
-        else:
-            state = "diverged" if run.name in summary.diverged else "recorded"
-        click.echo(f"{state:9} {run.title}: {_setting(run)}")
-    click.echo(f"{len(left)} of {len(runs)} runs to do")
-    if left and all(
-        unavailable(run.backend, run.device, run.rule, run.mode) is None for run, _ in left.values()
-    ):
-        total = seconds([run for run, _ in left.values()]) / workers
-        click.echo(
-            f"about {total / 60:.1f} minutes on {workers} workers like this process, measured just now"
-        )
-
-
-def _setting(run: Run) -> str:
-    """The hyperparameters of a run."""
-    parts = {"optimizer": run.optimizer, "plan": run.plan, **vars(run.problem)}
-    shown = [
-        f"{row.name} {getattr(parts[row.part], row.name):g}"
-        for row in HYPERPARAMETERS.values()
-        if hasattr(parts[row.part], row.name)
-    ]
-    return ", ".join(shown)
+    on_cluster(values, results, partial(_runs, values))
 
 
 def _runs(
@@ -277,26 +159,3 @@ def _runs(
         wanted.update({name: values[name] for name in HYPERPARAMETERS if values[name] is not None})
         combined = hyperparameters.grid if values["grid"] else hyperparameters.one_at_a_time
         return combined(base, wanted), pairs.broken
-
-
-def _workers(values: Mapping[str, Any]) -> int:
-    """Processes of the local cluster: together no more threads than cores."""
-    threads = checks.integer("threads", 1 if values["threads"] is None else values["threads"], 1)
-    workers = values["workers"]
-    if values["scheduler"] is not None:
-        if workers is not None:
-            checks.fail("workers", workers, "given only without --scheduler, whose cluster has its own")
-        return 0
-    if values["alone"]:
-        if workers not in (None, 1):
-            checks.fail("workers", workers, "1 with --alone, where a run has the machine to itself")
-        return 1
-    cores = available_cores()
-    if threads > cores:
-        checks.fail("threads", threads, f"at most {cores}, the cores that this process may use")
-    if workers is None:
-        return max(1, cores // threads)
-    checks.integer("workers", workers, 1)
-    if workers * threads > cores:
-        checks.fail("workers", workers, f"at most {cores // threads}: {cores} cores, {threads} threads each")
-    return workers

@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 
-import implementations as impl
 from benchmarks.cli import choices
 from benchmarks.cli.choices import (
     backend_option,
@@ -20,10 +19,12 @@ from benchmarks.cli.choices import (
 )
 from benchmarks.cli.options import (
     alignment_option,
+    build_optimizer,
     build_problem,
     judging_options,
     machine_options,
     naming_options,
+    optimizer_options,
     problem_options,
     recipe_options,
     results_option,
@@ -46,6 +47,7 @@ from implementations.training import Plan
 @click.option("--seeds", type=int, metavar="N", help="Run the seeds 0 to N-1.")
 @click.option("--seed", type=int, metavar="K", help="Run this seed alone. [default: 0]")
 @recipe_options("steps", "batch", "learning_rate")
+@optimizer_options
 @machine_options
 @recipe_options("evaluate_every")
 @judging_options
@@ -74,7 +76,7 @@ def _runs(values: Mapping[str, Any], seeds: range) -> tuple[list[Run], tuple[str
     """Those of the backends, and the backends that are left out because they are broken."""
     plans = [_plan(values, seed) for seed in seeds]
     problem = build_problem(values)
-    optimizer = impl.Adam(learning_rate=values["learning_rate"])
+    optimizer = build_optimizer(values)
     mode, device = values["mode"], values["device"]
     backends = chosen(values["backends"])
     pairs, broken = choices.pairs(backends, chosen(values["rules"]), device, mode)

@@ -16,7 +16,7 @@ RULES = rules.learning()
 ALIGNMENT_EVERY = 100
 """Steps between gradients that are compared with BPTT's where the ladder is trained."""
 
-SEEDS = 10
+SEEDS = 20
 FINAL_TRIALS = 512
 
 

@@ -55,6 +55,30 @@ _TRAINING = (
     Hyperparameter("batch", "plan", int, "Trials per step.", "trials per step", (32, 64, 128)),
 )  # fmt: skip
 
+# What people train with beside that, off in the published recipes; from off to what cuts deep.
+_OPTIMIZER = (
+    Hyperparameter(
+        "clip_norm", "optimizer", float, "Longest gradient, 0 for any.", "longest gradient",
+        (0.0, 0.1, 0.3, 1.0, 3.0),
+    ),
+    Hyperparameter(
+        "weight_decay", "optimizer", float, "Of Adam, beside its step.", "weight decay",
+        (0.0, 0.001, 0.01, 0.1),
+    ),
+    Hyperparameter(
+        "warm_up_steps", "optimizer", int, "Steps in which the learning rate grows.", "warm-up (steps)",
+        (0, 20, 100),
+    ),
+    Hyperparameter(
+        "cosine_steps", "optimizer", int, "Steps in which it falls along a cosine, 0 for none.",
+        "cosine (steps)", (0, 400, 800),
+    ),
+    Hyperparameter(
+        "halve_every", "optimizer", int, "Steps after which it is halved, 0 for never.",
+        "halved every (steps)", (0, 100, 200),
+    ),
+)  # fmt: skip
+
 
 def _of_tasks() -> dict[str, Hyperparameter]:
     """Of each task the fields that make it harder; tasks that share a name share the option."""
@@ -62,7 +86,7 @@ def _of_tasks() -> dict[str, Hyperparameter]:
     for problem in PROBLEMS.values():
         by_name = {field.name: field for field in fields(problem.task)}  # pyright: ignore[reportArgumentType]
         for name, values in problem.task.difficulty.items():
-            if name in {row.name for row in _TRAINING}:
+            if name in {row.name for row in (*_TRAINING, *_OPTIMIZER)}:
                 raise plugins.PluginError(
                     f"the task {problem.name!r} has {name!r} in `difficulty`, which is a hyperparameter of"
                     " training: rename the field"
@@ -74,7 +98,7 @@ def _of_tasks() -> dict[str, Hyperparameter]:
     return found
 
 
-HYPERPARAMETERS = {row.name: row for row in _TRAINING} | _of_tasks()
+HYPERPARAMETERS = {row.name: row for row in (*_TRAINING, *_OPTIMIZER)} | _of_tasks()
 """Name -> hyperparameter."""
 
 Values = Mapping[str, Sequence[Any]]
@@ -82,8 +106,10 @@ Values = Mapping[str, Sequence[Any]]
 PRESETS: Mapping[str, Values] = {
     "knobs": {row.name: row.values for row in _TRAINING},
     "difficulty": {row.name: row.values for row in HYPERPARAMETERS.values() if row.part == "task"},
+    "optimizer": {row.name: row.values for row in _OPTIMIZER},
 }
-"""Name -> hyperparameters and their values: those of training and network, and those of the tasks."""
+"""Name -> hyperparameters and their values: those of training and network, those of the tasks, and what the
+published recipes do without."""
 
 
 def preset(name: str, task: str) -> Values:

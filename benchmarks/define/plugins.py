@@ -7,6 +7,8 @@ asks for: classes of tasks, instances of systems, rules, metrics and figures. It
     [project.entry-points."eprop_bench.tasks"]          in the pyproject.toml of an installed package;
     maze = "their_package.maze"                         also "eprop_bench.systems", whatever the module holds
 
+A file of trials, .npz as `implementations.Recorded` has it, counts as a module that defines a task: `--data`.
+
 Processes that are started from here find the same files: their paths travel in `VARIABLE`.
 """
 
@@ -22,12 +24,16 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from implementations import InvalidArgument, rules
+from implementations.tasks.recorded import as_class
 
 VARIABLE = "EPROP_BENCH_PLUGINS"
 """Environment variable: paths of plug-in files, separated as PATH is."""
 
 GROUPS = ("eprop_bench.tasks", "eprop_bench.systems")
 """Entry points of installed packages, each the name of a module."""
+
+DATA = ".npz"
+"""Suffix of files that hold trials, and no code."""
 
 T = TypeVar("T")
 
@@ -134,6 +140,20 @@ def digest() -> str:
     return found.hexdigest()[:10]
 
 
+def _with_data(name: str, path: Path) -> ModuleType:
+    """A module that defines the task of a file of trials."""
+    module = ModuleType(name)
+    module.__file__ = str(path)
+    try:
+        task = as_class(path)
+    except (InvalidArgument, OSError) as error:
+        raise PluginError(str(error)) from error
+    task.__module__ = name
+    setattr(module, task.__name__, task)
+    sys.modules[name] = module
+    return module
+
+
 def _imported(name: str) -> ModuleType:
     try:
         return import_module(name)
@@ -146,6 +166,8 @@ def _from_file(path: Path) -> ModuleType:
     name = f"eprop_bench_plugin_{path.stem}_{sha256(str(path).encode()).hexdigest()[:8]}"
     if name in sys.modules:
         return sys.modules[name]
+    if path.suffix == DATA:
+        return _with_data(name, path)
     spec = spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise PluginError(f"plug-in {path} is no Python file")

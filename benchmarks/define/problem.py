@@ -79,7 +79,7 @@ TASK_NAME = EvidenceAccumulation.name
 
 def _of_plugins() -> Iterator[tuple[str, Problem]]:
     for task in plugins.classes(Task):
-        if task.measure not in MEASURES:
+        if task.measure.column not in {measure.column for measure in MEASURES}:
             columns = " or ".join(measure.column for measure in MEASURES)
             raise plugins.PluginError(
                 f"the task {task.name!r} has a measure {task.measure.column!r}; it may be {columns},"
@@ -90,3 +90,6 @@ def _of_plugins() -> Iterator[tuple[str, Problem]]:
 
 # Last, as plug-ins import what is above
 plugins.extend(PROBLEMS, _of_plugins, "task")
+
+DEFAULT = next((task.name for task in plugins.classes(Task) if task.given), TASK_NAME)
+"""The task that commands take where none is named: somebody's own data, where they are given."""

@@ -11,7 +11,7 @@ import numpy as np
 import implementations as impl
 from benchmarks.define.names import SYSTEM
 from benchmarks.define.problem import Problem
-from implementations.training import Aligned, Event, Final, Plan, Training
+from implementations.training import Aligned, Event, Final, Kept, Plan, Training
 
 SCHEMA = 1
 """The version of all records: those of another one are not read."""
@@ -39,12 +39,20 @@ class Trained(Protocol):
         """Let everything be compiled."""
         ...
 
-    def events(self, passed: Mapping[int, float] | None = None) -> Iterator[Event]:
+    def events(
+        self,
+        passed: Mapping[int, float] | None = None,
+        figures: Mapping[int, Mapping[str, Any]] | None = None,
+    ) -> Iterator[Event]:
         """Train up to the end."""
         ...
 
     def final(self) -> Final | None:
         """Judge the trained network; None where there is nothing to judge it on."""
+        ...
+
+    def kept(self) -> list[Kept]:
+        """Judge the networks that were kept beside the present one."""
         ...
 
     def alignment(self) -> Aligned | None:
@@ -125,7 +133,7 @@ class Run:
                 "task": asdict(problem.task),
                 "network": asdict(problem.network),
                 "objective": asdict(problem.objective),
-                "optimizer": asdict(self.optimizer),
+                "optimizer": self.optimizer.recorded,
                 **weights,
                 "evaluate_every": plan.evaluate_every,
                 "test_trials": plan.batch * (1 if problem.task.frozen else plan.test_batches),

@@ -11,7 +11,7 @@ import implementations as impl
 from benchmarks.define.hyperparameters import HYPERPARAMETERS, PRESETS
 from benchmarks.define.problem import PROBLEMS
 
-TUNED = tuple(PRESETS["knobs"])
+TUNED = (*PRESETS["knobs"], *PRESETS["optimizer"])
 """Those of training and network, which are tuned."""
 
 DIFFICULTY = tuple(PRESETS["difficulty"])
@@ -25,7 +25,12 @@ def value(settings: Mapping[str, Any], batch: int, name: str) -> Any:
     """A hyperparameter's value in the settings of a run; None where they lack it."""
     # of a plan, a record has the batch beside its settings
     part = HYPERPARAMETERS[name].part
-    return batch if part == "plan" else (settings.get(part) or {}).get(name)
+    if part == "plan":
+        return batch
+    found = settings.get(part)
+    # what records leave out is off
+    off = getattr(impl.Adam(), name) if part == "optimizer" and isinstance(found, dict) else None
+    return (found or {}).get(name, off)
 
 
 def published(task: str, settings: Mapping[str, Any], batch: int, free: tuple[str, ...] = ()) -> bool:

@@ -44,15 +44,29 @@ def ended(records: Records) -> pd.DataFrame:
 
     Columns: those of `records.runs`; criterion_step and criterion_s, where it met the stopping criterion, NaN
     where it did not; late, the median of `figure_of` its experiment over its last `LATE_STEPS`; final, the
-    figure of its task's measure that the trained network was judged by, and trials, of how many: NaN where
-    it was not judged.
+    figure of its task's measure that its network was judged by, and trials, of how many: NaN where it was not
+    judged; last, best and at_criterion, that figure of the network of the last step, of the best point and
+    where the criterion was met; best_step; chosen, which of them `final` is: "best" where all judged runs of
+    the experiment have that, so that runs compare, else "last".
     """
     criteria = records.criteria[["file", "step", "train_s"]]
     criteria = criteria.rename(columns={"step": "criterion_step", "train_s": "criterion_s"})
     finals = records.finals.rename(columns={"step": "final_step"})
     rows = records.runs.merge(criteria, on="file", how="left").merge(finals, on="file", how="left")
     rows[["criterion_step", "criterion_s"]] = rows[["criterion_step", "criterion_s"]].astype(float)
-    rows["final"] = pd.Series([row[measure(row["task"])] for row in rows.to_dict("records")], dtype=float)
+    rows["last"] = pd.Series([row[measure(row["task"])] for row in rows.to_dict("records")], dtype=float)
+    for network, name in (("best", "best"), ("criterion", "at_criterion")):
+        kept = records.kept[records.kept["network"] == network].merge(
+            records.runs[["file", "task"]], on="file"
+        )
+        figures = [row[measure(row["task"])] for row in kept.to_dict("records")]
+        rows[name] = rows["file"].map(dict(zip(kept["file"], figures, strict=True))).astype(float)
+        rows[f"{name}_step"] = (
+            rows["file"].map(dict(zip(kept["file"], kept["step"], strict=True))).astype(float)
+        )
+    lacking = rows.loc[rows["last"].notna() & rows["best"].isna(), "experiment"]
+    rows["chosen"] = np.where(rows["experiment"].isin(lacking), "last", "best")
+    rows["final"] = rows["best"].where(rows["chosen"] == "best", rows["last"])
     rows["late"] = np.nan
     points = records.points.merge(records.runs[["file", "experiment"]], on="file")
     for _, part in points.groupby("experiment"):
@@ -87,7 +101,8 @@ def over_seeds(rows: pd.DataFrame, same: list[str], figure: str) -> pd.DataFrame
         seeds, unfinished, diverged, shared: how many, and how many of them have no end, ended as the loss
             became NaN or infinite, and were trained on shared workers.
         least_steps, most_steps: training steps of the shortest and longest run.
-        median, least, most: of the figure; mean, low, high: its mean and the interval of that.
+        median, least, most: of the figure; mean, low, high: its mean and the interval of that; iqm, iqm_low,
+            iqm_high: its interquartile mean and the interval of that.
         met, criterion_share: seeds that met the stopping criterion, and their share.
         criterion_step, criterion_s: medians over those seeds; with _min and _max.
         half_step, half_s: where half of all seeds had met it (Kaplan-Meier), NaN where fewer ever did.
@@ -96,7 +111,9 @@ def over_seeds(rows: pd.DataFrame, same: list[str], figure: str) -> pd.DataFrame
     found = []
     for names, part in rows.groupby(same, dropna=False, sort=False):
         values = part[figure]
-        low, high = statistics.interval(values.dropna().to_numpy(float))
+        there = values.dropna().to_numpy(float)
+        low, high = statistics.interval(there)
+        middle = statistics.iqm_interval([there])
         met = part[part["criterion_step"].notna()]
         row = {
             **dict(zip(same, names if isinstance(names, tuple) else (names,), strict=True)),
@@ -108,6 +125,8 @@ def over_seeds(rows: pd.DataFrame, same: list[str], figure: str) -> pd.DataFrame
             "most_steps": part["last_step"].max(),
             **{"median": values.median(), "least": values.min(), "most": values.max()},
             **{"mean": values.mean(), "low": float(low), "high": float(high)},
+            "iqm": float(statistics.iqm(there)) if len(there) else float("nan"),
+            **dict(zip(("iqm_low", "iqm_high"), middle, strict=True)),
             "met": len(met),
             "criterion_share": len(met) / len(part),
             "half_step": until(part, "criterion_step", "last_step").median,
@@ -180,21 +199,28 @@ def drawn(rows: pd.DataFrame) -> pd.DataFrame:
 def pairs(rows: pd.DataFrame, couples: Iterable[tuple[str, str]]) -> pd.DataFrame:
     """A row per pair of rules: `statistics.Paired` over the seeds that both have, and `adjusted`, p by Holm.
 
+    Also improvement, the probability that a run of the first is higher than one of the second; and
+    detectable, the difference that would be told 9 times of 10.
+
     Args:
         rows: of one comparison.
         couples: of rules, those that are to be told apart; a rule that `rows` lack is in none.
     """
     by_seed = rows.pivot_table(index="seed", columns="rule", values="final")
-    found = []
+    found, differences = [], []
     for first, second in couples:
         if first not in by_seed or second not in by_seed:
             continue
         both = by_seed[[first, second]].dropna()
         if len(both) > 1:
             test = statistics.paired(both[first].to_numpy(float), both[second].to_numpy(float))
-            found.append({"first": first, "second": second, **asdict(test)})
+            one, other = both[first].to_numpy(float), both[second].to_numpy(float)
+            chance = statistics.improvement(one, other)
+            differences.append(one - other)
+            found.append({"first": first, "second": second, **asdict(test), "improvement": chance})
     table = pd.DataFrame(found)
     if len(table):
+        table["detectable"] = [statistics.detectable(one, len(table)) for one in differences]
         table["adjusted"] = statistics.holm(table["p"].tolist())
     return table
 

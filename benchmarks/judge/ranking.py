@@ -6,10 +6,9 @@ Rows of costs have `label`, who ran.
 import pandas as pd
 
 from benchmarks.define.names import SYSTEM
+from benchmarks.judge.statistics import SIGNIFICANT
 
 _ENOUGH = 8  # samples whose quartiles mean something
-SIGNIFICANT = 0.05
-"""Adjusted p of a pair of rules that is told apart."""
 _FLAT = 0.05  # growth of memory over a whole sweep, as a share, that is not told from none
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+import implementations as impl
 from benchmarks.define.hyperparameters import HYPERPARAMETERS
 from benchmarks.define.names import SYSTEM
 from benchmarks.define.problem import PROBLEMS
@@ -38,6 +39,8 @@ def usual(task: str, name: str) -> Any:
         return problem.recipe.batch
     if name == "learning_rate":
         return problem.recipe.learning_rate
+    if HYPERPARAMETERS[name].part == "optimizer":
+        return getattr(impl.Adam(), name)
     return getattr(getattr(problem, HYPERPARAMETERS[name].part), name, None)
 
 

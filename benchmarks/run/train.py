@@ -122,7 +122,7 @@ def _train(
     with held() as request:
         if every and training.step % every == 0:
             align()
-        for event in training.events(passed=dict(recorded.points)):
+        for event in training.events(passed=dict(recorded.points), figures=dict(recorded.figures)):
             if isinstance(event, Point):
                 _append(file, event)
                 save()
@@ -144,7 +144,12 @@ def _train(
     if run.plan.final_trials and recorded.final_step != recorded.last_point:
         final = training.final()
         if final is not None:
-            file.append({"kind": "final", **_judged(final)})
+            # all at once: a run has the last network and those that it kept, or none
+            kept = [
+                {"kind": "kept", "network": one.network, "after": one.after, **_judged(one.final)}
+                for one in training.kept()
+            ]
+            file.append({"kind": "final", **_judged(final)}, *kept)
     display.say(f"{run.title}: recorded up to step {recorded.last_point} in {file.path}")
 
 

@@ -7,6 +7,7 @@ the titles of rules; `where` are the conditions, as a sentence; all rows have `l
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from benchmarks.define.metrics import METRICS, Metric, significant
@@ -297,7 +298,21 @@ def compared(
         few = f": {with_seeds} no test of {len(tests)} can" if ranking.too_few(tests) else ""
         pairs = "pair is" if rest == 1 else "pairs are"
         which = f"The other {rest} {pairs} not" if found else "No two rules are"
-        yield Finding(f"{which} told apart{few}.")
+        yield Finding(f"{which} told apart{few}.{_would_be_seen(tests, metric)}")
+
+
+def _would_be_seen(tests: pd.DataFrame, metric: Metric) -> str:
+    """What difference the pairs that are not told apart would have had to have; "" where no test can tell."""
+    open_ = tests[tests["adjusted"] >= ranking.SIGNIFICANT]["detectable"]
+    open_ = open_[np.isfinite(open_)]
+    if open_.empty:
+        return ""
+    unit = f"\u00a0{points(metric)}" if metric.unit else ""
+    ends = list(dict.fromkeys(metric.format(float(end)) for end in (open_.min(), open_.max())))
+    return (
+        f" With this spread over seeds, a difference of {' to '.join(ends)}{unit} would have been seen 9"
+        " times of 10."
+    )
 
 
 def points(metric: Metric) -> str:

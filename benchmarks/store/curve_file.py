@@ -28,6 +28,7 @@ class Recorded:
 
     Attributes:
         points: step -> train_s, ascending.
+        figures: step -> all that a point holds.
         criterion_step: where the stopping criterion was met; None if not yet.
         aligned: steps after which the gradient was compared with BPTT's.
         final_step: step of the last `final` record, which judges the trained network; None if there is none.
@@ -35,6 +36,7 @@ class Recorded:
     """
 
     points: dict[int, float] = field(default_factory=dict)
+    figures: dict[int, Mapping[str, Any]] = field(default_factory=dict)
     criterion_step: int | None = None
     aligned: set[int] = field(default_factory=set)
     final_step: int | None = None
@@ -130,6 +132,7 @@ class CurveFile:
             if step <= recorded.last_point:
                 raise ValueError(step)
             recorded.points[step] = train_s
+            recorded.figures[step] = record
         elif record["kind"] == "criterion":
             recorded.criterion_step = int(record["step"])
         elif record["kind"] == "final":

@@ -40,6 +40,7 @@ def tables(records: Records) -> dict[str, pd.DataFrame]:
         "points": records.points,
         "criteria": records.criteria,
         "finals": records.finals,
+        "kept": records.kept,
         "alignments": records.alignments,
         "measurements": records.measurements,
         "samples": records.samples,

@@ -28,6 +28,7 @@ class Records:
     points: pd.DataFrame
     criteria: pd.DataFrame
     finals: pd.DataFrame
+    kept: pd.DataFrame
     alignments: pd.DataFrame
     measurements: pd.DataFrame
     samples: pd.DataFrame
@@ -66,6 +67,7 @@ def read(results_dir: Path | str) -> Records:
         points=_frame(rows.points, schema.POINT_COLUMNS),
         criteria=_frame(rows.criteria, schema.CRITERION_COLUMNS),
         finals=_frame(rows.finals, schema.FINAL_COLUMNS),
+        kept=_frame(rows.kept, schema.KEPT_COLUMNS),
         alignments=_frame(rows.alignments, schema.ALIGNMENT_COLUMNS),
         measurements=_frame(rows.measurements, schema.MEASUREMENT_COLUMNS),
         samples=_frame(rows.samples, schema.SAMPLE_COLUMNS),

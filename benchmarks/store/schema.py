@@ -36,6 +36,11 @@ POINT_COLUMNS = ["file", "step", "train_s", *POINT_FIGURES, *LOGGED]
 FINAL_FIGURES = columns("final")
 FINAL_COLUMNS = ["file", "step", "trials", *FINAL_FIGURES]
 """One row per training run whose network was judged at its end, on fresh trials of a stream of their own."""
+KEPT = ("best", "criterion")
+"""Networks that a run keeps beside its last one: that of its best point, and where it met the criterion."""
+KEPT_COLUMNS = ["file", "network", "after", "step", "trials", *FINAL_FIGURES]
+"""One row per network that a training run kept, judged on the trials of its final figures; `after` is the
+last step of the run, `step` that of the network."""
 ALIGNMENT_FIGURES = columns("alignment")
 ALIGNMENT_COLUMNS = ["file", "step", "trials", *ALIGNMENT_FIGURES]
 """One row per step of a training run after which its gradient was compared with BPTT's."""
@@ -126,6 +131,7 @@ COUNTS = frozenset(
         "measurement",
         "round",
         "step",
+        "after",
         "last_step",
         "sessions",
         "workers",
@@ -186,6 +192,7 @@ _SESSION = {
 _POINT = {"step": "count", "train_s": "number", **dict.fromkeys((*POINT_FIGURES, *LOGGED), "number?")}
 _CRITERION = {"step": "count", "train_s": "number", "validation_error": "number?", "test_error": "number?"}
 _FINAL = {"step": "count", "trials": "count", **dict.fromkeys(FINAL_FIGURES, "number?")}
+_KEPT = {"network": "text", "after": "count", **_FINAL}
 _ALIGNMENT = {"step": "count", "trials": "count", **dict.fromkeys(ALIGNMENT_FIGURES, "number?")}
 _END = {"step": "count", "reason": "text"}
 _MEASUREMENT = {
@@ -228,7 +235,7 @@ _HOPS = {
 }
 CURVE_KINDS = {
     **{"run": _RUN, "session": _SESSION, "point": _POINT, "criterion": _CRITERION, "final": _FINAL},
-    **{"alignment": _ALIGNMENT, "end": _END},
+    **{"kept": _KEPT, "alignment": _ALIGNMENT, "end": _END},
 }
 TIMING_KINDS = {"measurement": _MEASUREMENT}
 LIBRARY_KINDS = {"measurement": _LIBRARY, "parity": _LIBRARY_PARITY}

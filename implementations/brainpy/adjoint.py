@@ -21,7 +21,15 @@ import jax.numpy as jnp
 from jax.lax import stop_gradient
 
 from implementations.brainpy.dynamics import SpikingNetwork
-from implementations.brainpy.loss import TaskSums, correct, minus_target, task_loss
+from implementations.brainpy.loss import (
+    TaskSums,
+    correct,
+    counted,
+    minus_target,
+    of_outputs,
+    scaled,
+    task_loss,
+)
 from implementations.brainpy.replay import Replay
 from implementations.objective import Objective
 
@@ -44,7 +52,7 @@ def record(
         objective: gives loss and window.
         x: (blocks, steps, batch, n_in) bool.
         targets: as `task_loss` takes them.
-        scale: 1/(trials of the whole batch x window).
+        scale: 1/(trials of the whole batch x window), or that of each step and trial, (window, batch).
     """
     n_blocks, n_steps, n_batch, _ = x.shape
     synapses = network.synapses()
@@ -63,12 +71,12 @@ def record(
     window = y.reshape(n_blocks * n_steps, n_batch, -1)[-objective.window :]
 
     def loss(y: jax.Array) -> jax.Array:
-        return scale * task_loss(objective, y, targets).sum()
+        return scaled(scale, task_loss(objective, y, targets))
 
     loss_of: Callable[..., Any] = bm.grad(loss, argnums=0, return_value=True)
     error, total = loss_of(window)
     spikes = counts.value.astype(jnp.int32).sum(axis=0)
-    sums = TaskSums(total, correct(objective, window.sum(axis=0), targets), spikes)
+    sums = TaskSums(total, correct(objective, counted(scale, window), targets), spikes)
     return sums, Recorded(starts, z, _in_window(objective, error, y))
 
 
@@ -89,7 +97,7 @@ def go_back(
     if network.told is not None:
         told = recorded.ell
         if network.rule.signal == "target":
-            told = _in_window(objective, scale * minus_target(objective, targets, told), told)
+            told = _in_window(objective, of_outputs(scale) * minus_target(objective, targets, told), told)
         errors.append(told)
 
     def cost(pre: jax.Array, known: jax.Array, errors: list[jax.Array]) -> jax.Array:

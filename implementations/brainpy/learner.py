@@ -29,7 +29,7 @@ _BLOCK = 50  # steps of a block, at most; a block of 64 trials fits into the cac
 _GROUP = 16  # trials that a thread gets at least
 _calls = Calls()
 
-Group = tuple[jax.Array, jax.Array]
+Group = tuple[jax.Array, jax.Array, float | jax.Array]
 
 
 def unavailable(device: str) -> str | None:
@@ -46,7 +46,9 @@ class Loaded:
     Attributes:
         groups: x (blocks, steps, trials, n_in) bool, and targets: (trials,) classes, or (window, trials,
             n_out) where the loss is "squared_error". Before the first step of a trial there are as many
-            without input as fill up a block: a network at rest stays at rest.
+            without input as fill up a block: a network at rest stays at rest. Last the scale of the loss,
+            1/(trials of the batch x window), times how much each step counts, (window, trials), where not
+            all count alike.
         shape: (batch, time) of the batch.
         setting: of the learner that loaded it.
     """
@@ -99,13 +101,16 @@ class Learner(Interface):
             targets = targets[:, -setting.objective.window :].transpose(1, 0, 2).astype(setting.dtype)
         else:
             targets = targets.astype(np.int32)
+        scale = 1.0 / (n_batch * setting.objective.window)
+        shares = None if batch.mask is None else scale * batch.shares(setting.objective, setting.dtype).T
         groups = []
         with self._scope():
             n_groups = min(self._threads, max(n_batch // _GROUP, 1))
             edges = np.arange(n_groups + 1) * n_batch // n_groups
             for first, stop in itertools.pairwise(edges):
                 of_group = targets[..., first:stop, :] if targets.ndim == 3 else targets[first:stop]
-                groups.append((self._put(x[:, :, first:stop]), self._put(of_group)))
+                scales = scale if shares is None else self._put(shares[:, first:stop])
+                groups.append((self._put(x[:, :, first:stop]), self._put(of_group), scales))
         return Loaded(tuple(groups), (n_batch, n_steps), setting)
 
     def gradients(self, loaded: Loaded) -> tuple[Gradients, Metrics]:
@@ -126,12 +131,12 @@ class Learner(Interface):
     def evaluate(self, loaded: Loaded) -> Metrics:
         """See the interface."""
         with self._scope_for(loaded):
-            return _on_host(self._figures(loaded, self._each("record", self._inputs(loaded)))[0])
+            return _on_host(self._figures(loaded, self._each("record", [*loaded.groups]))[0])
 
     def simulate(self, loaded: Loaded) -> Activity:
         """See the interface."""
         with self._scope_for(loaded):
-            found = jax.device_get(self._each("run", [(x,) for x, _ in loaded.groups]))
+            found = jax.device_get(self._each("run", [(x,) for x, *_ in loaded.groups]))
         n_steps = loaded.shape[1]
         spikes, readout = (
             np.concatenate([part[-n_steps:] for part in parts], axis=1).transpose(1, 0, 2)
@@ -167,15 +172,11 @@ class Learner(Interface):
 
     def _gradients(self, loaded: Loaded) -> tuple[list[dict[str, jax.Array]], Metrics]:
         """The gradients of each group, which add up, and the metrics of the batch."""
-        inputs = self._inputs(loaded)
+        inputs = list(loaded.groups)
         found = self._each("forward", inputs)
         metrics, c = self._figures(loaded, found)
         kept = [(kept, c) for _, kept in found]
         return self._each("gradient", [a + b for a, b in zip(inputs, kept, strict=True)]), metrics
-
-    def _inputs(self, loaded: Loaded) -> list[tuple[Any, ...]]:
-        scale = 1.0 / (loaded.shape[0] * self._setting.objective.window)
-        return [(x, targets, scale) for x, targets in loaded.groups]
 
     def _figures(self, loaded: Loaded, found: Sequence[Any]) -> tuple[Metrics, jax.Array]:
         n_batch, n_steps = loaded.shape
@@ -185,12 +186,12 @@ class Learner(Interface):
         figures, c = self._programs.summary(groups, weights, float(n_batch), float(n_ms))
         return Metrics(*figures), c
 
-    def _each(self, name: str, inputs: list[tuple[Any, ...]]) -> list[Any]:
+    def _each(self, name: str, inputs: Sequence[tuple[Any, ...]]) -> list[Any]:
         """A program's results for each group; in threads, once it is compiled for groups of this size."""
         program: Callable[..., Any] = getattr(self._programs, name)
         weights: Arrays = {name: self._state[name] for name in TRAINED}
         weights["feedback"] = self._state[self._setting.rule.feedback_weights]
-        key = (name, *(group[0].shape for group in inputs))
+        key = (name, *(tuple(map(np.shape, group[:3])) for group in inputs))
         if len(inputs) == 1 or key not in self._programs.compiled:
             found = [program(weights, *group) for group in inputs]
             self._programs.compiled.add(key)

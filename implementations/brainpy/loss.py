@@ -33,6 +33,21 @@ def task_loss(objective: Objective, y: jax.Array, targets: jax.Array) -> jax.Arr
     return jax.nn.logsumexp(y, axis=-1) - at_target
 
 
+def scaled(scale: jax.Array, losses: jax.Array) -> jax.Array:
+    """The sum of the losses of steps and trials, times `scale` (), or that of each, (steps, batch)."""
+    return scale * losses.sum() if scale.ndim == 0 else (scale * losses).sum()
+
+
+def counted(scale: jax.Array, y: jax.Array) -> jax.Array:
+    """(batch, n_out), the sum of y (steps, batch, n_out) over the steps whose `scale` is not 0."""
+    return y.sum(axis=0) if scale.ndim == 0 else jnp.where(scale[..., None] > 0, y, 0).sum(axis=0)
+
+
+def of_outputs(scale: jax.Array) -> jax.Array:
+    """`scale`, to be multiplied with (steps, batch, n_out)."""
+    return scale if scale.ndim == 0 else scale[..., None]
+
+
 def minus_target(objective: Objective, targets: jax.Array, like: jax.Array) -> jax.Array:
     """What stands for the error y - target under the signal "target", for all steps or for each.
 

@@ -28,7 +28,7 @@ import jax
 import jax.numpy as jnp
 
 from implementations.brainpy.dynamics import SpikingNetwork
-from implementations.brainpy.loss import TaskSums, correct, minus_target, task_loss
+from implementations.brainpy.loss import TaskSums, correct, counted, minus_target, task_loss
 from implementations.brainpy.per_neuron import PerNeuron
 from implementations.network import Network
 from implementations.objective import Objective
@@ -82,7 +82,7 @@ def run_online(
         objective: gives loss and window.
         x: (blocks, steps, batch, n_in) bool.
         targets: as `task_loss` takes them.
-        scale: 1/(trials of the whole batch x window).
+        scale: 1/(trials of the whole batch x window), or that of each step and trial, (window, batch).
     """
     n_blocks, n_steps, n_batch, _ = x.shape
     n_regular = network.n_regular
@@ -132,15 +132,21 @@ def run_online(
         if inside is not None and wanted is not None:
 
             def of_block(y: jax.Array) -> jax.Array:
+                if scale.ndim:
+                    return (inside * task_loss(objective, y, wanted)).sum()
                 return scale * (inside[:, None] * task_loss(objective, y, wanted)).sum()
 
             loss_of: Callable[..., Any] = bm.grad(of_block, argnums=0, return_value=True)
             ell, part = loss_of(y)
             sent = ell
             if rule.signal == "target":
-                sent = scale * inside[:, None, None] * minus_target(objective, wanted, y)
+                weight = inside[..., None] if scale.ndim else scale * inside[:, None, None]
+                sent = weight * minus_target(objective, wanted, y)
             loss.value = loss.value + part
-            y_sum.value = y_sum.value + (inside[:, None, None] * y).sum(axis=0)
+            if scale.ndim:
+                y_sum.value = y_sum.value + counted(inside, y)
+            else:
+                y_sum.value = y_sum.value + (inside[:, None, None] * y).sum(axis=0)
         # w = 1;  w[t] = (1-kappa) kappa^(t1-1-t);  w = 0 and q = 1;  lam_v[t1] = 1;  what is sent back
         to_total, to_ebar = PerNeuron(way, psi), PerNeuron(way, psi)
         to_eps_a = PerNeuron(way, psi, first=n_regular, lam_a=1.0)
@@ -197,8 +203,11 @@ def run_online(
         # x by index, as a part of it would be a copy
         bm.for_loop(lambda i: block(x[i], None, None), jnp.arange(first))
     outside = n_window * n_steps - objective.window
-    inside = jnp.concatenate([jnp.zeros(outside, dtype), jnp.ones(objective.window, dtype)])
-    inside = inside.reshape(n_window, n_steps)
+    if scale.ndim:  # the scale of each step and trial, 0 before the window
+        inside = jnp.concatenate([jnp.zeros((outside, n_batch), dtype), scale])
+    else:
+        inside = jnp.concatenate([jnp.zeros(outside, dtype), jnp.ones(objective.window, dtype)])
+    inside = inside.reshape(n_window, n_steps, *inside.shape[1:])
     learning = jnp.arange(first, n_blocks)
     if objective.loss == "squared_error":
         before = jnp.zeros((outside, *targets.shape[1:]), dtype)

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from implementations.optimizer import TRAINED
 from implementations.optimizer import Adam as Settings
 from implementations.rules import Rule
+from implementations.xla import clipped
 
 Arrays = dict[str, jax.Array]
 """By name."""
@@ -42,8 +43,12 @@ def training_step(settings: Settings, rule: Rule, dtype: str, device: str) -> Ca
 
     def step(state: Arrays, parts: list[Arrays]) -> Arrays:
         variables: dict[str, bm.Variable] = {name: bm.TrainVar(state[name]) for name in rule.trained}
+        rate = float(settings.learning_rate)
+        if settings.scheduled:
+            steps = state["adam_step"].astype(state["w_out"].dtype)
+            rate = bm.Variable(jnp.asarray(settings.rate(steps + 1, jnp)))
         optimizer = Adam(
-            float(settings.learning_rate),
+            rate,
             variables,
             beta1=settings.beta1,
             beta2=settings.beta2,
@@ -58,6 +63,12 @@ def training_step(settings: Settings, rule: Rule, dtype: str, device: str) -> Ca
         for name, variable in kept.items():
             variable.value = state[name]
         total = {name: sum(part[name] for part in parts) for name in TRAINED}
+        if settings.clip_norm:
+            total = dict(zip(total, clipped([*total.values()], settings.clip_norm), strict=True))
+        if settings.weight_decay:
+            share = (rate.value if isinstance(rate, bm.Variable) else rate) * settings.weight_decay
+            for variable in variables.values():
+                variable.value = variable.value - share * variable.value
         optimizer.update({name: total[followed] for name, followed in rule.trained.items()})
         for name in rule.decayed:
             variables[name].value = variables[name].value * (1.0 - settings.readout_decay)

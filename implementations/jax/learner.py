@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any, NamedTuple, cast
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 
@@ -20,7 +21,7 @@ from implementations.optimizer import Adam
 from implementations.rules import Rule
 from implementations.state import checked, entries
 from implementations.types import Activity, Batch, Gradients, Metrics
-from implementations.xla import make_room
+from implementations.xla import clipped, make_room
 
 
 def unavailable(device: str) -> str | None:
@@ -165,8 +166,8 @@ def _name(path: str) -> str:
     return {"mu": "adam_mean_", "nu": "adam_square_"}.get(inside[-1] if inside else "", "") + last
 
 
-def _optimizer(settings: Adam) -> optax.GradientTransformation:
-    return optax.adam(settings.learning_rate, settings.beta1, settings.beta2, settings.epsilon)
+def _optimizer(settings: Adam, rate: Any) -> optax.GradientTransformation:
+    return optax.adam(rate, settings.beta1, settings.beta2, settings.epsilon)
 
 
 def _trained(rule: Rule, weights: Weights, feedback: jax.Array) -> dict[str, jax.Array]:
@@ -175,17 +176,29 @@ def _trained(rule: Rule, weights: Weights, feedback: jax.Array) -> dict[str, jax
     return {name: by_name[name] for name in rule.trained}
 
 
+def _steps(state: optax.OptState) -> jax.Array:
+    """Steps done, of optax's state, in the dtype of the weights."""
+    adam = cast(optax.ScaleByAdamState, cast(Any, state)[0])
+    return adam.count.astype(jax.tree.leaves(adam.mu)[0].dtype)
+
+
 @partial(jax.jit, static_argnums=(0, 1))
 def _start(settings: Adam, rule: Rule, weights: Weights, feedback: jax.Array) -> optax.OptState:
-    return _optimizer(settings).init(_trained(rule, weights, feedback))
+    return _optimizer(settings, settings.learning_rate).init(_trained(rule, weights, feedback))
 
 
 @partial(jax.jit, static_argnums=(0, 1))
 def _update(settings: Adam, rule: Rule, train: Train, parts: list[Weights]) -> Train:
     gradients = jax.tree.map(lambda first, *others: sum(others, first), *parts)
+    if settings.clip_norm:
+        gradients = Weights(*clipped(gradients, settings.clip_norm))
     found = {name: getattr(gradients, followed) for name, followed in rule.trained.items()}
     trained = _trained(rule, train.weights, train.feedback)
-    updates, optimizer = _optimizer(settings).update(found, train.optimizer, trained)
+    # a rate that stays is a number of Python, which is no argument of the program
+    rate = settings.rate(_steps(train.optimizer) + 1, jnp) if settings.scheduled else settings.learning_rate
+    updates, optimizer = _optimizer(settings, rate).update(found, train.optimizer, trained)
+    if settings.weight_decay:
+        trained = {name: array - rate * settings.weight_decay * array for name, array in trained.items()}
     trained = {**trained, **cast(dict[str, jax.Array], optax.apply_updates(trained, updates))}
     for name in rule.decayed:
         trained[name] *= 1.0 - settings.readout_decay

@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from implementations.notebook.data import Trials, draw, get_data, seed_trials
 from implementations.notebook.learner import NotebookLearner
 from implementations.notebook.network import N_IN
 from implementations.notebook.settings import BATCHES_PER_EPOCH, N_BATCH, N_DRAWN
-from implementations.training import NonFiniteLoss, Plan, Point, Step
+from implementations.training import Kept, NonFiniteLoss, Plan, Point, Step
 from implementations.types import Activity, Batch
 
 # First number of a spawn key: what the random numbers are for. The weights are of the seed itself.
@@ -79,15 +80,24 @@ class NotebookTraining:
     def final(self) -> None:
         """The notebook has no test trials."""
 
+    def kept(self) -> list[Kept]:
+        """Nor any to choose a network by."""
+        return []
+
     def alignment(self) -> None:
         """No gradient is compared: the network is another one."""
 
-    def events(self, passed: Mapping[int, float] | None = None) -> Iterator[Step | NotebookPoint]:
+    def events(
+        self,
+        passed: Mapping[int, float] | None = None,
+        figures: Mapping[int, Mapping[str, Any]] | None = None,
+    ) -> Iterator[Step | NotebookPoint]:
         """Train up to the end of the plan; yields the point of each epoch.
 
         Args:
             passed: step -> train_s of points that are known already: the last step is yielded in their place,
                 and train_s goes on from the known value.
+            figures: of these points; no network is chosen by them.
 
         Raises:
             NonFiniteLoss: after the epoch in which the loss stopped being finite.

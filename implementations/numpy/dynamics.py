@@ -57,11 +57,14 @@ class Loaded:
     Attributes:
         x: (time, batch, n_in) bool.
         targets: (batch,) classes; or (window, batch, n_out) float, where the loss is "squared_error".
+        shares: (window, batch, 1) by how much each step counts, as `Batch.shares` has it; None where all
+            count alike.
         setting: of the learner that loaded it.
     """
 
     x: np.ndarray
     targets: np.ndarray
+    shares: np.ndarray | None
     setting: Setting
 
 

@@ -52,7 +52,8 @@ class Learner(Interface):
             targets = np.array(window, self._setting.dtype, order="C")
         else:
             targets = batch.targets.astype(np.int64)
-        return Loaded(np.array(batch.spikes.transpose(1, 0, 2), order="C"), targets, self._setting)
+        shares = None if batch.mask is None else batch.shares(objective, self._setting.dtype).T[..., None]
+        return Loaded(np.array(batch.spikes.transpose(1, 0, 2), order="C"), targets, shares, self._setting)
 
     def gradients(self, loaded: Loaded) -> tuple[Gradients, Metrics]:
         """Forward and backward, or forward with traces."""

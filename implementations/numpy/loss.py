@@ -16,6 +16,7 @@ class TaskLoss:
     def __init__(self, objective: Objective, loaded: Loaded, n_out: int) -> None:
         self._classes = objective.loss == "cross_entropy"
         self._targets = loaded.targets
+        self._shares = loaded.shares
         self._scale = 1.0 / (loaded.x.shape[1] * objective.window)
         self._window_start = len(loaded.x) - objective.window
         self._loss = 0.0
@@ -32,25 +33,38 @@ class TaskLoss:
         Returns:
             ell, (steps, trials, n_out): the derivative of the batch's loss by y.
         """
-        self._y_sum[trials] += y.sum(axis=0, dtype=np.float64)
+        shares = self._shares_of(start, start + len(y), trials)
+        counted = y if shares is None else y * (shares > 0)
+        self._y_sum[trials] += counted.sum(axis=0, dtype=np.float64)
         if self._classes:
-            ell, total = _cross_entropy(y, self._targets[trials])
+            ell, total = _cross_entropy(y, self._targets[trials], shares)
         else:
             first = start - self._window_start
             ell = y - self._targets[first : first + len(y), trials]
-            total = 0.5 * np.square(ell).sum(dtype=np.float64)
+            squares = np.square(ell)
+            total = 0.5 * (squares if shares is None else shares * squares).sum(dtype=np.float64)
         self._loss += float(total) * self._scale
         ell *= self._scale
+        if shares is not None:
+            ell *= shares
         return ell
 
     def target(self, start: int, stop: int, trials: slice) -> np.ndarray:
         """(steps, trials, n_out), minus the target, scaled as the error is: what the rule DRTP sends back."""
+        shares = self._shares_of(start, stop, trials)
         if not self._classes:
             first = self._window_start
-            return -self._scale * self._targets[start - first : stop - first, trials]
-        onehot = np.zeros(self._y_sum[trials].shape)
-        onehot[np.arange(len(onehot)), self._targets[trials]] = -self._scale
-        return np.broadcast_to(onehot, (stop - start, *onehot.shape))
+            sent = -self._scale * self._targets[start - first : stop - first, trials]
+        else:
+            onehot = np.zeros(self._y_sum[trials].shape)
+            onehot[np.arange(len(onehot)), self._targets[trials]] = -self._scale
+            sent = np.broadcast_to(onehot, (stop - start, *onehot.shape))
+        return sent if shares is None else sent * shares
+
+    def _shares_of(self, start: int, stop: int, trials: slice) -> np.ndarray | None:
+        """(steps, trials, 1) of a block."""
+        first = self._window_start
+        return None if self._shares is None else self._shares[start - first : stop - first, trials]
 
     def result(self) -> tuple[float, float]:
         """Loss and accuracy; all blocks and trials are in."""
@@ -59,13 +73,18 @@ class TaskLoss:
         return self._loss, float((self._y_sum.argmax(axis=1) == self._targets).mean())
 
 
-def _cross_entropy(y: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.floating]:
-    """softmax(y) - onehot, and the sum of -log softmax(y) at the targets."""
+def _cross_entropy(
+    y: np.ndarray, classes: np.ndarray, shares: np.ndarray | None
+) -> tuple[np.ndarray, np.floating]:
+    """softmax(y) - onehot, and the sum of -log softmax(y) at the targets, by shares (steps, batch, 1)."""
     at_target = (slice(None), np.arange(len(classes)), classes)  # of (steps, batch, n_out)
     shifted = y - y.max(axis=-1, keepdims=True)
     ell = np.exp(shifted)
     total = ell.sum(axis=-1, keepdims=True)
-    loss = np.log(total).sum(dtype=np.float64) - shifted[at_target].sum(dtype=np.float64)
+    if shares is None:
+        loss = np.log(total).sum(dtype=np.float64) - shifted[at_target].sum(dtype=np.float64)
+    else:
+        loss = (shares[..., 0] * (np.log(total[..., 0]) - shifted[at_target])).sum(dtype=np.float64)
     ell /= total
     ell[at_target] -= 1
     return ell, loss

@@ -54,6 +54,16 @@ class Quick:
     rules: tuple[str, ...]
 
 
+SPLITS = ("train", "validation", "test")
+"""What trials are for: to learn from, to choose a network by, and to judge the one that was chosen."""
+
+
+def of_split(rng: np.random.Generator, count: int, size: int) -> np.ndarray:
+    """(size,) indices of `count` trials: each once before any comes again."""
+    rounds = [rng.permutation(count) for _ in range(-(-size // count))]
+    return np.concatenate(rounds)[:size]
+
+
 def option(default: Any, text: str, heading: str = "") -> Any:
     """A field of a task that is an option of the command line.
 
@@ -88,6 +98,9 @@ class Task(ABC):
 
     frozen: ClassVar[bool] = False
     """Whether a run has one batch, drawn once and seen at every step, rather than fresh ones."""
+
+    given: ClassVar[bool] = False
+    """Whether its trials are somebody's own, so that nothing is known of it before they are given."""
 
     scaled_readout: ClassVar[bool] = False
     """Whether initial W_out and feedback are N(0, 1)/sqrt(n_rec), not those of evidence accumulation."""
@@ -124,6 +137,11 @@ class Task(ABC):
     @abstractmethod
     def batch(self, size: int, seed: int | np.random.SeedSequence) -> Batch:
         """`size` trials; the same seed gives the same ones."""
+
+    def trials(self, size: int, seed: int | np.random.SeedSequence, split: str) -> Batch:
+        """`size` trials of one of `SPLITS`: those of `batch`, where trials are drawn anew each time."""
+        checks.choice("split", split, SPLITS)
+        return self.batch(size, seed)
 
     @property
     @abstractmethod

@@ -49,7 +49,16 @@ class Weights:
 
     def train(self, gradients: Tensors) -> None:
         """One step of Adam, then the decay of what decays; Ctrl-C finds it done, or not begun."""
+        settings = self._adam
+        if settings.clip_norm:
+            gradients = _clipped(gradients, settings.clip_norm)
+        rate = settings.learning_rate
+        if settings.scheduled:
+            rate = float(settings.rate(self._steps + 1))
         _copy(self._next, self._kept)
+        if settings.weight_decay:
+            for tensor in self._trained(""):
+                tensor.mul_(1.0 - rate * settings.weight_decay)
         adam_step(
             self._trained(""),
             [gradients[followed] for followed in self._rule.trained.values()],
@@ -59,16 +68,16 @@ class Weights:
             self._trained(_STEP),
             # one kernel for the whole update: half the time on the CPU of one per operation, foreach or not
             fused=True,
-            lr=self._adam.learning_rate,
-            beta1=self._adam.beta1,
-            beta2=self._adam.beta2,
-            eps=self._adam.epsilon,
+            lr=rate,
+            beta1=settings.beta1,
+            beta2=settings.beta2,
+            eps=settings.epsilon,
             weight_decay=0.0,
             amsgrad=False,
             maximize=False,
         )
         for name in self._rule.decayed:
-            self._next[name].mul_(1.0 - self._adam.readout_decay)
+            self._next[name].mul_(1.0 - settings.readout_decay)
         _copy(self._kept, self._next)
 
     def parameters(self) -> Parameters:
@@ -79,7 +88,7 @@ class Weights:
         """Copies of the weights and of Adam's moments."""
         steps = {name: tensor for name, tensor in self._kept.items() if name.startswith(_STEP)}
         state = {name: to_numpy(tensor) for name, tensor in self._kept.items() if name not in steps}
-        return state | {"adam_step": np.array(int(next(iter(steps.values())).item()))}
+        return state | {"adam_step": np.array(self._steps)}
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """Take up a state that `state` returned; Ctrl-C finds it done, or not begun."""
@@ -93,8 +102,20 @@ class Weights:
             },
         )
 
+    @property
+    def _steps(self) -> int:
+        """Steps done; waits for them on a device."""
+        return int(next(tensor for name, tensor in self._kept.items() if name.startswith(_STEP)).item())
+
     def _trained(self, kind: str) -> list[torch.Tensor]:
         return [self._next[kind + name] for name in self._rule.trained]
+
+
+def _clipped(gradients: Tensors, clip_norm: float) -> Tensors:
+    """As `optimizer.clipping` says, on the device and without waiting for it."""
+    norms = [torch.linalg.vector_norm(gradient, dtype=torch.float64) for gradient in gradients.values()]
+    scale = (clip_norm / torch.linalg.vector_norm(torch.stack(norms))).clamp(max=1.0)
+    return {name: gradient * scale.to(gradient.dtype) for name, gradient in gradients.items()}
 
 
 def _copy(into: dict[str, torch.Tensor], out_of: dict[str, torch.Tensor]) -> None:

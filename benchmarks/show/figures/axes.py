@@ -73,8 +73,14 @@ def log_axis(ax: Axes, values: pd.Series, which: Literal["x", "y"] = "x") -> Non
 
 
 def ticked_axis(ax: Axes, values: pd.Series, form: str) -> None:
-    """A logarithmic axis, ticked where something was measured; `form` prints a number, "g" say."""
-    ax.set_xscale("log")
+    """A logarithmic axis, ticked where something was measured; `form` prints a number, "g" say.
+
+    0, which a setting is off at, has a place of its own before the least of the others.
+    """
+    if (values == 0).any():
+        ax.set_xscale("symlog", linthresh=float(values[values > 0].min()) if (values > 0).any() else 1.0)
+    else:
+        ax.set_xscale("log")
     ax.xaxis.set_major_locator(FixedLocator([float(value) for value in sorted(set(values))]))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: format(value, form)))

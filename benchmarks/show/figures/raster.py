@@ -29,12 +29,19 @@ class Trial:
         spikes: (time, n_rec) bool.
         readout: (time, n_out) y, before any softmax.
         target: the class, a whole number; or (time, n_out), what the readout is to be.
+        mask: (time,) bool, the steps that count; None where the window says it.
     """
 
     inputs: np.ndarray
     spikes: np.ndarray
     readout: np.ndarray
     target: np.ndarray | int
+    mask: np.ndarray | None = None
+
+    def counted(self, window: int) -> np.ndarray:
+        """(time,) bool, the steps that count, of a window at the end."""
+        inside = np.arange(len(self.inputs)) >= len(self.inputs) - window
+        return inside if self.mask is None else inside & self.mask
 
 
 def draw(trials: list[Trial], network: Network, shown: Raster, title: str) -> Figure:
@@ -122,14 +129,14 @@ def _inputs(ax: Axes, trial: Trial, shown: Raster) -> None:
 
 
 def _answer(ax: Axes, trial: Trial, shown: Raster) -> None:
-    """The probability of each answer over time, the window shaded, and the answer that is given there."""
-    start = len(trial.readout) - shown.window
-    ax.axvspan(start, len(trial.readout), color=style.MUTED, alpha=0.15, linewidth=0)
+    """The probability of each answer over time, shaded where it counts, and the one that is given there."""
+    counted = trial.counted(shown.window)
+    _shade(ax, counted)
     probabilities = _softmax(trial.readout)
     for output, name in enumerate(shown.answers):
         colour, line = _ANSWERS[output % len(_ANSWERS)]
         ax.plot(probabilities[:, output], color=colour, linestyle=line, linewidth=1.3, label=name)
-    answer = int(trial.readout[start:].mean(axis=0).argmax())
+    answer = int(trial.readout[counted].mean(axis=0).argmax())
     verdict = "correct" if answer == int(trial.target) else "wrong"
     ax.set_title(f"answer: {shown.answers[answer]} ({verdict})", fontweight="normal", loc="right", pad=3)
     ax.set_ylim(-0.03, 1.03)
@@ -145,9 +152,20 @@ def _followed(ax: Axes, trial: Trial, _: Raster) -> None:
         number = f" {output + 1}" if len(target.T) > 1 else ""
         ax.plot(wanted, color=style.MUTED, linestyle=(0, (4, 1.5)), linewidth=1.3, label=f"target{number}")
         ax.plot(one, color=colour, linewidth=1.3, label=f"readout{number}")
-    nmse = ((trial.readout - target) ** 2).sum() / ((target - target.mean(axis=0)) ** 2).sum()
+    counted = trial.counted(len(target))
+    if trial.mask is not None:
+        _shade(ax, counted)
+    wanted = target[counted]
+    nmse = ((trial.readout[counted] - wanted) ** 2).sum() / ((wanted - wanted.mean(axis=0)) ** 2).sum()
     ax.set_title(f"nMSE {nmse:.3g}", fontweight="normal", loc="right", pad=3)
     ax.grid(visible=True, axis="y")
+
+
+def _shade(ax: Axes, counted: np.ndarray) -> None:
+    """Shade the steps that count, a span for each run of them."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], counted, [False]]).astype(int)))
+    for start, stop in edges.reshape(-1, 2):
+        ax.axvspan(start, stop, color=style.MUTED, alpha=0.15, linewidth=0)
 
 
 def _ticks(ax: Axes, time: np.ndarray, row: np.ndarray, colour: str) -> None:

@@ -17,6 +17,7 @@ from benchmarks.show.sections import (
     ladder,
     learning,
     libraries,
+    over_tasks,
     provenance,
     published_log,
     trial,
@@ -26,7 +27,7 @@ from benchmarks.store.records import Records
 _RESULTS = (
     *(costs.speed, costs.memory, costs.growth, costs.scaling, costs.start, cards.cards, cards.roofline),
     libraries.the_libraries,
-    *(learning.training, learning.comparison, ladder.how_far),
+    *(learning.training, learning.comparison, over_tasks.matrix, ladder.how_far),
     *(hyperparameters.difficulty, hyperparameters.knobs),
     *(trial.trial, agreement.parity, agreement.conformance, published_log.beside_log, commits.over_commits),
     gates.gates,

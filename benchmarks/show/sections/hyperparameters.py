@@ -6,7 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks.define.hyperparameters import HYPERPARAMETERS
+from benchmarks.define.comparison import SEEDS
+from benchmarks.define.hyperparameters import HYPERPARAMETERS, PRESETS
 from benchmarks.define.metrics import METRICS
 from benchmarks.define.problem import TASK_NAME
 from benchmarks.judge import learning, sweeps, tuning
@@ -144,8 +145,8 @@ def _tuned(part: Part, names: Names) -> Pieces:
     if int(tuned["seeds"].min()) < _FEW:
         option = "" if part.task == TASK_NAME else f" --task {part.task}"
         yield Note(
-            "Few seeds have both settings and did not select one. This trains both with 10 seeds that no"
-            f" sweep has: {FIGURE}{option} --tuned"
+            f"Few seeds have both settings and did not select one. This trains both with {SEEDS} seeds that"
+            f" no sweep has: {FIGURE}{option} --tuned"
         )
 
 
@@ -158,7 +159,7 @@ def _runs(material: Material, part: Part, preset: str) -> Pieces:
     """Where the runs come from, and what lacks."""
     names, members = material.names, part.members
     turned = {name for row in members["turned"] for name in row}
-    untouched = [name for name in part.names if name not in turned]
+    untouched = [name for name in part.names if name not in turned and name in PRESETS[preset]]
     untouched = [name for name in untouched if sweeps.usual(part.task, name) is not None]
     if untouched:
         which = " or ".join(HYPERPARAMETERS[name].heading for name in untouched)

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from itertools import combinations
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from benchmarks.define.metrics import METRICS, Metric
 from benchmarks.define.problem import PROBLEMS, TASK_NAME
-from benchmarks.judge import hyperparameters, learning
+from benchmarks.judge import hyperparameters, learning, statistics
 from benchmarks.show import sentences
 from benchmarks.show.commands import FIGURE, TRAIN
 from benchmarks.show.material import Material, Part
@@ -177,11 +178,13 @@ def comparison(material: Material) -> Pieces:
             figure=figure,
             metric=METRICS[figure],
             trials=judged_on(task, runs),
+            network=network_of(runs),
         )
         yield part
         ends = learning.over_seeds(runs, ["rule"], "final").sort_values("rule", key=names.order)
         yield _rules(part, ends, names).build()
         yield from _others(part, every, names)
+        yield from _networks(part, names)
         lost = learning.diverged(material.records, runs)
         lost = lost[lost["experiment"].isin(runs["experiment"])]
         yield from sentences.cautions(int((runs["timing"] == "shared").sum()), len(lost))
@@ -193,6 +196,48 @@ def comparison(material: Material) -> Pieces:
         option = "" if task == TASK_NAME else f" --task {task}"
         text = "No two rules share two seeds, so that no test between them can be made. This adds them:"
         yield Commands([f"{FIGURE}{option}"], text)
+
+
+def network_of(runs: pd.DataFrame) -> str:
+    """Which network of a run the final figures are of, for people."""
+    if (runs["chosen"] == "best").all():
+        return "of the network of the best point (chosen on the trials of the points, judged on others)"
+    return "of the network of the last step"
+
+
+def _networks(part: Part, names: Names) -> Pieces:
+    """The same figure of all networks that runs kept, where they kept any."""
+    runs = part.runs
+    if not (runs["chosen"] == "best").all():
+        return
+    rows = []
+    for rule, of_rule in runs.groupby("rule"):
+        row: dict[str, Any] = {"rule": str(rule), "best_step": of_rule["best_step"].median()}
+        for name in ("last", "best", "at_criterion"):
+            values = of_rule[name].dropna().to_numpy(float)
+            row |= {name: float(statistics.iqm(values)) if len(values) else float("nan")}
+            row |= dict(zip((f"{name}_low", f"{name}_high"), _interval(values), strict=True))
+        rows.append(row)
+    table = Builder(
+        pd.DataFrame(rows).sort_values("rule", key=names.order),
+        f"{part.metric.title} on {part.trials}: interquartile means over seeds, with their {BAND} intervals,"
+        " of the network of the last step, that of the best point, and that which met the stopping criterion"
+        " (of the seeds that did).",
+    )
+    table.text("rule", names.rule)
+    for name, heading in (
+        ("last", "last step"),
+        ("best", "best point"),
+        ("at_criterion", "at the criterion"),
+    ):
+        table.figure(part.figure, name, heading=heading)
+        table.span(f"{BAND} interval", part.figure, f"{name}_low", f"{name}_high")
+    table.figure("step", "best_step", heading="median step of the best point")
+    yield table.build(folded="Other networks of the same runs")
+
+
+def _interval(values: np.ndarray) -> tuple[float, float]:
+    return statistics.iqm_interval([values]) if len(values) else (float("nan"), float("nan"))
 
 
 def judged_on(task: str, runs: pd.DataFrame) -> str:
@@ -229,13 +274,16 @@ def _others(part: Part, every: pd.DataFrame, names: Names) -> Pieces:
 def _rules(part: Part, ends: pd.DataFrame, names: Names) -> Builder:
     table = Builder(
         ends,
-        f"Final {part.metric.name} on {part.trials}, mean over seeds with its {BAND} bootstrapped interval;"
+        f"Final {part.metric.name} {part.network} on {part.trials}, mean and interquartile mean (of the"
+        f" middle half of the seeds) with their {BAND} bootstrapped intervals;"
         " steps and seconds until half of the seeds met the stopping criterion (Kaplan-Meier: a dash where"
         " fewer did).",
     )
     table.text("rule", names.rule).count("seeds", "seeds")
     table.figure(part.figure, "mean", heading=f"mean {part.metric.heading}", best_within=[])
     table.span(f"{BAND} interval", part.figure, "low", "high").span("range", part.figure, "least", "most")
+    table.figure(part.figure, "iqm", heading="interquartile mean", best_within=[])
+    table.span(f"its {BAND} interval", part.figure, "iqm_low", "iqm_high")
     table.text("met the criterion", _met)
     table.figure("step", "half_step", heading="median steps", best_within=[])
     return table.figure("train_s", "half_s", heading="median seconds", best_within=[])
@@ -254,11 +302,14 @@ def tests_table(tests: pd.DataFrame, figure: str, metric: Metric, names: Names, 
         f"Between {which}, over the same seeds: mean difference of final {metric.name}, first minus second,"
         f" with its {BAND} bootstrapped interval; Wilcoxon's signed-rank test, two-sided and exact, and"
         " adjusted for all pairs by Holm's method; matched-pairs rank-biserial correlation (+1: the first is"
-        " higher with every seed).",
+        " higher with every seed); how often a run of the first is higher than one of the second (ties count"
+        " half); and the difference that would be seen 9 times of 10, with these seeds and this spread.",
     )
     table.text("first", lambda row: names.look.title(row["first"]))
     table.text("second", lambda row: names.look.title(row["second"])).count("seeds", "seeds")
     unit = f" ({sentences.points(metric)})" if metric.unit else ""
     table.figure(figure, "difference", heading=f"difference{unit}")
     table.span(f"{BAND} interval", figure, "low", "high").figure("p", "p")
-    return table.figure("p", "adjusted", heading="p, Holm").figure("effect", "rank_biserial").build()
+    table.figure("p", "adjusted", heading="p, Holm").figure("effect", "rank_biserial")
+    table.figure("share", "improvement", heading="first is higher (%)")
+    return table.figure(figure, "detectable", heading=f"would be seen{unit}").build()

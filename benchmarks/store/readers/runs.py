@@ -28,6 +28,7 @@ def _read(path: Path, file: str, rows: Rows) -> None:
     points: dict[int, dict[str, Any]] = {}
     criteria: list[dict[str, Any]] = []
     final: dict[str, Any] | None = None
+    kept: list[dict[str, Any]] = []
     alignments: dict[int, dict[str, Any]] = {}
     already = len(rows.unreadable)
     for record in json_lines.read(path, file, CURVE_KINDS, rows):
@@ -53,6 +54,8 @@ def _read(path: Path, file: str, rows: Rows) -> None:
             criteria.append(record)
         elif kind == "final":
             final = record
+        elif kind == "kept":
+            kept.append(record)
         elif kind == "alignment":
             alignments[record["step"]] = record
         else:
@@ -93,6 +96,7 @@ def _read(path: Path, file: str, rows: Rows) -> None:
     rows.points += [{**points[step], "file": file} for step in sorted(points)]
     if final is not None and final["step"] == last["step"]:  # not one of a run that went on after it
         rows.finals.append({**final, "file": file})
+        rows.kept += [{**one, "file": file} for one in kept if one["after"] == last["step"]]
     rows.alignments += [{**alignments[step], "file": file} for step in sorted(alignments)]
     # "For the first time": a run has one criterion; the earliest counts if a file has more.
     rows.criteria += [{**c, "file": file} for c in sorted(criteria, key=lambda c: c["step"])[:1]]

@@ -55,7 +55,7 @@ def forward(
     network: Network, objective: Objective, weights: Weights, chunk: Chunk, *, keep: bool
 ) -> tuple[Trace | None, Sums]:
     """The forward pass of a chunk of trials, the same for all rules, of which a trace is kept or none."""
-    n_blocks, n, n_trials, _ = chunk.x.shape
+    n_trials = chunk.x.shape[2]
     dtype = np.dtype(weights.w_out.dtype)
 
     def block(
@@ -69,7 +69,7 @@ def forward(
         return (state, sums), Trace(before, z, y, ell) if keep else None
 
     start = State.zeros(network, n_trials, dtype), Sums.zeros(network, n_trials, dtype)
-    inside = jnp.asarray(steps_inside(n_blocks, n, objective.window))
+    inside = steps_inside(objective, chunk)
     curves = () if objective.loss == "cross_entropy" else (chunk.targets,)
     (_, sums), trace = jax.lax.scan(block, start, (chunk.x, inside, *curves))
     return trace, sums
@@ -108,7 +108,7 @@ def backward(
     if rule.feedback == "none":
         return Weights(jnp.zeros_like(weights.w_in), jnp.zeros_like(weights.w_rec), gradient_out)
     if rule.signal != "error" or way.kappa != network.kappa:  # else the neurons get what W_out does
-        inside = jnp.asarray(steps_inside(n_blocks, n, objective.window))
+        inside = steps_inside(objective, chunk)
         lbar = _filtered(way.kappa, scale, sent_back(static, trace.ell, chunk.targets, inside))
     levels, step = _recursion(rule, way, weights.w_rec, n_blocks * n)
 

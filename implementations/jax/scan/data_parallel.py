@@ -50,7 +50,8 @@ def shared_out(mesh: Mesh, objective_loss: str) -> Chunk:
 
 def _chunk(objective_loss: str) -> Chunk:
     by_trial = P(None, None, _TRIALS)  # of (blocks, steps, trials, n)
-    return Chunk(by_trial, P(_TRIALS) if objective_loss == "cross_entropy" else by_trial)  # type: ignore[arg-type]
+    targets = P(_TRIALS) if objective_loss == "cross_entropy" else by_trial
+    return Chunk(by_trial, targets, by_trial)  # type: ignore[arg-type]
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2))

@@ -52,10 +52,13 @@ class Chunk(NamedTuple):
     Attributes:
         x: (blocks, steps, trials, n_in) bool.
         targets: (trials,) int32 classes, or (blocks, steps, trials, n_out) curves.
+        shares: (blocks, steps, trials) by how much each step counts, 0 outside the window; None where all in
+            it count alike.
     """
 
     x: jax.Array
     targets: jax.Array
+    shares: jax.Array | None = None
 
 
 def block_length(n_steps: int) -> int:

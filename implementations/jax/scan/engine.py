@@ -73,6 +73,10 @@ class ScanEngine:
         n = block_length(n_steps)
         n_chunks = min(self._threads, max(n_batch // _LEAST_TRIALS, 1))
         bounds = [n_batch * k // n_chunks for k in range(n_chunks + 1)]
+        whole = None  # (batch, time)
+        if batch.mask is not None:
+            whole = np.zeros((n_batch, n_steps), dtype)
+            whole[:, -objective.window :] = batch.shares(objective, dtype)
         chunks = []
         for first, last in itertools.pairwise(bounds):
             targets = batch.targets[first:last]
@@ -80,7 +84,8 @@ class ScanEngine:
                 targets = _blocks(targets.astype(dtype), n)
             else:
                 targets = targets.astype(np.int32)
-            chunks.append(Chunk(_blocks(batch.spikes[first:last], n), targets))  # type: ignore[arg-type]
+            shares = None if whole is None else _blocks(whole[first:last], n)
+            chunks.append(Chunk(_blocks(batch.spikes[first:last], n), targets, shares))  # type: ignore[arg-type]
         with self._scope():
             on_device = [jax.device_put(chunk, self._by_trial) for chunk in chunks]
         jax.block_until_ready(on_device)

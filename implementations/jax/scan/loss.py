@@ -9,6 +9,7 @@ import numpy as np
 
 from implementations.interface import Setting
 from implementations.jax.arrays import Figures
+from implementations.jax.scan.dynamics import Chunk
 from implementations.network import Network
 from implementations.objective import Objective
 from implementations.xla import judged
@@ -40,7 +41,7 @@ def error(
         objective: which loss.
         y: (steps, batch, n_out).
         targets: (batch,) classes, or (steps, batch, n_out) curves.
-        inside: (steps,) bool, whether a step is in the window.
+        inside: (steps, 1) bool, whether a step is in the window; or (steps, batch), by how much it counts.
 
     Returns:
         () and (steps, batch, n_out), 0 outside the window.
@@ -53,8 +54,10 @@ def error(
     else:
         derivative = y - targets
         losses = 0.5 * jnp.sum(jnp.square(derivative), axis=-1)
-    total = jnp.where(inside, losses.sum(axis=1), 0).sum()
-    return total, jnp.where(inside[:, None, None], derivative, 0)
+    if inside.dtype != np.bool_:
+        return (inside * losses).sum(), inside[..., None] * derivative
+    total = jnp.where(inside[:, 0], losses.sum(axis=1), 0).sum()
+    return total, jnp.where(inside[..., None], derivative, 0)
 
 
 def sent_back(static: Setting, ell: jax.Array, targets: jax.Array, inside: jax.Array) -> jax.Array:
@@ -69,7 +72,9 @@ def sent_back(static: Setting, ell: jax.Array, targets: jax.Array, inside: jax.A
         return ell
     if static.objective.loss == "cross_entropy":
         targets = jax.nn.one_hot(targets, ell.shape[-1], dtype=ell.dtype)
-    return jnp.where(inside[..., None, None], -targets, 0)
+    if inside.dtype != np.bool_:
+        return inside[..., None] * -targets
+    return jnp.where(inside[..., None], -targets, 0)
 
 
 def add_block(
@@ -81,15 +86,18 @@ def add_block(
     counts = jnp.rint(jnp.ones(len(flat), y.dtype) @ flat)  # a product, as XLA's sums over rows are slow
     return Sums(
         sums.loss + loss,
-        sums.y + jnp.where(inside[:, None, None], y, 0).sum(axis=0),
+        sums.y + jnp.where(inside[..., None] > 0, y, 0).sum(axis=0),
         sums.counts + counts.astype(jnp.int32),
     ), ell
 
 
-def steps_inside(n_blocks: int, n_steps: int, window: int) -> np.ndarray:
-    """(n_blocks, n_steps) bool: which steps are among the last `window`."""
+def steps_inside(objective: Objective, chunk: Chunk) -> jax.Array:
+    """Which steps count: (blocks, steps, 1) bool, or (blocks, steps, trials), by how much."""
+    if chunk.shares is not None:
+        return chunk.shares
+    n_blocks, n_steps = chunk.x.shape[:2]
     n = n_blocks * n_steps
-    return (np.arange(n) >= n - window).reshape(n_blocks, n_steps)
+    return jnp.asarray((np.arange(n) >= n - objective.window).reshape(n_blocks, n_steps, 1))
 
 
 def figures(

@@ -76,7 +76,7 @@ def forward(
 ) -> tuple[Totals, Sums]:
     """The forward pass of a chunk of trials, traces carried along; arguments as of `adjoint.backward`."""
     network, objective, dtype = static.network, static.objective, static.dtype
-    n_blocks, n, n_trials, n_in = chunk.x.shape
+    n_trials, n_in = chunk.x.shape[2:]
     n_pre, n_rec = n_in + network.n_rec, network.n_rec
     scale = 1.0 / (n_batch * objective.window)
 
@@ -118,7 +118,7 @@ def forward(
         ),
         Sums.zeros(network, n_trials, dtype),
     )
-    inside = jnp.asarray(steps_inside(n_blocks, n, objective.window))
+    inside = steps_inside(objective, chunk)
     curves = () if objective.loss == "cross_entropy" else (chunk.targets,)
     (_, _, totals, sums), _ = jax.lax.scan(block, start, (chunk.x, inside, *curves))
     return totals, sums

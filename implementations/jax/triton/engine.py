@@ -52,6 +52,7 @@ class TritonEngine:
     def load(self, batch: Batch) -> Packed:
         """Spikes as bits; one number in place of the targets that the loss has none of."""
         setting = self._setting
+        batch.refuse_mask("the Triton kernels", f"with {SWITCH}=0, lax.scan take one")
         words = batch.spike_words().view(np.int32)
         targets = batch.targets_within(setting.objective, setting.dtype)
         classes, curves = (array if array.size else np.zeros(1, array.dtype) for array in targets)

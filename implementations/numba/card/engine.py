@@ -62,6 +62,7 @@ class CardEngine:
 
     def load(self, batch: Batch) -> Loaded:
         """Bit masks of the inputs, and the targets, on the device."""
+        batch.refuse_mask("Numba's kernels for cards", "the CPU, or another backend there, takes one")
         classes, curves = batch.targets_within(self._setting.objective, self._setting.dtype)
         bits = batch.spike_words()
         return Loaded(cuda.to_device(bits), cuda.to_device(classes), cuda.to_device(curves), self._setting)

@@ -6,13 +6,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import cuda
 
+from implementations import checks
 from implementations.divergence import Bounds
 from implementations.interface import Setting
 from implementations.network import Parameters
 from implementations.numba.card import sums
 from implementations.numba.card.dynamics import check_size
 from implementations.numba.card.optimizer import adam, prepare
-from implementations.optimizer import TRAINED
+from implementations.optimizer import TRAINED, clipping
 
 THREADS = 128  # of kernels over single numbers
 
@@ -75,11 +76,19 @@ class DeviceWeights:
         s, scalar, decayed = self._setting.optimizer, self._setting.dtype.type, self._setting.rule.decayed
         now, following = self._states
         step = now.adam_step + 1
+        rate = float(s.rate(step))
+        # what scales gradients and weights is in the constants of the kernel, which needs nothing more
+        scale = 1.0
+        if s.clip_norm:
+            scale = clipping([gradients[name].copy_to_host() for name in ("w", "w_out")], s.clip_norm)
+        left = 1.0 - rate * s.weight_decay
+        if left <= 0.0:
+            checks.fail("optimizer.weight_decay", s.weight_decay, f"less than 1/{rate:g}, the learning rate")
         for name, followed in self._trained.items():
             keep = 1.0 - s.readout_decay if name in decayed else 1.0
             constants = (
-                s.beta1, s.beta2, 1.0 - s.beta1, 1.0 - s.beta2,
-                s.learning_rate / (1.0 - s.beta1**step), 1.0 / (1.0 - s.beta2**step), s.epsilon, keep,
+                s.beta1, s.beta2, (1.0 - s.beta1) * scale, (1.0 - s.beta2) * scale**2,
+                rate / (1.0 - s.beta1**step) / left, 1.0 / (1.0 - s.beta2**step), s.epsilon, keep * left,
             )  # fmt: skip
             before, after = (
                 [

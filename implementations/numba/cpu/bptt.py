@@ -31,7 +31,7 @@ def through_time(
         rate: (n_pad,) derivative of the rate cost by a spike, c_j.
         gradient: (chunks, n_in + n_rec, n_pad) out; gradient_out (chunks, n_rec, n_out) out.
     """
-    x_offset, x_index, classes, curves = trials
+    x_offset, x_index, classes, curves, shares = trials
     w_in, w_rec, w_out = weights
     alpha, rho, kappa, beta, height, refractory_steps = constants
     feedback, sends_target, back_alpha, back_rho, back_kappa, theta, back_beta, window, gain, floor = learning
@@ -75,7 +75,7 @@ def through_time(
             lbar[:] = 0
             readout_gradient(ell, gain, kappa, floor, first, 0, n_steps, spikes, offset, lbar, grad_out)
             if sends_target:
-                targets(classes, curves, b, sent)
+                targets(classes, curves, shares, b, sent)
             else:
                 sent[:] = ell
 

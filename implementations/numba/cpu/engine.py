@@ -61,9 +61,11 @@ class CpuEngine:
 
     def load(self, batch: Batch) -> Loaded:
         """Lists of the inputs that spike, in host memory."""
-        classes, curves = batch.targets_within(self._setting.objective, self._setting.dtype)
+        objective, dtype = self._setting.objective, self._setting.dtype
+        classes, curves = batch.targets_within(objective, dtype)
+        shares = batch.shares(objective, dtype)
         with self._threads():
-            return Loaded(Trials(*to_events(batch.spikes), classes, curves), self._setting)
+            return Loaded(Trials(*to_events(batch.spikes), classes, curves, shares), self._setting)
 
     def gradients(self, loaded: Loaded) -> tuple[Gradients, Metrics]:
         """Of all weights, and the metrics as numbers."""

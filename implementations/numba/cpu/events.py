@@ -20,12 +20,14 @@ class Trials(NamedTuple):
             x_index[x_offset[b, t] : x_offset[b, t+1]].
         classes: (batch,) targets, empty where the loss is squared error.
         curves: (batch, window, n_out) targets over the window, empty where the loss is cross-entropy.
+        shares: (batch, window) by how much each step counts, empty where all count alike.
     """
 
     x_offset: np.ndarray
     x_index: np.ndarray
     classes: np.ndarray
     curves: np.ndarray
+    shares: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)

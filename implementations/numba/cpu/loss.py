@@ -23,15 +23,55 @@ class Kept(NamedTuple):
 
 
 @called
-def task_loss(readout, classes, curves, b, start, stop, ell):
+def weigh(shares, b, start, stop, ell):
+    """Multiply ell (window, n_out) by how much each step counts."""
+    if shares.shape[0] > 0:
+        for t in range(start, stop):
+            for o in range(ell.shape[1]):
+                ell[t, o] *= shares[b, t]
+
+
+@called
+def _weighted_loss(readout, classes, curves, shares, b, start, stop, ell):
+    """As `task_loss`, where steps count by their shares."""
+    n_out = readout.shape[1]
+    loss = 0.0
+    for t in range(start, stop):
+        share = shares[b, t]
+        if classes.shape[0] > 0:
+            top = readout[t, 0]
+            for o in range(1, n_out):
+                top = max(top, readout[t, o])
+            total = readout.dtype.type(0)
+            for o in range(n_out):
+                ell[t, o] = np.exp(readout[t, o] - top)
+                total += ell[t, o]
+            loss += share * (np.log(total) + top - readout[t, classes[b]])
+            for o in range(n_out):
+                ell[t, o] /= total
+            ell[t, classes[b]] -= readout.dtype.type(1)
+        else:
+            for o in range(n_out):
+                ell[t, o] = readout[t, o] - curves[b, t, o]
+                loss += share * (0.5 * ell[t, o] * ell[t, o])
+    weigh(shares, b, start, stop, ell)
+    return loss
+
+
+@called
+def task_loss(readout, classes, curves, shares, b, start, stop, ell):
     """Loss of trial `b`, summed over the steps `start` to `stop` - 1 of the window.
 
     Args:
         readout: (window, n_out).
         classes: (batch,) targets of cross-entropy; curves: (batch, window, n_out) of squared error; one
             of the two is empty.
+        shares: (batch, window) by how much each step counts; empty where all count alike.
         ell: (window, n_out) out, derivative of that sum by the readout.
     """
+    if shares.shape[0] > 0:
+        return _weighted_loss(readout, classes, curves, shares, b, start, stop, ell)
+    # apart from the weighted one, as LLVM puts a sum of products in another order
     n_out = readout.shape[1]
     loss = 0.0
     for t in range(start, stop):
@@ -55,7 +95,7 @@ def task_loss(readout, classes, curves, b, start, stop, ell):
 
 
 @called
-def targets(classes, curves, b, sent):
+def targets(classes, curves, shares, b, sent):
     """sent (window, n_out) = minus the target of trial `b`: what the rule DRTP sends back."""
     for t in range(sent.shape[0]):
         for o in range(sent.shape[1]):
@@ -63,18 +103,20 @@ def targets(classes, curves, b, sent):
                 sent[t, o] = -1 if o == classes[b] else 0
             else:
                 sent[t, o] = -curves[b, t, o]
+    weigh(shares, b, 0, sent.shape[0], sent)
 
 
 @called
-def is_correct(readout, classes, b):
-    """1 where the readout (window, n_out), summed over the window, is largest at the target, else 0."""
+def is_correct(readout, classes, shares, b):
+    """1 where the readout (window, n_out), summed over steps that count, is largest at the target, else 0."""
     best = -1
     if classes.shape[0] > 0:
         highest = 0.0
         for o in range(readout.shape[1]):
             total = 0.0
             for t in range(readout.shape[0]):
-                total += readout[t, o]
+                if shares.shape[0] == 0 or shares[b, t] > 0:
+                    total += readout[t, o]
             if best < 0 or total > highest:
                 highest = total
                 best = o
@@ -90,7 +132,7 @@ def evaluate(trials, weights, constants, window, all_marks, all_ell, counts, los
         all_marks, all_ell: as in `Kept`, out. Without trials in them nothing is kept, and no memory grows
             with the length of a trial.
     """
-    x_offset, x_index, classes, curves = trials
+    x_offset, x_index, classes, curves, shares = trials
     w_in, w_rec, w_out = weights
     alpha, rho, kappa, beta, height, refractory_steps = constants
     n_steps = x_offset.shape[1] - 1
@@ -119,5 +161,5 @@ def evaluate(trials, weights, constants, window, all_marks, all_ell, counts, los
             for e in range(offset[1], offset[stop - start + 1]):
                 counts[b, spikes[e]] += 1
             carry(spikes, offset, stop - start)
-        losses[b] = task_loss(readout, classes, curves, b, 0, window, ell)
-        corrects[b] = is_correct(readout, classes, b)
+        losses[b] = task_loss(readout, classes, curves, shares, b, 0, window, ell)
+        corrects[b] = is_correct(readout, classes, shares, b)

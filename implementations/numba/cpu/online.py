@@ -78,7 +78,7 @@ def online(bounds, trials, weights, constants, learning, gradient, gradient_out,
 
     Arguments as in `per_neuron.adjoint`, which gives the same numbers; axes of `gradient` as there.
     """
-    x_offset, x_index, classes, curves = trials
+    x_offset, x_index, classes, curves, shares = trials
     w_in, w_rec, w_out = weights
     alpha, rho, kappa, beta, height, refractory_steps = constants
     feedback, sends_target, back_alpha, back_rho, back_kappa, theta, back_beta, window, gain, floor = learning
@@ -141,7 +141,7 @@ def online(bounds, trials, weights, constants, learning, gradient, gradient_out,
             eps_a[:] = 0
             offset[1] = 0
             if sends_target:
-                targets(classes, curves, b, sent)
+                targets(classes, curves, shares, b, sent)
             for start in range(0, n_steps, BLOCK):
                 stop = min(start + BLOCK, n_steps)
                 advance(
@@ -155,7 +155,7 @@ def online(bounds, trials, weights, constants, learning, gradient, gradient_out,
                 errors = stop > first
                 if errors:
                     loss_sum += task_loss(
-                        readout, classes, curves, b, max(start - first, 0), stop - first, ell
+                        readout, classes, curves, shares, b, max(start - first, 0), stop - first, ell
                     )
                     source[:] = 0
                     lbar[:] = 0
@@ -244,6 +244,6 @@ def online(bounds, trials, weights, constants, learning, gradient, gradient_out,
                 flush(eps_v, floor)
                 flush(zbar, floor)
                 carry(spikes, offset, stop - start)
-            correct_sum += is_correct(readout, classes, b)
+            correct_sum += is_correct(readout, classes, shares, b)
         losses[c] = loss_sum
         corrects[c] = correct_sum

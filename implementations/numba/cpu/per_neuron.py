@@ -164,7 +164,7 @@ def adjoint(
         gradient: (chunks, n_in + n_rec, 2, n_pad) out; gradient_out (chunks, n_rec, n_out) out.
         counts: (chunks, n_rec) spikes, out; losses, corrects: (chunks,) sums, out.
     """
-    x_offset, x_index, classes, curves = trials
+    x_offset, x_index, classes, curves, shares = trials
     w_in, w_rec, w_out = weights
     alpha, rho, kappa, beta, height, refractory_steps = constants
     feedback, sends_target, back_alpha, back_rho, back_kappa, theta, back_beta, window, gain, floor = learning
@@ -215,15 +215,15 @@ def adjoint(
             )  # fmt: skip
             for e in range(offset[n_steps + 1]):
                 counts[c, spikes[e]] += 1
-            loss_sum += task_loss(readout, classes, curves, b, 0, window, ell)
-            correct_sum += is_correct(readout, classes, b)
+            loss_sum += task_loss(readout, classes, curves, shares, b, 0, window, ell)
+            correct_sum += is_correct(readout, classes, shares, b)
 
             lbar[:] = 0
             readout_gradient(ell, gain, kappa, floor, first, 0, n_steps, spikes, offset, lbar, grad_out)
             if feedback.shape[0] == 0:
                 continue
             if sends_target:
-                targets(classes, curves, b, sent)
+                targets(classes, curves, shares, b, sent)
             source[:] = 0
             lam_a[:] = 0
             unit_a[:] = 0

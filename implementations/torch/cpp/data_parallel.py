@@ -5,6 +5,7 @@ mean over trials, and gradients, each once per step; the sums are the same bits 
 weights. DistributedDataParallel does as much for gradients that autograd finds; here operators give them.
 """
 
+import numpy as np
 import torch
 import torch.distributed as dist
 
@@ -44,7 +45,9 @@ class DataParallelEngine:
         batch.check_shared_out(self._setting.devices)
         n_own = len(batch.spikes) // self._setting.devices
         own = slice(n_own * dist.get_rank(), n_own * (dist.get_rank() + 1))
-        return self._own.load(Batch.without_copies(batch.spikes[own], batch.targets[own]))
+        part = Batch.without_copies(batch.spikes[own], batch.targets[own])
+        shares = batch.shares(self._setting.objective, self._setting.dtype)
+        return self._own.load_with(part, np.ascontiguousarray(shares[own]))
 
     def gradients(self, loaded: Events) -> tuple[dict[str, torch.Tensor], Metrics]:
         """Those of the whole batch, on each process."""

@@ -23,6 +23,7 @@ class Events:
             x_index[x_offset[b, t] : x_offset[b, t+1]].
         classes: (batch,) targets, empty where the loss is squared error.
         curves: (batch, window, n_out) targets over the window, empty where the loss is cross-entropy.
+        shares: (batch, window) by how much each step counts, empty where all count alike.
         setting: of the learner that loaded it.
     """
 
@@ -30,12 +31,13 @@ class Events:
     x_index: torch.Tensor
     classes: torch.Tensor
     curves: torch.Tensor
+    shares: torch.Tensor
     setting: Setting
 
     @property
     def tensors(self) -> list[torch.Tensor]:
         """In the order of the operators."""
-        return [self.x_offset, self.x_index, self.classes, self.curves]
+        return [self.x_offset, self.x_index, self.classes, self.curves, self.shares]
 
 
 class CppEngine:
@@ -58,11 +60,16 @@ class CppEngine:
 
     def load(self, batch: Batch) -> Events:
         """Lists of the inputs that spike."""
+        return self.load_with(batch, batch.shares(self._setting.objective, self._setting.dtype))
+
+    def load_with(self, batch: Batch, shares: np.ndarray) -> Events:
+        """The same, where the shares are those of the trials in a larger batch."""
         setting = self._setting
         spikes = torch.from_numpy(np.array(batch.spikes, order="C"))
         classes, curves = batch.targets_within(setting.objective, setting.dtype)
         x_offset, x_index = torch.ops.eprop_bench.to_events(spikes, self._threads)
-        return Events(x_offset, x_index, torch.from_numpy(classes), torch.from_numpy(curves), setting)
+        of_trials = (torch.from_numpy(array) for array in (classes, curves, shares))
+        return Events(x_offset, x_index, *of_trials, setting)
 
     def gradients(self, loaded: Events) -> tuple[dict[str, torch.Tensor], Metrics]:
         """By name, and the metrics as numbers."""

@@ -63,11 +63,13 @@ class Loaded:
     Attributes:
         x: (time, batch, n_in) bool.
         targets: (batch,) classes; or (window, batch, n_out) float, where the loss is "squared_error".
+        shares: (window, batch, 1) by how much each step counts, empty where all count alike.
         setting: of the learner that loaded it.
     """
 
     x: torch.Tensor
     targets: torch.Tensor
+    shares: torch.Tensor
     setting: Setting
 
     @property
@@ -78,12 +80,12 @@ class Loaded:
     @property
     def tensors(self) -> list[torch.Tensor]:
         """What a recorded engine has to have in the same place each time."""
-        return [self.x, self.targets]
+        return [self.x, self.targets, self.shares]
 
     def with_tensors(self, tensors: list[torch.Tensor]) -> "Loaded":
         """The same setting with other tensors, in that order."""
-        x, targets = tensors
-        return Loaded(x, targets, self.setting)
+        x, targets, shares = tensors
+        return Loaded(x, targets, shares, self.setting)
 
 
 def one_thread() -> AbstractContextManager[None]:

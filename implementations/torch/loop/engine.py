@@ -39,7 +39,8 @@ class LoopEngine:
         else:
             targets = torch.from_numpy(batch.targets.astype(np.int64)).to(device)
         x = torch.from_numpy(np.array(batch.spikes.transpose(1, 0, 2), order="C")).to(device)
-        return Loaded(x, targets, self._setting)
+        shares = self._kind.from_numpy(batch.shares(objective, self._setting.dtype).T[..., None])
+        return Loaded(x, targets, shares, self._setting)
 
     def gradients(self, loaded: Loaded) -> tuple[dict[str, torch.Tensor], Metrics]:
         """By name; both still on the device."""

@@ -22,6 +22,7 @@ class TaskLoss:
         n_steps, n_batch = loaded.shape
         self._classes = objective.loss == "cross_entropy"
         self._targets = loaded.targets
+        self._shares = loaded.shares if loaded.shares.numel() else None
         self._scale = 1.0 / (n_batch * objective.window)
         self._window_start = n_steps - objective.window
         float64 = {"dtype": torch.float64, "device": loaded.x.device}
@@ -37,18 +38,24 @@ class TaskLoss:
         Returns:
             ell, (steps, batch, n_out): the derivative of the batch's loss by y.
         """
-        self._y_sum += y.sum(dim=0, dtype=torch.float64)
+        shares = self._shares_of(y, start)
+        counted = y if shares is None else y * (shares > 0)
+        self._y_sum += counted.sum(dim=0, dtype=torch.float64)
         if self._classes:
             target = self._targets.expand(len(y), -1)[..., None]
             log_p = torch.log_softmax(y, dim=-1)
-            self._loss -= self._scale * log_p.gather(-1, target).sum(dtype=torch.float64)
+            at_target = log_p.gather(-1, target)
+            at_target = at_target if shares is None else at_target * shares
+            self._loss -= self._scale * at_target.sum(dtype=torch.float64)
             ell = log_p.exp_()
             ell.scatter_add_(-1, target, torch.full_like(target, -1, dtype=y.dtype))
         else:
             first = start - self._window_start
             ell = y - self._targets[first : first + len(y)]
-            self._loss += 0.5 * self._scale * ell.square().sum(dtype=torch.float64)
-        return ell.mul_(self._scale)
+            squares = ell.square() if shares is None else ell.square() * shares
+            self._loss += 0.5 * self._scale * squares.sum(dtype=torch.float64)
+        ell = ell.mul_(self._scale)
+        return ell if shares is None else ell.mul_(shares)
 
     def target(self, y: torch.Tensor, start: int) -> torch.Tensor:
         """Minus the target, scaled as the error is: what the rule DRTP sends back, of the same steps.
@@ -59,10 +66,18 @@ class TaskLoss:
         Returns:
             (steps, batch, n_out).
         """
+        shares = self._shares_of(y, start)
         if not self._classes:
             first = start - self._window_start
-            return self._targets[first : first + len(y)] * -self._scale
-        return torch.zeros_like(y[0]).scatter_(-1, self._targets[:, None], -self._scale).expand_as(y)
+            sent = self._targets[first : first + len(y)] * -self._scale
+        else:
+            sent = torch.zeros_like(y[0]).scatter_(-1, self._targets[:, None], -self._scale).expand_as(y)
+        return sent if shares is None else sent * shares
+
+    def _shares_of(self, y: torch.Tensor, start: int) -> torch.Tensor | None:
+        """(steps, batch, 1) of the block y, which begins at step `start`."""
+        first = start - self._window_start
+        return None if self._shares is None else self._shares[first : first + len(y)]
 
     def result(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Loss and accuracy; all blocks are in."""

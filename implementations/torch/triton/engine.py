@@ -91,6 +91,7 @@ class TritonEngine:
     def load(self, batch: Batch) -> Packed:
         """Bits, copied from pinned memory without waiting."""
         setting = self._setting
+        batch.refuse_mask("the Triton kernels", f"with {SWITCH}=0, torch operations take one")
         classes, curves = batch.targets_within(setting.objective, setting.dtype)
         to = self._to_device
         return Packed(to(batch.spike_words().view(np.int32)), to(classes), to(curves), setting)

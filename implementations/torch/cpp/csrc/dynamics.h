@@ -31,6 +31,7 @@ struct Batch {
   const int32_t* index;
   const int64_t* classes;  // (n_trials,) targets of cross-entropy, or null
   const void* curves;      // (n_trials, window, n_out) targets of squared error in the dtype, or null
+  const void* shares;      // (n_trials, window) by how much each step counts in the dtype, or null: all alike
 
   const int64_t* trial(int64_t b) const { return offset + b * (n_steps + 1); }
 

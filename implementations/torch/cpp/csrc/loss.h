@@ -14,31 +14,42 @@ struct Sums {
   int64_t corrects;
 };
 
+// By how much the steps of the window count in trial b, (window,); null where all count alike.
+template <class S>
+inline const S* shares_of(const Network<S>& net, const Batch& batch, int64_t b) {
+  return batch.shares == nullptr ? nullptr : static_cast<const S*>(batch.shares) + b * net.window;
+}
+
 // Loss of trial b, summed over the steps `start` to `stop` - 1 of the window; ell (window, n_out) out is the
 // derivative of that sum by readout (window, n_out).
 template <class S>
 inline double task_loss(const Network<S>& net, const Batch& batch, int64_t b, const S* readout, int64_t start,
                         int64_t stop, S* ell) {
   const int64_t n_out = net.n_out;
+  const S* shares = shares_of(net, batch, b);
   double loss = 0;
   for (int64_t t = start; t < stop; ++t) {
     const S* y = readout + t * n_out;
+    const S share = shares == nullptr ? S(1) : shares[t];
     S* error = ell + t * n_out;
     if (batch.classes != nullptr) {
       S top = y[0];
       for (int64_t o = 1; o < n_out; ++o) top = y[o] > top ? y[o] : top;
       S total = 0;
       for (int64_t o = 0; o < n_out; ++o) total += error[o] = std::exp(y[o] - top);
-      loss += std::log(total) + top - y[batch.classes[b]];
+      if (shares != nullptr) loss += share * (std::log(total) + top - y[batch.classes[b]]);
+      else loss += std::log(total) + top - y[batch.classes[b]];  // the compiler adds a product in another order
       for (int64_t o = 0; o < n_out; ++o) error[o] /= total;
       error[batch.classes[b]] -= S(1);
     } else {
       const S* target = static_cast<const S*>(batch.curves) + (b * net.window + t) * n_out;
       for (int64_t o = 0; o < n_out; ++o) {
         error[o] = y[o] - target[o];
-        loss += 0.5 * double(error[o]) * double(error[o]);
+        loss += double(share) * (0.5 * double(error[o]) * double(error[o]));
       }
     }
+    if (shares == nullptr) continue;
+    for (int64_t o = 0; o < n_out; ++o) error[o] *= share;
   }
   return loss;
 }
@@ -48,25 +59,30 @@ template <class S>
 inline void target_signal(const Network<S>& net, const Batch& batch, int64_t b, int64_t start, int64_t stop,
                           S* sent) {
   const int64_t n_out = net.n_out;
+  const S* shares = shares_of(net, batch, b);
   for (int64_t t = start; t < stop; ++t) {
     for (int64_t o = 0; o < n_out; ++o) {
       sent[t * n_out + o] =
           batch.classes != nullptr
               ? S(o == batch.classes[b] ? -1 : 0)
               : -static_cast<const S*>(batch.curves)[(b * net.window + t) * n_out + o];
+      if (shares != nullptr) sent[t * n_out + o] *= shares[t];
     }
   }
 }
 
-// Whether the readout (window, n_out), summed over the window, is largest at the target.
+// Whether the readout (window, n_out), summed over the steps that count, is largest at the target.
 template <class S>
 inline bool is_correct(const Network<S>& net, const Batch& batch, int64_t b, const S* readout) {
   if (batch.classes == nullptr) return false;
+  const S* shares = shares_of(net, batch, b);
   int64_t best = -1;
   double highest = 0;
   for (int64_t o = 0; o < net.n_out; ++o) {
     double total = 0;
-    for (int64_t t = 0; t < net.window; ++t) total += readout[t * net.n_out + o];
+    for (int64_t t = 0; t < net.window; ++t) {
+      if (shares == nullptr || shares[t] > 0) total += readout[t * net.n_out + o];
+    }
     if (best < 0 || total > highest) {
       highest = total;
       best = o;

@@ -43,15 +43,16 @@ struct Settings {
 };
 
 Batch batch_of(TensorList tensors) {
-  TORCH_CHECK(tensors.size() == 4, "batch is x_offset, x_index, classes, curves");
+  TORCH_CHECK(tensors.size() == 5, "batch is x_offset, x_index, classes, curves, shares");
   for (const Tensor& tensor : tensors) TORCH_CHECK(tensor.is_contiguous() && tensor.is_cpu());
-  const Tensor &offset = tensors[0], &classes = tensors[2], &curves = tensors[3];
+  const Tensor &offset = tensors[0], &classes = tensors[2], &curves = tensors[3], &shares = tensors[4];
   return {offset.size(0),
           offset.size(1) - 1,
           offset.const_data_ptr<int64_t>(),
           tensors[1].const_data_ptr<int32_t>(),
           classes.numel() > 0 ? classes.const_data_ptr<int64_t>() : nullptr,
-          curves.numel() > 0 ? curves.const_data_ptr() : nullptr};
+          curves.numel() > 0 ? curves.const_data_ptr() : nullptr,
+          shares.numel() > 0 ? shares.const_data_ptr() : nullptr};
 }
 
 // Neurons in the vectors before the first with a beta other than 0.

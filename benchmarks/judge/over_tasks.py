@@ -1,0 +1,111 @@
+"""Rules over several tasks: how each ends, who is told apart from whom, and scores that compare."""
+
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.define.problem import PROBLEMS
+from benchmarks.judge import learning, ranking, statistics
+from implementations import rules
+
+
+def matrix(parts: list[pd.DataFrame]) -> pd.DataFrame:
+    """A row per task and rule.
+
+    Args:
+        parts: of `learning.main`, drawn: the runs of a comparison per task.
+
+    Columns: task, rule, seeds; iqm, iqm_low, iqm_high, of the final figure; beats, told apart from it by Holm
+    and worse; half_step, half_s and met, until the criterion, of `learning.over_seeds`.
+    """
+    found = []
+    for runs in parts:
+        task = str(runs["task"].iloc[0])
+        ends = learning.over_seeds(runs, ["rule"], "final").set_index("rule")
+        ordered = rules.ordered(ends.index)
+        tests = learning.pairs(runs, combinations(ordered, 2))
+        higher = task not in PROBLEMS or PROBLEMS[task].task.measure.higher_is_better
+        for rule in ordered:
+            row = ends.loc[rule]
+            kept = ("iqm", "iqm_low", "iqm_high", "half_step", "half_s")
+            found.append(
+                {
+                    **{"task": task, "rule": rule, "beats": _beaten(tests, rule, higher)},
+                    **{name: row[name] for name in kept},
+                    **{name: int(row[name]) for name in ("seeds", "met")},  # of a row of floats
+                }
+            )
+    return pd.DataFrame(found)
+
+
+def scores(runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs of a comparison with their `score`: 0 for what guesses, 1 for what makes no error.
+
+    One minus the error of the task's measure over that of guessing: of a share of right answers that is what
+    n outputs leave, of a normalised squared error 1. NaN where the package has no such task.
+    """
+    task = str(runs["task"].iloc[0])
+    if task not in PROBLEMS:
+        return runs.assign(score=np.nan)
+    measure = PROBLEMS[task].task.measure
+    guessing = 1.0
+    if measure.column == "test_accuracy":
+        n_out = (runs["settings"].iloc[0].get("network") or {}).get("n_out")
+        guessing = 1.0 - 1.0 / n_out if isinstance(n_out, int) and n_out > 1 else 1.0
+    return runs.assign(score=1.0 - (measure.best - runs["final"]).abs() / guessing)
+
+
+def overall(parts: list[pd.DataFrame]) -> pd.DataFrame:
+    """A row per rule that all tasks have: its score over all of them.
+
+    Columns: rule; tasks, runs; iqm, low, high: interquartile mean of the scores and its interval, by a
+    bootstrap that draws seeds within tasks; improves: the mean over tasks of the probability that a run of
+    the rule scores higher than one of the rule that has the best interquartile mean, NaN for that one.
+    """
+    scored = [scores(runs).dropna(subset="score") for runs in parts]
+    scored = [runs for runs in scored if len(runs)]
+    shared = set.intersection(*({*runs["rule"]} for runs in scored)) if scored else set()
+    by_rule = {
+        rule: [runs.loc[runs["rule"] == rule, "score"].to_numpy(float) for runs in scored]
+        for rule in rules.ordered(shared)
+    }
+    if not by_rule:
+        return pd.DataFrame()
+    middle = {rule: float(statistics.iqm(np.concatenate(tasks))) for rule, tasks in by_rule.items()}
+    best = max(middle, key=lambda rule: middle[rule])
+    found = []
+    for rule, tasks in by_rule.items():
+        low, high = statistics.iqm_interval(tasks)
+        chances = [statistics.improvement(one, two) for one, two in zip(tasks, by_rule[best], strict=True)]
+        found.append(
+            {
+                **{"rule": rule, "tasks": len(tasks), "runs": sum(map(len, tasks))},
+                **{"iqm": middle[rule], "low": low, "high": high},
+                "improves": float("nan") if rule == best else float(np.mean(chances)),
+            }
+        )
+    return pd.DataFrame(found)
+
+
+def undecided(parts: list[pd.DataFrame]) -> list[tuple[str, str]]:
+    """Pairs of rules that no task tells apart, of those that some task compares."""
+    told: dict[tuple[str, str], bool] = {}
+    for runs in parts:
+        tests = learning.pairs(runs, combinations(rules.ordered(runs["rule"]), 2))
+        for row in tests.to_dict("records"):
+            pair = (str(row["first"]), str(row["second"]))
+            told[pair] = told.get(pair, False) or row["adjusted"] < ranking.SIGNIFICANT
+    return [pair for pair, apart in told.items() if not apart]
+
+
+def _beaten(tests: pd.DataFrame, rule: str, higher: bool) -> tuple[str, ...]:
+    """The rules that end worse than one, after Holm."""
+    found = []
+    for row in tests.to_dict("records"):
+        if row["adjusted"] >= ranking.SIGNIFICANT or rule not in (row["first"], row["second"]):
+            continue
+        is_first = rule == row["first"]
+        if ((row["difference"] > 0) == higher) == is_first:
+            found.append(row["second"] if is_first else row["first"])
+    return tuple(found)
