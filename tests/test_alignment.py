@@ -111,7 +111,19 @@ def test_gradients_are_compared_along_training(tmp_path: Path) -> None:
     assert [line["step"] for line in found] == [0, 15, 30]
     assert {line["trials"] for line in found} == {4}
     assert [line["kind"] for line in lines] == [
-        *("run", "session", "alignment", "point", "alignment", "point", "alignment", "point", "final", "end")
+        *(
+            "run",
+            "session",
+            "alignment",
+            "point",
+            "alignment",
+            "point",
+            "alignment",
+            "point",
+            "final",
+            "kept",
+            "end",
+        )
     ]
     plain = recorded(run("snap1", replace(PLAN, alignment_every=0)), tmp_path / "plain")
     assert lines[0] == plain[0]  # one file, with and without
@@ -127,7 +139,7 @@ def test_gradients_are_compared_along_training(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "backend",
-    [pytest.param(name, marks=[pytest.mark.slow] * (name not in ("numpy", "numba"))) for name in BACKENDS],
+    [pytest.param(name, marks=[pytest.mark.slow] * (name != "numpy")) for name in BACKENDS],
 )
 def test_training_is_the_same_bit_by_bit(backend: str) -> None:
     states = []

@@ -291,7 +291,7 @@ def test_commits_that_are_measured_in_turns_keep_what_they_compiled(
 @pytest.mark.parametrize(
     "rule",
     [
-        "eprop_symmetric",
+        pytest.param("eprop_symmetric", marks=pytest.mark.slow),
         pytest.param("bptt", marks=pytest.mark.slow),
         pytest.param("eprop_random", marks=pytest.mark.slow),
     ],

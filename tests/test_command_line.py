@@ -120,8 +120,8 @@ def copy(whole: Path, tmp_path: Path) -> Path:
 
 def test_a_run_is_recorded_as_described(whole: Path):
     kinds = [record["kind"] for record in records(whole)]
-    assert kinds == ["run", "session", "point", "point", "point", "point", "final", "end"]
-    header, session, *points, final, end = records(whole)
+    assert kinds == ["run", "session", "point", "point", "point", "point", "final", "kept", "end"]
+    header, session, *points, final, kept, end = records(whole)
     assert whole.name.startswith("evidence_accumulation-numpy-bptt-adjoint-float64-cpu-seed0-")
     assert (header["schema"], header["backend"], header["rule"], header["batch"]) == (1, "numpy", "bptt", 4)
     assert header["settings"]["task"]["delay_ms"] == 30
@@ -134,6 +134,8 @@ def test_a_run_is_recorded_as_described(whole: Path):
     assert 0.0 < points[0]["train_s"] < points[1]["train_s"] < points[2]["train_s"]
     assert (final["step"], final["trials"]) == (40, 512)
     assert set(final) == {"kind", "step", "trials", "test_loss", "test_accuracy", "rate_hz"}
+    assert (kept["network"], kept["trials"]) == ("best", 512)
+    assert kept["step"] == max(points, key=lambda point: point["test_accuracy"])["step"]
     assert end == {"kind": "end", "step": 40, "reason": "steps"}
     assert [path.name for path in whole.parent.iterdir()] == [whole.name]  # no checkpoint, lock or temporary
 
@@ -303,7 +305,7 @@ class TestCheckpoint:
         (lambda lines: ["{}\n", *lines], "line 1 is no record"),
         (lambda lines: [*lines[:3], "points\n", *lines[3:]], "line 4 is no record"),
         (lambda lines: [*lines[:4], *lines[2:]], "the point at line 5"),
-        (lambda lines: [*lines, lines[0]], "second run, at line 9"),
+        (lambda lines: [*lines, lines[0]], "second run, at line 10"),
         (lambda lines: [*lines[:3], "[" * 100_000 + "\n"], "line 4 is no record"),
         (lambda lines: [*lines[:3], '{"kind": "final", "step": Infinity}\n'], "the final at line 4"),
     ],
@@ -324,7 +326,7 @@ def test_a_run_that_another_process_records_is_refused(copy: Path, tmp_path: Pat
     assert result.exit_code == 1
     assert "in use" in result.stderr
     assert str(copy) in result.stderr
-    assert len(records(copy)) == 8
+    assert len(records(copy)) == 9
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")

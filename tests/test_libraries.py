@@ -316,6 +316,7 @@ def build(folder: Path, *names: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_what_can_be_built_is_and_the_others_say_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv(peer_environments.VARIABLE, str(tmp_path))
     version = "{}.{}".format(*sys.version_info[:2])

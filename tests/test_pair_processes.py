@@ -69,6 +69,7 @@ def test_what_a_change_does_not_touch_is_a_control(files: list[str], controls: s
     assert {case.backend for case in commit_pair.untouched(cases, files)} == controls
 
 
+@pytest.mark.slow
 def test_a_pair_is_sampled_in_turns_and_short_calls_are_many_a_sample(side: Side, tmp_path: Path):
     """A step of pattern generation, which ASV's suite measures in one process, has samples enough."""
     records = measure(selected(SHORT), {"base": side, "head": side, "copy": side}, tmp_path, 4)
@@ -145,6 +146,7 @@ def test_no_pair_is_begun_when_time_is_over(side: Side, tmp_path: Path):
     assert not list(pairs.measure(selected(SHORT), arms, range(4), tmp_path / "printed.log", lambda: 0.0))
 
 
+@pytest.mark.slow
 def test_what_measures_by_itself_does_so_once_on_each_side(side: Side, tmp_path: Path):
     cases = selected(r"^accuracy\.PatternError\.track_nmse\('numba', 'eprop_symmetric', 'adjoint', 'cpu'")
     records = list(pairs.track(cases, {"base": side, "head": side}, tmp_path / "printed.log"))

@@ -79,6 +79,7 @@ def _sound(cut: bytes) -> bool:
     return True
 
 
+@pytest.mark.slow
 @given(data=st.data())
 @settings(max_examples=60, deadline=None)
 def test_bytes_that_were_overwritten(data: st.DataObject):
@@ -101,6 +102,7 @@ json_values = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(value=json_values, file=st.sampled_from([path for path, _ in good()]))
 @settings(max_examples=100, deadline=None)
 def test_json_of_somebody_else(value: Any, file: str):

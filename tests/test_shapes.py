@@ -115,12 +115,12 @@ def test_batches_of_different_sizes_in_turn(backend: str, rule: str, mode: str) 
         assert_gradients(found, expected, TOLERANCE)
 
 
-def test_inputs_that_are_no_plain_arrays() -> None:
+@pytest.mark.parametrize(("backend", "rule", "mode"), BASIC_CASES)
+def test_inputs_that_are_no_plain_arrays(backend: str, rule: str, mode: str) -> None:
     """Spikes may be a view with any strides."""
     found = problem(impl.Network(n_in=5, n_regular=4, n_adaptive=4))
     strided = np.asfortranarray(found.batch.spikes)[::-1]
-    for backend, rule, mode in CASES:
-        learner = found.learner(backend, rule, mode)
-        plain, _ = learner.gradients(learner.load(impl.Batch(strided.copy(), found.batch.targets)))
-        viewed, _ = learner.gradients(learner.load(impl.Batch(strided, found.batch.targets)))
-        assert_gradients(viewed, plain, 0.0)
+    learner = found.learner(backend, rule, mode)
+    plain, _ = learner.gradients(learner.load(impl.Batch(strided.copy(), found.batch.targets)))
+    viewed, _ = learner.gradients(learner.load(impl.Batch(strided, found.batch.targets)))
+    assert_gradients(viewed, plain, 0.0)

@@ -241,7 +241,7 @@ def test_a_record_that_does_not_fit_ends_the_command_and_leaves_whole_ones(
 ):
     found = {name: value for name, value in measurement().items() if name in ("status", "reason", "step_s")}
     monkeypatch.setattr(
-        timings, "in_fresh_process", lambda _: {**found, "environment": measurement()["environment"]}
+        timings, "in_fresh_process", lambda *_: {**found, "environment": measurement()["environment"]}
     )
     # as much as is written to see whether there is room for anything, and a few records
     with room_for(5000):

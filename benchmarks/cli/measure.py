@@ -204,7 +204,7 @@ def _of_data(
                 "does not apply with --data, whose trials have their length",
                 param_hint="'--" + name.replace("_", "-") + "'",
             )
-    if systems not in ((ALL,), (SYSTEM,)):
+    if given("systems") and systems not in ((ALL,), (SYSTEM,)):
         raise click.BadParameter("with --data it may be " + SYSTEM, param_hint="'--system'")
     return (SYSTEM,), {**values, "lengths": False, "scaling": False}
 

@@ -14,7 +14,6 @@ from benchmarks.cli.output import console
 from benchmarks.define.names import SYSTEM
 from benchmarks.define.reasons import by_rule
 from benchmarks.define.systems import peers
-from benchmarks.judge import libraries as judged
 from benchmarks.judge.agreement import deviates
 from benchmarks.run import parity
 from benchmarks.run import peers as libraries
@@ -69,6 +68,8 @@ def command(
         wrong += [record for record in found if deviates(record)]
     of_libraries = [name for name in asked if name != SYSTEM]
     if of_libraries:
+        from benchmarks.judge import libraries as judged  # here, as `--help` is not to wait for pandas
+
         if device != DEVICES[0]:
             raise click.UsageError(f"--device {device} does not apply to libraries, which run on the CPU")
         compared = list(libraries.compare_all(of_libraries, of, results))

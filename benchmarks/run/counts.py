@@ -86,7 +86,7 @@ def count(cases: Sequence[Case], implementations_in: Path | None = None) -> Iter
         def outcomes(
             function: Callable[[Case], dict[str, Any]], of: list[Case], under: Sequence[str] = ()
         ) -> dict[Case, dict[str, Any]]:
-            process = Process(function, of, switches, under, implementations_in)
+            process = Process(function, of, switches, under=under, implementations_in=implementations_in)
             return dict(zip(of, process.outcomes(TIMEOUT_S), strict=True))
 
         asked = outcomes(compile_and_ask, list(cases))
