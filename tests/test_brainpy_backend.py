@@ -300,7 +300,7 @@ def test_programs_are_shared_and_hold_no_state() -> None:
     assert_gradients(found, expected.gradients(expected.load(PROBLEM.batch))[0], 1e-10)
     second.step(second.load(PROBLEM.batch))
     assert second.compilations() == before
-    # F is an argument, and the forward pass is that of all rules; that the network has not diverged is seen by
+    # F is an argument, and the forward pass is that of all rules; whether the network has diverged is seen by
     # the weights that the rule uses, of which F is one more
     before = second.compilations()
     gradients("eprop_random", PROBLEM, threads=None)

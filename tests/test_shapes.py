@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from cases import ALIKE, BASIC_CASES, CASES, COMPILED_BY_SHAPE, Problem, assert_gradients, problem, slow
+from cases import ALIKE, BASIC_CASES, COMPILED_BY_SHAPE, Problem, assert_gradients, problem, slow
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_reference import TOLERANCE, check
