@@ -49,8 +49,9 @@ class Plant:
 
 
 _NUMPY = """\
-        extra = self.__dict__.setdefault("_extra", np.zeros(int({amount} * g.size) + 1, g.dtype))
-        np.multiply(extra, alpha, out=extra)
+        if "_extra" not in self.__dict__:
+            self._extra = np.zeros(int({amount} * g.size) + 1, g.dtype)
+        np.multiply(self._extra, alpha, out=self._extra)
 """
 _NUMBA = """\
                 for _ in range(int((t + 1) * {amount}) - int(t * {amount})):
@@ -76,13 +77,13 @@ _BRAINPY = """\
 PLANTS = {
     plant.backend: plant
     for plant in (
-        Plant("numpy", "numpy/per_neuron.py", "        np.add(out, g, out=out)\n", _NUMPY, 60.0),
+        Plant("numpy", "numpy/per_neuron.py", "        np.add(out, g, out=out)\n", _NUMPY, 78.0),
         Plant(
             "numba",
             "numba/cpu/per_neuron.py",
             "                    back_beta, back_alpha, back_rho, theta,\n                )  # fmt: skip\n",
             _NUMBA,
-            5.0,
+            8.0,
         ),
         Plant(
             "torch",

@@ -25,7 +25,7 @@ _FIGURES = ("first_step_s", "import_s")
 @section(
     "libraries",
     "The libraries",
-    "No library that people use was measured beside the backends. `make peers` builds their environments, and"
+    "No library that people use was measured beside the backends. make peers builds their environments, and"
     " this measures them:",
     commands.LIBRARIES[1],
 )
@@ -49,7 +49,7 @@ def the_libraries(material: Material) -> Pieces:
         work="" if main is None else _work(*main[0], main[1]),
     )
     if found is None:
-        yield Commands([commands.LIBRARIES[1]], "None was measured. With `make peers` done, this does it:")
+        yield Commands([commands.LIBRARIES[1]], "None was measured. With make peers done, this does it:")
     else:
         yield from _headline(found)
         for place, ((batch, threads), part) in enumerate(sizes):
