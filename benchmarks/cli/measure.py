@@ -194,9 +194,7 @@ def _rules_of(peer: Peer, asked: tuple[str, ...]) -> list[str]:
     return [rule for rule in peer.rules if rule in costly()] or list(peer.rules)
 
 
-def _of_data(
-    systems: tuple[str, ...], values: Mapping[str, Any]
-) -> tuple[tuple[str, ...], Mapping[str, Any]]:
+def _of_data(systems: tuple[str, ...], values: Mapping[str, Any]) -> tuple[tuple[str, ...], dict[str, Any]]:
     """Systems and values where trials are somebody's own, which have one length: steps of the backends."""
     for name in ("delay_ms", "lengths", "scaling"):
         if given(name) and values[name]:

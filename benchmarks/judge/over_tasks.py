@@ -1,6 +1,7 @@
 """Rules over several tasks: how each ends, who is told apart from whom, and scores that compare."""
 
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,7 +28,7 @@ def matrix(parts: list[pd.DataFrame]) -> pd.DataFrame:
         tests = learning.pairs(runs, combinations(ordered, 2))
         higher = task not in PROBLEMS or PROBLEMS[task].task.measure.higher_is_better
         for rule in ordered:
-            row = ends.loc[rule]
+            row: Any = ends.loc[rule]
             kept = ("iqm", "iqm_low", "iqm_high", "half_step", "half_s")
             found.append(
                 {

@@ -58,7 +58,7 @@ def interval(values: np.ndarray, resamples: int = _RESAMPLES) -> tuple[np.ndarra
 
 def iqm(values: np.ndarray, axis: int | None = None) -> np.ndarray:
     """The interquartile mean: of the middle half of the values (Agarwal et al. 2021, arXiv 2108.13264)."""
-    return np.asarray(trim_mean(values, 0.25, axis=axis))
+    return np.asarray(trim_mean(values, 0.25, axis=axis))  # pyright: ignore[reportArgumentType]
 
 
 def iqm_interval(tasks: Sequence[np.ndarray], resamples: int = _RESAMPLES) -> tuple[float, float]:

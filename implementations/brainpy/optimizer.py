@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import lru_cache
+from typing import cast
 
 import brainpy as bp
 import brainpy.math as bm
@@ -62,7 +63,7 @@ def training_step(settings: Settings, rule: Rule, dtype: str, device: str) -> Ca
         kept = {"adam_step": optimizer.step, **moments}
         for name, variable in kept.items():
             variable.value = state[name]
-        total = {name: sum(part[name] for part in parts) for name in TRAINED}
+        total: Arrays = {name: cast(jax.Array, sum(part[name] for part in parts)) for name in TRAINED}
         if settings.clip_norm:
             total = dict(zip(total, clipped([*total.values()], settings.clip_norm), strict=True))
         if settings.weight_decay:

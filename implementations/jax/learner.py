@@ -179,7 +179,8 @@ def _trained(rule: Rule, weights: Weights, feedback: jax.Array) -> dict[str, jax
 def _steps(state: optax.OptState) -> jax.Array:
     """Steps done, of optax's state, in the dtype of the weights."""
     adam = cast(optax.ScaleByAdamState, cast(Any, state)[0])
-    return adam.count.astype(jax.tree.leaves(adam.mu)[0].dtype)
+    weights = cast(list[jax.Array], jax.tree.leaves(adam.mu))
+    return cast(jax.Array, adam.count).astype(weights[0].dtype)
 
 
 @partial(jax.jit, static_argnums=(0, 1))

@@ -153,7 +153,7 @@ def as_class(path: Path) -> type[Recorded]:
 
     def make(self: Recorded) -> None:
         # what is read once serves all: nothing of it ever changes
-        self.__dict__.update(known.__dict__)
+        vars(self).update(vars(known))
 
     members = {name: getattr(known, name) for name in ("name", "measure", "network", "recipe")}
     return type(

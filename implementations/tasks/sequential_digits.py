@@ -179,7 +179,7 @@ def _images(split: str) -> tuple[np.ndarray, np.ndarray]:
         )
     from sklearn.datasets import load_digits  # pyright: ignore[reportMissingImports]
 
-    found = load_digits()
+    found: Any = load_digits()
     order = np.random.default_rng(0).permutation(len(found.target))
     images, digits = found.images[order][part].astype(np.float64), found.target[order][part].astype(np.int64)
     for array in (images, digits):

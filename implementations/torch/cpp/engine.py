@@ -68,8 +68,8 @@ class CppEngine:
         spikes = torch.from_numpy(np.array(batch.spikes, order="C"))
         classes, curves = batch.targets_within(setting.objective, setting.dtype)
         x_offset, x_index = torch.ops.eprop_bench.to_events(spikes, self._threads)
-        of_trials = (torch.from_numpy(array) for array in (classes, curves, shares))
-        return Events(x_offset, x_index, *of_trials, setting)
+        of_trials = [torch.from_numpy(array) for array in (classes, curves, shares)]
+        return Events(x_offset, x_index, of_trials[0], of_trials[1], of_trials[2], setting)
 
     def gradients(self, loaded: Events) -> tuple[dict[str, torch.Tensor], Metrics]:
         """By name, and the metrics as numbers."""
