@@ -6,12 +6,12 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from implementations import checks, rules
+from implementations import checks
 from implementations.network import Network, seed_sequence
 from implementations.objective import Objective
 from implementations.tasks.measure import OURS, Measure
-from implementations.tasks.poisson import add_poisson, check_rates
-from implementations.tasks.raster import InputGroup, Raster
+from implementations.tasks.poisson import add_poisson, check_groups, check_rates
+from implementations.tasks.raster import Raster, equal_groups
 from implementations.tasks.task import Quick, Recipe, Task, option
 from implementations.types import Batch
 
@@ -55,9 +55,7 @@ class DelayedMatch(Task):
     noise_rate_hz: float = option(10.0, "Rate of the background.")
 
     def __post_init__(self) -> None:
-        checks.integer("n_in", self.n_in, 3)
-        if self.n_in % 3:
-            checks.fail("n_in", self.n_in, "any multiple of 3: background, first cue, second cue")
+        check_groups(self.n_in, "background", "first cue", "second cue")
         checks.integer("fixation_ms", self.fixation_ms, 0)
         checks.integer("cue_ms", self.cue_ms, 1)
         checks.integer("delay_ms", self.delay_ms, 0)
@@ -91,8 +89,7 @@ class DelayedMatch(Task):
         """The groups, and the probability of each answer."""
         group = self.n_in // 3
         rows = (("background", 0, None), ("first cue", 1, "#e5484d"), ("second cue", 2, "#0072b2"))
-        groups = tuple(InputGroup(name, place * group, group, shade) for name, place, shade in rows)
-        return Raster(groups, ("no match", "match"), self.window)
+        return Raster(equal_groups(group, rows), ("no match", "match"), self.window)
 
     def of_length(self, n_steps: int) -> Self:
         """By the delay."""
@@ -113,8 +110,6 @@ class DelayedMatch(Task):
             objective=task.objective,
             recipe=Recipe(batch=64, learning_rate=0.01, steps=200, evaluate_every=20),
             counted_from=160,
-            seeds=(0, 1),
-            rules=rules.tracked(),
         )
 
     def batch(self, size: int, seed: int | np.random.SeedSequence) -> Batch:

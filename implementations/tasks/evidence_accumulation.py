@@ -10,8 +10,8 @@ from implementations import checks, rules
 from implementations.network import Network, seed_sequence
 from implementations.objective import Objective
 from implementations.tasks.measure import ACCURACY, Measure
-from implementations.tasks.poisson import poisson
-from implementations.tasks.raster import InputGroup, Raster
+from implementations.tasks.poisson import check_groups, check_rates, poisson
+from implementations.tasks.raster import Raster, equal_groups
 from implementations.tasks.task import Quick, Recipe, Task, option
 from implementations.types import Batch
 
@@ -53,9 +53,7 @@ class EvidenceAccumulation(Task):
     p_unfavoured: float = option(0.3, "Probability of a cue on the side that is not favoured.")
 
     def __post_init__(self) -> None:
-        checks.integer("n_in", self.n_in, 4)
-        if self.n_in % 4:
-            checks.fail("n_in", self.n_in, "any multiple of 4: left cue, right cue, recall, noise")
+        check_groups(self.n_in, "left cue", "right cue", "recall", "noise")
         checks.integer("n_cues", self.n_cues, 1)
         if self.n_cues % 2 == 0:
             checks.fail("n_cues", self.n_cues, "any odd integer, so that no trial is a tie")
@@ -67,9 +65,7 @@ class EvidenceAccumulation(Task):
         checks.integer("delay_ms", self.delay_ms, 1)
         if self.recall_ms > self.delay_ms:
             checks.fail("recall_ms", self.recall_ms, f"at most delay_ms, {self.delay_ms}")
-        for name in ("cue_rate_hz", "noise_rate_hz"):
-            if checks.number(name, getattr(self, name), minimum=0.0) > 1000.0:
-                checks.fail(name, getattr(self, name), "at most 1000, one spike per step")
+        check_rates(self, "cue_rate_hz", "noise_rate_hz")
         if not 0.0 <= checks.number("p_unfavoured", self.p_unfavoured) <= 1.0:
             checks.fail("p_unfavoured", self.p_unfavoured, "any number in [0, 1]")
 
@@ -103,8 +99,7 @@ class EvidenceAccumulation(Task):
             ("left cue", 0, "#e5484d"),
             ("right cue", 1, "#0072b2"),
         )
-        groups = tuple(InputGroup(name, place * group, group, shade) for name, place, shade in rows)
-        return Raster(groups, ("left", "right"), self.window)
+        return Raster(equal_groups(group, rows), ("left", "right"), self.window)
 
     def of_length(self, n_steps: int) -> Self:
         """By the delay."""

@@ -6,11 +6,11 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from implementations import checks, rules
+from implementations import checks
 from implementations.network import Network, seed_sequence
 from implementations.objective import Objective
 from implementations.tasks.measure import NMSE, Measure
-from implementations.tasks.poisson import poisson
+from implementations.tasks.poisson import check_rates, poisson
 from implementations.tasks.raster import Raster
 from implementations.tasks.task import Quick, Recipe, Task, option
 from implementations.types import Batch
@@ -83,8 +83,7 @@ class PatternGeneration(Task):
             checks.integer("cycles", count, 1)
         # A period of at least two steps; fewer would alias, and could leave a target that is constant.
         checks.integer("n_steps", self.n_steps, 2 * max(self.cycles) + 2)
-        if checks.number("input_rate_hz", self.input_rate_hz, minimum=0.0) > 1000.0:
-            checks.fail("input_rate_hz", self.input_rate_hz, "at most 1000, one spike per step")
+        check_rates(self, "input_rate_hz")
 
     @property
     def window(self) -> int:
@@ -124,8 +123,6 @@ class PatternGeneration(Task):
             objective=task.objective,
             recipe=replace(cls.recipe, steps=100, evaluate_every=20),
             counted_from=80,
-            seeds=(0, 1),
-            rules=rules.tracked(),
         )
 
     def batch(self, size: int, seed: int | np.random.SeedSequence) -> Batch:

@@ -1,4 +1,4 @@
-"""Poisson spikes."""
+"""Poisson spikes of groups of inputs."""
 
 import numpy as np
 
@@ -49,6 +49,12 @@ def add_poisson(
         trial, step, neuron = trial[kept], step[kept], neuron[kept]
     neuron = neuron + (first if isinstance(first, int) else first[trial])
     spikes[trial, step + start, neuron] = True
+
+
+def check_groups(n_in: int, *names: str) -> None:
+    """Fail unless the inputs of a task make groups of these names, each of as many."""
+    if checks.integer("n_in", n_in, len(names)) % len(names):
+        checks.fail("n_in", n_in, f"any multiple of {len(names)}: {', '.join(names)}")
 
 
 def check_rates(task: object, *names: str) -> None:

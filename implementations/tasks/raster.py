@@ -1,5 +1,6 @@
 """What a raster shows of a task, as data: who draws it knows nothing of any task."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -17,6 +18,16 @@ class InputGroup:
     first: int
     count: int
     shade: str | None = None
+
+
+def equal_groups(count: int, rows: Iterable[tuple[str, int, str | None]]) -> tuple[InputGroup, ...]:
+    """Groups of `count` inputs each.
+
+    Args:
+        count: of the inputs of a group.
+        rows: from the bottom up, name, number among the inputs and shade of each.
+    """
+    return tuple(InputGroup(name, number * count, count, shade) for name, number, shade in rows)
 
 
 @dataclass(frozen=True)

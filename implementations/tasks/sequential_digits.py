@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from implementations import checks, rules
+from implementations import checks
 from implementations.network import Network, seed_sequence
 from implementations.objective import Objective
 from implementations.tasks.measure import ACCURACY, Measure
@@ -108,8 +108,6 @@ class SequentialDigits(Task):
             objective=task.objective,
             recipe=Recipe(batch=64, learning_rate=0.01, steps=200, evaluate_every=20),
             counted_from=160,
-            seeds=(0, 1),
-            rules=rules.tracked(),
         )
 
     def batch(self, size: int, seed: int | np.random.SeedSequence) -> Batch:

@@ -6,12 +6,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from implementations import checks, rules
+from implementations import checks
 from implementations.network import Network, seed_sequence
 from implementations.objective import Objective
 from implementations.tasks.measure import ACCURACY, Measure
-from implementations.tasks.poisson import add_poisson, check_rates
-from implementations.tasks.raster import InputGroup, Raster
+from implementations.tasks.poisson import add_poisson, check_groups, check_rates
+from implementations.tasks.raster import Raster, equal_groups
 from implementations.tasks.task import Quick, Recipe, Task, option
 from implementations.types import Batch
 
@@ -59,9 +59,7 @@ class StoreRecall(Task):
     input_rate_hz: float = option(50.0, "Rate of the inputs that are active.")
 
     def __post_init__(self) -> None:
-        checks.integer("n_in", self.n_in, 4)
-        if self.n_in % 4:
-            checks.fail("n_in", self.n_in, "any multiple of 4: value 0, value 1, store, recall")
+        check_groups(self.n_in, "value 0", "value 1", "store", "recall")
         checks.integer("n_symbols", self.n_symbols, 2)
         checks.integer("symbol_ms", self.symbol_ms, 1)
         if checks.integer("max_delay", self.max_delay, 1) >= self.n_symbols:
@@ -93,8 +91,7 @@ class StoreRecall(Task):
         """The groups, and the probability of each value."""
         group = self.n_in // 4
         rows = (("recall", 3, None), ("store", 2, None), ("value 0", 0, "#e5484d"), ("value 1", 1, "#0072b2"))
-        groups = tuple(InputGroup(name, place * group, group, shade) for name, place, shade in rows)
-        return Raster(groups, ("0", "1"), self.window)
+        return Raster(equal_groups(group, rows), ("0", "1"), self.window)
 
     @classmethod
     def quick(cls) -> Quick:
@@ -106,8 +103,6 @@ class StoreRecall(Task):
             objective=task.objective,
             recipe=Recipe(batch=64, learning_rate=0.01, steps=200, evaluate_every=20),
             counted_from=160,
-            seeds=(0, 1),
-            rules=rules.tracked(),
         )
 
     def batch(self, size: int, seed: int | np.random.SeedSequence) -> Batch:

@@ -3,7 +3,7 @@
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import Field, dataclass
+from dataclasses import Field, dataclass, field
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from implementations import checks
 from implementations.network import Network
 from implementations.objective import Objective
+from implementations.rules import tracked
 from implementations.tasks.measure import Measure
 from implementations.tasks.raster import Raster
 from implementations.types import Batch
@@ -42,7 +43,7 @@ class Quick:
         recipe: how, with `recipe.steps` in all.
         counted_from: the error is the mean over the points from this step on.
         seeds: of as many trainings, a sample each.
-        rules: that are trained.
+        rules: that are trained; by default those whose cost ASV follows.
     """
 
     task: "Task"
@@ -50,8 +51,8 @@ class Quick:
     objective: Objective
     recipe: Recipe
     counted_from: int
-    seeds: tuple[int, ...]
-    rules: tuple[str, ...]
+    seeds: tuple[int, ...] = (0, 1)
+    rules: tuple[str, ...] = field(default_factory=tracked)
 
 
 SPLITS = ("train", "validation", "test")

@@ -6,12 +6,12 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from implementations import checks, rules
+from implementations import checks
 from implementations.network import Network, seed_sequence
 from implementations.objective import Objective
 from implementations.tasks.measure import OURS, Measure
-from implementations.tasks.poisson import add_poisson, check_rates
-from implementations.tasks.raster import InputGroup, Raster
+from implementations.tasks.poisson import add_poisson, check_groups, check_rates
+from implementations.tasks.raster import Raster, equal_groups
 from implementations.tasks.task import Quick, Recipe, Task, option
 from implementations.types import Batch
 
@@ -44,9 +44,7 @@ class TemporalXor(Task):
     noise_rate_hz: float = option(10.0, "Rate of the noise inputs.")
 
     def __post_init__(self) -> None:
-        checks.integer("n_in", self.n_in, 4)
-        if self.n_in % 4:
-            checks.fail("n_in", self.n_in, "any multiple of 4: symbol 0, symbol 1, recall, noise")
+        check_groups(self.n_in, "symbol 0", "symbol 1", "recall", "noise")
         checks.integer("symbol_ms", self.symbol_ms, 1)
         checks.integer("delay_ms", self.delay_ms, 0)
         checks.integer("recall_ms", self.recall_ms, 1)
@@ -77,8 +75,7 @@ class TemporalXor(Task):
         """The groups, and the probability of each answer."""
         group = self.n_in // 4
         rows = (("noise", 3, None), ("recall", 2, None), ("0", 0, "#e5484d"), ("1", 1, "#0072b2"))
-        groups = tuple(InputGroup(name, place * group, group, shade) for name, place, shade in rows)
-        return Raster(groups, ("same", "different"), self.window)
+        return Raster(equal_groups(group, rows), ("same", "different"), self.window)
 
     def of_length(self, n_steps: int) -> Self:
         """By the delay."""
@@ -98,8 +95,6 @@ class TemporalXor(Task):
             objective=task.objective,
             recipe=replace(cls.recipe, steps=200, evaluate_every=20),
             counted_from=160,
-            seeds=(0, 1),
-            rules=rules.tracked(),
         )
 
     def batch(self, size: int, seed: int | np.random.SeedSequence) -> Batch:
