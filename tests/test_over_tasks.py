@@ -85,10 +85,11 @@ PARTS = [
     runs("temporal_xor", {"bptt": 0.99, "eprop_symmetric": 0.9, "eprop_random": 0.9}),
     runs("copy_recall", {"bptt": 0.5, "eprop_symmetric": 0.2, "eprop_random": 0.4}),
 ]
+TESTS = [learning.between(part) for part in PARTS]
 
 
 def test_matrix_says_who_is_better_than_whom() -> None:
-    table = over_tasks.matrix(PARTS).set_index(["task", "rule"])
+    table = over_tasks.matrix(PARTS, TESTS).set_index(["task", "rule"])
     assert table.loc[("temporal_xor", "bptt"), "beats"] == ("eprop_symmetric", "eprop_random")
     assert table.loc[("temporal_xor", "eprop_random"), "beats"] == ()
     # the smaller error is better
@@ -119,8 +120,8 @@ def test_overall_is_of_the_rules_that_all_tasks_have() -> None:
 
 
 def test_pairs_that_no_task_tells_apart() -> None:
-    assert over_tasks.undecided(PARTS[:1]) == [("eprop_symmetric", "eprop_random")]
-    assert over_tasks.undecided(PARTS) == []
+    assert over_tasks.undecided(TESTS[:1]) == [("eprop_symmetric", "eprop_random")]
+    assert over_tasks.undecided(TESTS) == []
 
 
 def test_a_pair_has_its_power() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import asdict
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -196,6 +197,11 @@ def drawn(rows: pd.DataFrame) -> pd.DataFrame:
     return found if found["rule"].nunique() > 1 else rows
 
 
+def between(rows: pd.DataFrame) -> pd.DataFrame:
+    """`pairs` of all rules of a comparison."""
+    return pairs(rows, combinations(rules.ordered(rows["rule"]), 2))
+
+
 def pairs(rows: pd.DataFrame, couples: Iterable[tuple[str, str]]) -> pd.DataFrame:
     """A row per pair of rules: `statistics.Paired` over the seeds that both have, and `adjusted`, p by Holm.
 
@@ -213,9 +219,8 @@ def pairs(rows: pd.DataFrame, couples: Iterable[tuple[str, str]]) -> pd.DataFram
             continue
         both = by_seed[[first, second]].dropna()
         if len(both) > 1:
-            test = statistics.paired(both[first].to_numpy(float), both[second].to_numpy(float))
             one, other = both[first].to_numpy(float), both[second].to_numpy(float)
-            chance = statistics.improvement(one, other)
+            test, chance = statistics.paired(one, other), statistics.improvement(one, other)
             differences.append(one - other)
             found.append({"first": first, "second": second, **asdict(test), "improvement": chance})
     table = pd.DataFrame(found)

@@ -1,6 +1,5 @@
 """Rules over several tasks: how each ends, who is told apart from whom, and scores that compare."""
 
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -11,28 +10,27 @@ from benchmarks.judge import learning, ranking, statistics
 from implementations import rules
 
 
-def matrix(parts: list[pd.DataFrame]) -> pd.DataFrame:
+def matrix(parts: list[pd.DataFrame], tests: list[pd.DataFrame]) -> pd.DataFrame:
     """A row per task and rule.
 
     Args:
         parts: of `learning.main`, drawn: the runs of a comparison per task.
+        tests: of `learning.between`, of each of them.
 
     Columns: task, rule, seeds; iqm, iqm_low, iqm_high, of the final figure; beats, told apart from it by Holm
     and worse; half_step, half_s and met, until the criterion, of `learning.over_seeds`.
     """
     found = []
-    for runs in parts:
+    for runs, of_runs in zip(parts, tests, strict=True):
         task = str(runs["task"].iloc[0])
         ends = learning.over_seeds(runs, ["rule"], "final").set_index("rule")
-        ordered = rules.ordered(ends.index)
-        tests = learning.pairs(runs, combinations(ordered, 2))
         higher = task not in PROBLEMS or PROBLEMS[task].task.measure.higher_is_better
-        for rule in ordered:
+        for rule in rules.ordered(ends.index):
             row: Any = ends.loc[rule]
             kept = ("iqm", "iqm_low", "iqm_high", "half_step", "half_s")
             found.append(
                 {
-                    **{"task": task, "rule": rule, "beats": _beaten(tests, rule, higher)},
+                    **{"task": task, "rule": rule, "beats": _beaten(of_runs, rule, higher)},
                     **{name: row[name] for name in kept},
                     **{name: int(row[name]) for name in ("seeds", "met")},  # of a row of floats
                 }
@@ -89,12 +87,11 @@ def overall(parts: list[pd.DataFrame]) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
-def undecided(parts: list[pd.DataFrame]) -> list[tuple[str, str]]:
-    """Pairs of rules that no task tells apart, of those that some task compares."""
+def undecided(tests: list[pd.DataFrame]) -> list[tuple[str, str]]:
+    """Pairs of rules that no task tells apart, of those that some task compares: `tests` as of `matrix`."""
     told: dict[tuple[str, str], bool] = {}
-    for runs in parts:
-        tests = learning.pairs(runs, combinations(rules.ordered(runs["rule"]), 2))
-        for row in tests.to_dict("records"):
+    for of_runs in tests:
+        for row in of_runs.to_dict("records"):
             pair = (str(row["first"]), str(row["second"]))
             told[pair] = told.get(pair, False) or row["adjusted"] < ranking.SIGNIFICANT
     return [pair for pair, apart in told.items() if not apart]

@@ -22,6 +22,7 @@ import numpy as np
 from scipy.stats import t as student
 
 from benchmarks.define.pairing import Precision
+from benchmarks.judge import statistics
 
 Blocks = Sequence[float]
 """Logarithms of ratios, a number per block of a pair of processes."""
@@ -109,13 +110,9 @@ def estimate(pairs: Sequence[Blocks], seed: int = 0) -> Estimate:
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:
-    """P-values corrected for there being so many (Holm 1979)."""
-    found, largest = {}, 0.0
+    """P-values by name, corrected for there being so many; the least first."""
     ranked = sorted(p_values, key=lambda name: p_values[name])
-    for place, name in enumerate(ranked):
-        largest = max(largest, min((len(ranked) - place) * p_values[name], 1.0))
-        found[name] = largest
-    return found
+    return dict(zip(ranked, statistics.holm([p_values[name] for name in ranked]), strict=True))
 
 
 def verdicts(estimates: Mapping[str, Estimate], precision: Precision) -> dict[str, str]:

@@ -56,6 +56,11 @@ class Material:
         """Of `learning.main`, those that have several rules."""
         return [part for part in learning.main(self.judged) if part["rule"].nunique() > 1]
 
+    @cached_property
+    def tests(self) -> list[pd.DataFrame]:
+        """Of `learning.between`, of each of `comparisons` as it is drawn."""
+        return [learning.between(learning.drawn(part)) for part in self.comparisons]
+
 
 class Part(SimpleNamespace):
     """Begins a section: its `lead`, which has the conditions, and whatever its figures are drawn from.

@@ -1,7 +1,6 @@
 """The sections on training: what the runs of each experiment came to, and how sure rules differ."""
 
 from collections.abc import Mapping
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -163,7 +162,7 @@ def _met(row: Mapping[Any, Any]) -> str:
 def comparison(material: Material) -> Pieces:
     """A part for each task: `runs` that compare, `points`, and `trials`, what they were judged on."""
     names = material.names
-    for every in material.comparisons:
+    for every, tests in zip(material.comparisons, material.tests, strict=True):
         runs = learning.drawn(every)
         task = str(runs["task"].iloc[0])
         title, figure = task.replace("_", " "), learning.measure(task)
@@ -188,7 +187,6 @@ def comparison(material: Material) -> Pieces:
         lost = learning.diverged(material.records, runs)
         lost = lost[lost["experiment"].isin(runs["experiment"])]
         yield from sentences.cautions(int((runs["timing"] == "shared").sum()), len(lost))
-        tests = learning.pairs(runs, combinations(names.look.rules, 2))
         yield from sentences.compared(ends, tests, part.metric, names.look, title, part.lead)
         if len(tests):
             yield tests_table(tests, part.figure, part.metric, names, "rules")

@@ -26,7 +26,7 @@ def matrix(material: Material) -> Pieces:
     networks = list(dict.fromkeys(network_of(runs) for runs in parts))
     lead = f"Final figures are {' or '.join(networks)}."
     yield Part(lead=lead, parts=parts, scored=pd.concat([over_tasks.scores(runs) for runs in parts]))
-    rows = over_tasks.matrix(parts)
+    rows = over_tasks.matrix(parts, material.tests)
     table = Builder(
         rows,
         f"Interquartile mean over seeds of the final figure, with its {BAND} bootstrapped interval; the rules"
@@ -52,7 +52,7 @@ def matrix(material: Material) -> Pieces:
         table.text("interquartile mean", lambda row: f"{row['iqm']:.3f}")
         table.text(f"{BAND} interval", lambda row: f"{row['low']:.3f} – {row['high']:.3f}")
         yield table.figure("share", "improves", heading="beats the best (%)").build()
-    open_ = over_tasks.undecided(parts)
+    open_ = over_tasks.undecided(material.tests)
     for first, second in open_:
         yield Finding(f"No task tells {names.look.title(first)} from {names.look.title(second)}.")
     if not open_:
