@@ -9,8 +9,7 @@ import click
 
 from benchmarks.cli.output import Unwritten, one_line
 from benchmarks.define.gate import NOTHING_COMPARED
-
-_INTERRUPTED = 130
+from benchmarks.run.interruption import CTRL_C
 
 
 class _Misuse(click.UsageError):
@@ -51,7 +50,7 @@ def no_verdict() -> Iterator[None]:
         raise _NoVerdict(error.format_message()) from error
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
-        raise SystemExit(_INTERRUPTED) from None
+        raise SystemExit(CTRL_C) from None
     except click.exceptions.Exit:  # of --help
         raise
     except Exception:

@@ -102,7 +102,7 @@ def command(
         check.write()
     click.echo(check.summary.read_text(encoding="utf-8"))
     click.echo(summary.last_lines(check.found, check.failures))
-    raise SystemExit(130 if check.interrupted else exit_status(check.found))
+    raise SystemExit(interruption.CTRL_C if check.interrupted else exit_status(check.found))
 
 
 class _Check:

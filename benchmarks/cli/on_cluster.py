@@ -13,13 +13,12 @@ from benchmarks.cli.options import naming_options
 from benchmarks.define.hyperparameters import HYPERPARAMETERS
 from benchmarks.define.reasons import unavailable
 from benchmarks.define.runs import Run
-from benchmarks.run.interruption import Interrupted, held
+from benchmarks.run.interruption import CTRL_C, Interrupted, held
 from benchmarks.store.files import check_writable
 from implementations import checks
 from implementations.registry import available_cores
 
 _CLUSTER_LOST = 3
-_INTERRUPTED = 130
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -92,7 +91,7 @@ def on_cluster(values: Mapping[str, Any], results: Path, runs_of: Runs) -> bool:
         raise SystemExit(stop.exit_code) from None
     except KeyboardInterrupt:
         click.echo("interrupted; the same command goes on", err=True)
-        raise SystemExit(_INTERRUPTED) from None
+        raise SystemExit(CTRL_C) from None
     return not values["dry_run"]
 
 

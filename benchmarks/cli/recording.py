@@ -6,14 +6,12 @@ from pathlib import Path
 import click
 
 from benchmarks.define.runs import Recordable
-from benchmarks.run.interruption import Interrupted
+from benchmarks.run.interruption import CTRL_C, Interrupted
 from benchmarks.run.progress import Display
 from benchmarks.run.train import record
 from benchmarks.store.curve_file import UnusableFile
 from benchmarks.store.files import CannotWrite, check_writable
 from implementations.training import NonFiniteLoss
-
-_INTERRUPTED = 130  # what a shell reports for Ctrl-C
 
 
 def record_all(runs: Sequence[Recordable], results: Path, show: Callable[[str, int], Display]) -> int:
@@ -35,7 +33,7 @@ def record_all(runs: Sequence[Recordable], results: Path, show: Callable[[str, i
             raise SystemExit(stop.exit_code) from None
         except KeyboardInterrupt:
             click.echo(f"{run.title}: interrupted before training; the same command goes on", err=True)
-            raise SystemExit(_INTERRUPTED) from None
+            raise SystemExit(CTRL_C) from None
     return failed
 
 

@@ -44,4 +44,4 @@ def tune_kernels(able: list[str], results: Path, budget: Budget, limit_s: float)
     if failures.found:
         click.echo(f"full text of {len(failures.found)} failures: {failures.path}")
     failed = any(record["status"] == "failed" and not variant.change for variant, record in timed)
-    raise SystemExit(130 if interrupted else int(failed))
+    raise SystemExit(interruption.CTRL_C if interrupted else int(failed))

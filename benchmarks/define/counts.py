@@ -43,10 +43,7 @@ SWITCHES = {
     # The same order in sets and dictionaries, the same places in memory
     "PYTHONHASHSEED": "0",
     "MALLOC_ARENA_MAX": "1",
-    # JAX keeps what it has compiled for the process that runs under valgrind
     "JAX_PLATFORMS": "cpu",
-    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
 }
 """Variables of the environment of all processes that count."""
 

@@ -59,6 +59,13 @@ def per_commit() -> None:
     _use(folder)
 
 
+EVERY_PROGRAM = {
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+}
+"""Variables with which JAX keeps what it compiles, however soon it has and however small it is."""
+
+
 def inside(folder: Path) -> dict[str, str]:
     """Variables for another process, which keeps there all that it compiles, and finds it there."""
     return {name: str(folder / name.lower()) for name in _VARIABLES}

@@ -11,9 +11,7 @@ import platform
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -22,7 +20,7 @@ from benchmarks.define.counts import COLUMNS, COUNTED, SETTLING, SWITCHES
 from benchmarks.define.systems import SYSTEMS
 from benchmarks.run import caches, callgrind, cores, xla_programs
 from benchmarks.run.available import unavailable
-from benchmarks.run.process import Process, side_by_side
+from benchmarks.run.process import Process
 
 TIMEOUT_S = 1200.0
 """That the cases of a backend may take."""
@@ -52,19 +50,11 @@ def versions() -> dict[str, str]:
 
 def count_all(cases: Sequence[Case]) -> Iterator[dict[str, Any]]:
     """The counts of cases, a backend on each core at a time; yields rows as `count` does, as they come."""
-    waiting: SimpleQueue[list[Case]] = SimpleQueue()
     by_backend: dict[str, list[Case]] = {}
     for case in cases:
         by_backend.setdefault(case.backend, []).append(case)
-    for of_backend in reversed(by_backend.values()):  # those that take longest are the last in the registry
-        waiting.put(of_backend)
-
-    def lane(core: int) -> Iterator[dict[str, Any]]:
-        with cores.pinned(core), suppress(Empty):
-            while True:
-                yield from count(waiting.get_nowait())
-
-    yield from side_by_side([lane(core) for core in cores.available()])
+    # those that take longest are the last in the registry
+    yield from cores.on_each(reversed(by_backend.values()), count)
 
 
 def count(cases: Sequence[Case], implementations_in: Path | None = None) -> Iterator[dict[str, Any]]:
@@ -81,7 +71,8 @@ def count(cases: Sequence[Case], implementations_in: Path | None = None) -> Iter
         compiled, dumped = Path(folder) / "compiled", Path(folder) / "dumped"
         for path in (compiled, dumped):
             path.mkdir()
-        switches = {**SWITCHES, **caches.inside(compiled)}
+        # what the first process compiles is for the one under valgrind to find
+        switches = {**SWITCHES, **caches.inside(compiled), **caches.EVERY_PROGRAM}
 
         def outcomes(
             function: Callable[[Case], dict[str, Any]], of: list[Case], under: Sequence[str] = ()

@@ -2,11 +2,14 @@
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any
+
+CTRL_C = 128 + signal.SIGINT
+"""The exit status that a shell reports for Ctrl-C."""
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -34,27 +37,12 @@ def held() -> Iterator[Request]:
     A signal that the process ignores stays ignored.
     """
     request = Request()
-    if threading.current_thread() is not threading.main_thread():
-        yield request
-        return
-    before: dict[int, Any] = {
-        number: signal.getsignal(number) for number in _SIGNALS if signal.getsignal(number) != signal.SIG_IGN
-    }
 
-    def restore() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-    def note(number: int, _frame: FrameType | None) -> None:
+    def note(number: int) -> None:
         request.signal_number = number
-        restore()
 
-    for number in before:
-        signal.signal(number, note)
-    try:
+    with _first(note):
         yield request
-    finally:
-        restore()
 
 
 @contextmanager
@@ -62,22 +50,37 @@ def at_once() -> Iterator[None]:
     """Inside, the first Ctrl-C or SIGTERM raises `Interrupted`: for what has nothing to bring to its end.
 
     Works in the main thread, which alone gets signals; in others it does nothing.
+    A signal that the process ignores stays ignored.
     """
 
-    def stop(number: int, _frame: FrameType | None) -> None:
-        restore()
+    def stop(number: int) -> None:
         raise Interrupted(number, "interrupted")
 
+    with _first(stop):
+        yield
+
+
+@contextmanager
+def _first(act: Callable[[int], None]) -> Iterator[None]:
+    """Inside, the first of `_SIGNALS` is acted upon by its number, once all act as before."""
     before: dict[int, Any] = {}
 
     def restore() -> None:
         for number, handler in before.items():
             signal.signal(number, handler)
 
+    def handle(number: int, _frame: FrameType | None) -> None:
+        restore()
+        act(number)
+
     if threading.current_thread() is threading.main_thread():
-        for number in _SIGNALS:
-            if signal.getsignal(number) != signal.SIG_IGN:
-                before[number] = signal.signal(number, stop)
+        before.update(
+            (number, handler)
+            for number in _SIGNALS
+            if (handler := signal.getsignal(number)) != signal.SIG_IGN
+        )
+    for number in before:
+        signal.signal(number, handle)
     try:
         yield
     finally:

@@ -11,7 +11,7 @@ import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from itertools import groupby
+from itertools import groupby, product
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -20,7 +20,6 @@ from typing import Any
 from benchmarks.define.pairing import BLOCKS, LEAST_S, MOST_BLOCKS, SECONDS, TimedCase
 from benchmarks.run import cores
 from benchmarks.run.checkout import ROOT, without_git_variables
-from benchmarks.run.process import side_by_side
 from benchmarks.run.sides import Side
 
 TIMEOUT_S = 900.0
@@ -121,30 +120,24 @@ def measure(
         ok: order, the arm of each sample, and wall_s, own_s and taken of each as `asv_worker.Asked.sample`
             has them.
     """
-    waiting: SimpleQueue[tuple[int, list[TimedCase]]] = SimpleQueue()
-    for number in pairs:
-        for group in _groups(cases):
-            waiting.put((number, group))
     failed: Counter[TimedCase] = Counter()
 
-    def lane(core: int | None) -> Iterator[dict[str, Any]]:
-        with cores.pinned(core), suppress(Empty):
-            while left_s() > 0.0:
-                number, group = waiting.get_nowait()
-                pair = _Pair(arms, number, log)
-                try:
-                    for case in group:
-                        if failed[case] >= _TRIES or left_s() <= 0.0:
-                            continue
-                        record = pair.measure(case)
-                        if "order" not in record:
-                            every = {state["status"] for state in record["states"].values()}
-                            failed[case] += _TRIES if "failed" not in every else 1
-                        yield record
-                finally:
-                    pair.stop()
+    def one(item: tuple[int, list[TimedCase]]) -> Iterator[dict[str, Any]]:
+        number, group = item
+        pair = _Pair(arms, number, log)
+        try:
+            for case in group:
+                if failed[case] >= _TRIES or left_s() <= 0.0:
+                    continue
+                record = pair.measure(case)
+                if "order" not in record:
+                    every = {state["status"] for state in record["states"].values()}
+                    failed[case] += _TRIES if "failed" not in every else 1
+                yield record
+        finally:
+            pair.stop()
 
-    yield from side_by_side([lane(core) for core in cores.available() or [None]])
+    yield from cores.on_each(product(pairs, _groups(cases)), one, left_s)
 
 
 def track(cases: Sequence[TimedCase], arms: Mapping[str, Side], log: Path) -> Iterator[dict[str, Any]]:
@@ -153,22 +146,16 @@ def track(cases: Sequence[TimedCase], arms: Mapping[str, Side], log: Path) -> It
     Yields:
         The fields that name the case; arm, status, reason and, if ok, samples.
     """
-    waiting: SimpleQueue[tuple[TimedCase, str]] = SimpleQueue()
-    for case in cases:
-        for arm in arms:
-            waiting.put((case, arm))
 
-    def lane(core: int | None) -> Iterator[dict[str, Any]]:
-        with cores.pinned(core), suppress(Empty):
-            while True:
-                case, arm = waiting.get_nowait()
+    def one(item: tuple[TimedCase, str]) -> Iterator[dict[str, Any]]:
+        case, arm = item
+        found = _once(case, arms[arm], log)
+        for _ in range(_TRIES - 1):
+            if found["status"] == "failed":
                 found = _once(case, arms[arm], log)
-                for _ in range(_TRIES - 1):
-                    if found["status"] == "failed":
-                        found = _once(case, arms[arm], log)
-                yield {"kind": "tracked", **case.named(), "arm": arm, **found}
+        yield {"kind": "tracked", **case.named(), "arm": arm, **found}
 
-    yield from side_by_side([lane(core) for core in cores.available() or [None]])
+    yield from cores.on_each(product(cases, arms), one)
 
 
 class _Pair:

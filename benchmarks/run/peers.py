@@ -18,7 +18,8 @@ from benchmarks.run.environment import environment
 from benchmarks.run.oracle import Oracle, oracle
 from benchmarks.store.append import RunFile
 from implementations import rules
-from implementations.interface import Setting
+from implementations.alignment import Alignment
+from implementations.interface import Learner, Setting
 
 START_S = 60.0
 """For import, building, and a step on a tiny batch."""
@@ -159,16 +160,13 @@ def _outcome(peer: Peer, rule: str, mode: str, of: Comparison, missing: str | No
     batch = known.batch
     if of.trials is not None:
         batch = impl.Batch(batch.spikes[: of.trials], batch.targets[: of.trials])
-    objective = known.objective
-    if of.loss == "task":
-        objective = dataclasses.replace(objective, rate_cost=0.0)
-    setting = Setting(
-        *(rules.get(rule), mode, known.network, objective, impl.Adam(), np.dtype("float64"), "cpu", 1)
-    )
+    objective = _objective(known.objective, of)
+    setting = _setting(rule, mode, known.network, objective)
     expected = _expected(known, rule, of, objective, batch)
     try:
         found = _computed(peer, setting, known.parameters, {"batch": batch})
-        agrees = {**deviations(found, expected), **_angle(found, expected)}
+        angle = Alignment.of(_gradients(found), _gradients(expected)).cosine
+        agrees = {**deviations(found, expected), "cosine": angle}
         trained = {} if of.trials is not None else _training(peer, rule, mode, of)
         return {"status": "ok", "reason": None, **agrees, **trained}
     except (RuntimeError, ValueError) as error:
@@ -178,16 +176,13 @@ def _outcome(peer: Peer, rule: str, mode: str, of: Comparison, missing: str | No
 def _training(peer: Peer, rule: str, mode: str, of: Comparison) -> dict[str, Any]:
     """Losses of a short training, beside those of NumPy: same weights, trials and optimizer."""
     task = _SHORT
-    objective = task.objective if of.loss == "whole" else dataclasses.replace(task.objective, rate_cost=0.0)
+    objective = _objective(task.objective, of)
     network = task.network
     parameters = impl.Parameters.draw(network, seed=_SEED)
     batches = [task.batch(_TRAINED_TRIALS, _SEED + step) for step in range(TRAINING_STEPS)]
-    kind = np.dtype("float64")
-    setting = Setting(rules.get(rule), mode, network, objective, impl.Adam(), kind, "cpu", 1)
+    setting = _setting(rule, mode, network, objective)
     found = [float(loss) for loss in losses(peer, setting, parameters, batches)]
-    learner = impl.learner(
-        *("numpy", rule, parameters), network=network, objective=objective, dtype="float64", threads=1
-    )
+    learner = _of_numpy(rule, parameters, network, objective)
     ours = [float(learner.step(learner.load(batch)).loss) for batch in batches]
     apart = np.abs(np.subtract(found, ours)) / np.abs(ours)
     return {"training": float(apart.max()), "losses": found, "losses_of_numpy": ours}
@@ -207,13 +202,7 @@ def _expected(
         if of.loss == "task":
             names |= {"loss": "cls", "w_in": "cls_g_in", "w_rec": "cls_g_rec"}
         return {"spikes": known.spikes, **{name: known.number(rule, key) for name, key in names.items()}}
-    learner = impl.learner(
-        *("numpy", rule, known.parameters),
-        network=known.network,
-        objective=objective,
-        dtype="float64",
-        threads=1,
-    )
+    learner = _of_numpy(rule, known.parameters, known.network, objective)
     loaded = learner.load(batch)
     gradients, metrics = learner.gradients(loaded)
     return {
@@ -223,11 +212,23 @@ def _expected(
     }
 
 
-def _angle(found: Mapping[str, Any], expected: Mapping[str, Any]) -> dict[str, float]:
-    """The cosine of the gradient of W_in and W_rec to the expected one."""
-    one, two = (
-        np.concatenate([np.ravel(np.asarray(of[name], np.float64)) for name in ("w_in", "w_rec")])
-        for of in (found, expected)
+def _objective(whole: impl.Objective, of: Comparison) -> impl.Objective:
+    """That of a comparison: with the cost of the rates, or without."""
+    return whole if of.loss == "whole" else dataclasses.replace(whole, rate_cost=0.0)
+
+
+def _setting(rule: str, mode: str, network: impl.Network, objective: impl.Objective) -> Setting:
+    kind = np.dtype("float64")
+    return Setting(rules.get(rule), mode, network, objective, impl.Adam(), kind, "cpu", 1)
+
+
+def _of_numpy(
+    rule: str, parameters: impl.Parameters, network: impl.Network, objective: impl.Objective
+) -> Learner:
+    return impl.learner(
+        *("numpy", rule, parameters), network=network, objective=objective, dtype="float64", threads=1
     )
-    lengths = np.linalg.norm(one) * np.linalg.norm(two)
-    return {"cosine": float(one @ two / lengths) if lengths else float("nan")}
+
+
+def _gradients(found: Mapping[str, Any]) -> impl.Gradients:
+    return impl.Gradients(found["w_in"], found["w_rec"], found["w_out"])

@@ -65,8 +65,7 @@ class Side:
             return {name: value for name, value in kept.items() if not name.startswith("JAX_")}
         return {
             **kept,
-            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-            "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+            **caches.EVERY_PROGRAM,
             "JAX_COMPILATION_CACHE_MAX_SIZE": str(2**30),
         }
 

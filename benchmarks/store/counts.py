@@ -61,7 +61,7 @@ def write(path: Path, expected: Expected) -> None:
         CannotWrite: what is written is whole or not there.
     """
     versions = json.dumps(dict(sorted(expected.versions.items())), indent=2).replace("\n", "\n  ")
-    rows = ",\n".join(f"    {json.dumps(dict(row))}" for row in sorted(expected.rows, key=_order))
+    rows = ",\n".join(f"    {json.dumps(dict(row))}" for row in sorted(expected.rows, key=key))
     write_text(path, f'{{\n  "schema": {SCHEMA},\n  "versions": {versions},\n  "rows": [\n{rows}\n  ]\n}}\n')
 
 
@@ -85,10 +85,6 @@ def updated(before: Expected | None, found: Iterable[Row], versions: Mapping[str
 def key(row: Row) -> tuple[str, ...]:
     """The values of `KEY`."""
     return tuple(row[name] for name in KEY)
-
-
-def _order(row: Row) -> tuple[str, ...]:
-    return key(row)
 
 
 def _checked(row: Row) -> Row:

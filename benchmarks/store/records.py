@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.store import schema
-from benchmarks.store.readers import agreement, asv, copies, ladder, power, runs, timings
+from benchmarks.store.readers import agreement, as_recorded, asv, copies, runs, timings
 from benchmarks.store.readers.rows import Rows, Unreadable
 
 
@@ -59,7 +59,7 @@ def read(results_dir: Path | str) -> Records:
     """
     results_dir = Path(results_dir)
     rows = Rows()
-    for reader in (runs, timings, agreement, ladder, power, asv):
+    for reader in (runs, timings, agreement, as_recorded, asv):
         reader.read(results_dir, rows)
     copies.leave_out(rows)
     return Records(

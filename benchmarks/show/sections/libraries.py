@@ -84,9 +84,9 @@ def _headline(found: libraries.Shown) -> Pieces:
         rows = found.same[found.same["system"] == row["system"]]
         best = rows.loc[rows["library_times"].idxmin()]
         yield Finding(
-            f"{title(row['system'])}: {_times(row['min'])} to {_times(row['max'])} the time of the"
-            f" fastest backend's"
-            f" step of the same gradient; nearest with {best['batch']} trials, {_threads(best['threads'])}."
+            f"{title(row['system'])}: {_times(row['min'])} to {_times(row['max'])} the time of the fastest"
+            f" backend's step of the same gradient; nearest with {best['batch']} trials,"
+            f" {_threads(best['threads'])}."
         )
 
 
@@ -143,16 +143,14 @@ def _left_out(found: libraries.Shown) -> Pieces:
             for row in found.left_out.to_dict("records")
         )
         yield Note(
-            f"Not drawn, as its gradient was not compared or is further from the published one than its"
-            f" bound:"
+            "Not drawn, as its gradient was not compared or is further from the published one than its bound:"
             f" {listed(list(cases))}."
         )
     smaller = found.same[found.same["asked_batch"].notna()]
     for row in smaller.drop_duplicates(["system", "batch"]).to_dict("records"):
         yield Note(
             f"{title(row['system'])}: a step of {row['asked_batch']} trials takes more than two minutes;"
-            f" it was"
-            f" measured with {row['batch']} instead, and is shown as that."
+            f" it was measured with {row['batch']} instead, and is shown as that."
         )
 
 
@@ -170,15 +168,11 @@ def _parity(material: Material, rows: pd.DataFrame) -> Table:
     rows = rows.assign(place=rows["system"].map(order)).sort_values("place", kind="stable")
     table = Builder(
         rows,
-        "Deviations in float64 from the published numbers, or, where these have none of a rule or of so"
-        " many trials,"
-        " from the NumPy backend, which the tests hold against them and against naive loops. The largest"
-        " absolute"
-        " difference over the largest absolute value; cosine of the gradient of W_in and W_rec. Of the"
-        " losses of"
-        f" {TRAINING_STEPS} steps of training from the same weights on the same short trials, the largest"
-        f" difference"
-        " from NumPy's over NumPy's, which includes the optimizer.",
+        "Deviations in float64 from the published numbers, or, where these have none of a rule or of so many"
+        " trials, from the NumPy backend, which the tests hold against them and against naive loops. The"
+        " largest absolute difference over the largest absolute value; cosine of the gradient of W_in and"
+        f" W_rec. Of the losses of {TRAINING_STEPS} steps of training from the same weights on the same short"
+        " trials, the largest difference from NumPy's over NumPy's, which includes the optimizer.",
     )
     table.text("library", lambda row: title(row["system"])).text("version", _version)
     table.text("rule", material.names.rule).text("mode", "mode").text("loss", "loss_of")
