@@ -44,9 +44,12 @@ ALIKE = ("eprop_random", "eprop_adaptive", "bptt_detached", "hops1", "hops4", "o
 COMPILED_BY_SHAPE = ("jax", "brainpy")
 """Backends that compile for every network and shape, a second each time."""
 
+TWO_WAYS = (("bptt", "adjoint"), ("eprop_symmetric", "online"))
+"""Back through time, and along with it: the other rules and modes of a backend vary these."""
+
 BASIC_CASES = tuple(
     pytest.param(*case.values, marks=pytest.mark.slow)
-    if case.values[0] in COMPILED_BY_SHAPE and case.values[1] not in ("bptt", "eprop_symmetric")
+    if case.values[0] in COMPILED_BY_SHAPE and case.values[1:] not in TWO_WAYS
     else case
     for case in slow(*ALIKE)
 )

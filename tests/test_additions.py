@@ -190,6 +190,7 @@ def test_a_task_is_a_file(tmp_path: Path):
     assert "first or second" in (results / "report" / "report.md").read_text()
 
 
+@pytest.mark.slow
 def test_a_task_is_tracked_by_asv(tmp_path: Path):
     file = tmp_path / "plugin.py"
     file.write_text(textwrap.dedent(TASK))

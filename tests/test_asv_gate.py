@@ -87,8 +87,8 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
         git(folder, "config", name, value)
     config = folder / "asv.conf.json"
     text = config.read_text()
-    assert "[all,benchmarks]" in text
-    config.write_text(text.replace("[all,benchmarks]", "[benchmarks]"))
+    assert "[all,benchmarks,digits]" in text
+    config.write_text(text.replace("[all,benchmarks,digits]", "[benchmarks]"))
     git(folder, "commit", "--quiet", "--all", "--message", "Environments with Numba alone")
     git(folder, "tag", "base")
     return folder

@@ -321,6 +321,7 @@ def test_compilations_count_compiling() -> None:
     assert learner.compilations() == after
 
 
+@pytest.mark.slow
 def test_memory_of_online_learning_is_flat_in_time() -> None:
     """By what XLA sets aside for the program; that of the adjoint form grows with the recorded spikes."""
 

@@ -21,8 +21,10 @@ import implementations as impl
 from benchmarks.__main__ import main
 from benchmarks.cli.shareable import shareable
 from benchmarks.define.cases import step_cases
+from benchmarks.define.names import SYSTEM
 from benchmarks.define.problem import PROBLEMS
 from benchmarks.define.reasons import Broken, asked
+from benchmarks.define.systems import peers
 from benchmarks.run import available
 from benchmarks.store import command_line
 from benchmarks.store.append import RunFile
@@ -704,9 +706,14 @@ def test_a_rung_without_a_row_is_a_rule_of_every_command(tmp_path: Path):
 
 
 def test_list_as_json_says_what_is_available_and_why_not():
-    entries = json.loads(run("list", "--json").stdout)
+    told = json.loads(run("list", "--json").stdout)
+    assert all(entry["available"] == (entry["reason"] is None) for entry in told)
+    assert {entry["system"] for entry in told} == {SYSTEM, *peers()}
+    for name, peer in peers().items():
+        of = [(entry["rule"], entry["mode"]) for entry in told if entry["system"] == name]
+        assert of == [(rule, mode) for rule, modes in peer.computes.items() for mode in modes]
+    entries = [entry for entry in told if entry["system"] == SYSTEM]
     assert {entry["backend"] for entry in entries} == set(impl.BACKENDS)
-    assert all(entry["available"] == (entry["reason"] is None) for entry in entries)
     by_key = {(e["backend"], e["device"], e["rule"], e["mode"]): e["available"] for e in entries}
     assert by_key["numpy", "cpu", "bptt", "adjoint"]
     assert not by_key["numpy", "cuda", "bptt", "adjoint"]

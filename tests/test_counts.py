@@ -2,8 +2,10 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -258,6 +260,23 @@ def test_a_process_counts_its_own_instructions(tmp_path: Path):
     none, one, two = (callgrind.read(tmp_path, number).instructions for number in (1, 2, 3))
     assert none < one < two
     assert (two - none) / (one - none) == pytest.approx(2.0, rel=0.05)
+
+
+@needs_valgrind
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_whoever_stops_it_finds_nothing_left(number: signal.Signals, tmp_path: Path):
+    command = [sys.executable, "-m", "benchmarks", "counts", "--backend", "numba,torch"]
+    variables = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(command, cwd=ROOT, env=variables, stderr=subprocess.PIPE, text=True) as process:
+        while not list(tmp_path.glob("*/dumped/*")):  # at work under valgrind
+            assert process.poll() is None
+            time.sleep(0.1)
+        process.send_signal(number)
+        _, printed = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    assert printed.endswith("interrupted\n")
+    assert not list(tmp_path.iterdir())
 
 
 def test_who_does_not_run_under_valgrind_is_told():

@@ -65,6 +65,7 @@ PREPARE = """
 """
 
 
+@pytest.mark.slow
 def test_settings_stay_as_jax_has_them() -> None:
     run("""
         before = settings()

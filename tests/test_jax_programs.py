@@ -82,7 +82,7 @@ def test_what_others_compile_is_not_counted() -> None:
     assert learner.compilations() == before
 
 
-@pytest.mark.parametrize("n_steps", [BLOCK + 1, 2 * BLOCK + 3])
+@pytest.mark.parametrize("n_steps", [pytest.param(BLOCK + 1, marks=pytest.mark.slow), 2 * BLOCK + 3])
 @pytest.mark.parametrize(("rule", "mode"), FORMS)
 def test_silent_steps_in_front_change_nothing(rule: str, mode: str, n_steps: int) -> None:
     """Lengths that are no multiple of a block, in which the window begins anywhere."""

@@ -135,6 +135,7 @@ def test_ten_steps_are_those_of_the_notebooks_code(
     assert abs(losses[0] - losses[-1]) > 1e-3  # it has moved
 
 
+@pytest.mark.slow
 def test_an_epoch_of_fit_is_ten_steps(batches: list[tuple[np.ndarray, np.ndarray]]):
     by_step, by_fit = NotebookLearner("bptt", seed=7), NotebookLearner("bptt", seed=7)
     metrics = [by_step.step(by_step.load(impl.Batch(*batch))) for batch in batches]
@@ -161,6 +162,7 @@ def test_eprop_cuts_the_recurrent_path_and_nothing_else(batches: list[tuple[np.n
         assert np.linalg.norm(exact - cut) > 0.05 * np.linalg.norm(exact)
 
 
+@pytest.mark.slow
 def test_a_restored_state_goes_on_as_it_was(batches: list[tuple[np.ndarray, np.ndarray]]):
     learner = NotebookLearner("bptt", seed=7)
     loaded = learner.load(impl.Batch(*batches[0]))
@@ -259,6 +261,7 @@ def test_a_run_is_recorded_and_logged_as_the_notebook_does(whole: tuple[Path, st
     assert table.runs["system"].tolist() == ["notebook"]
 
 
+@pytest.mark.slow
 def test_a_recorded_run_is_not_measured_again_and_a_longer_one_goes_on(
     whole: tuple[Path, str], tmp_path: Path, few: None
 ):
@@ -307,6 +310,7 @@ def test_without_its_checkpoint_it_trains_again_and_records_no_point_twice(
     assert points(tmp_path) == points(whole[0])[:2]
 
 
+@pytest.mark.slow
 def test_another_rule_is_a_run_of_its_own(whole: tuple[Path, str], tmp_path: Path, few: None):
     assert train(tmp_path, 10, "--rule", "eprop_symmetric").exit_code == 0
     (found,) = points(tmp_path)
@@ -348,6 +352,7 @@ def test_what_does_not_apply_is_refused_before_any_work(arguments: str, text: st
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_rasters(tmp_path: Path, few: None):
     out = tmp_path / "raster.svg"
     done = command(

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+import implementations as impl
 from benchmarks.define.pairing import BLOCKS, MOST_BLOCKS, TimedCase
+from benchmarks.define.problem import PROBLEMS
 from benchmarks.judge import turns
 from benchmarks.run import checkout, commit_pair, cores, pairs, sides
 from benchmarks.run.asv_command import QUICK
@@ -45,6 +47,13 @@ def test_the_default_selection_has_what_it_says():
     assert {case.benchmark.split(".")[0] for case in timed} == {"step_time", "forward_time"}
     assert {case.backend for case in timed} == {"numpy", "numba", "torch", "jax", "brainpy"}
     assert {case.unit for case in cases if not case.in_turns} >= {"bytes", "wrong/trials"}
+    learned = {(case.benchmark, case.backend) for case in cases if case.benchmark.startswith("accuracy.")}
+    by_benchmark = {name: {backend for of, backend in learned if of == name} for name, _ in learned}
+    published = ("Accuracy.track_test_error", "PatternError.track_nmse", "Alignment.track_misalignment")
+    assert all(by_benchmark.pop(f"accuracy.{name}") == set(impl.BACKENDS) for name in published)
+    with_quick = [name for name, problem in PROBLEMS.items() if type(problem.task).quick() is not None]
+    assert len(by_benchmark) == len(with_quick) - 2
+    assert all(backends == {"numba"} for backends in by_benchmark.values())
     (case,) = selected(SHORT)
     assert (case.kind, case.unit, case.backend) == ("time", "seconds", "numpy")
     (case,) = selected(r"^compilation\.Compilation\.track_compilation_s\('numpy', 'bptt', 'adjoint', 'cpu'")
@@ -110,6 +119,13 @@ def test_what_can_not_run_is_unavailable(side: Side, tmp_path: Path):
     (record,) = measure(cases, {"base": side, "head": side}, tmp_path, 3)
     assert {state["status"] for state in record["states"].values()} == {"unavailable"}
     assert "online" in record["states"]["head"]["reason"]
+
+
+def test_a_benchmark_of_a_task_that_a_side_lacks_is_unavailable_there(side: Side, tmp_path: Path):
+    worker = pairs.Worker(side, tmp_path / "printed.log")
+    found = worker.ask("prepare", benchmark="accuracy.MazeError.track_nmse", texts=[])
+    worker.stop()
+    assert (found["status"], "accuracy.MazeError" in found["reason"]) == ("unavailable", True)
 
 
 def test_another_folder_s_implementations_are_refused(side: Side, tmp_path: Path):

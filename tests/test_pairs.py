@@ -45,6 +45,7 @@ def test_the_error_of_a_mean_over_pairs_is_what_it_varies_by():
     assert abs(np.mean([one.centre for one in found])) < 0.003
 
 
+@pytest.mark.slow
 def test_an_interval_of_four_pairs_covers_as_often_as_it_says():
     rng = np.random.default_rng(2)
     within = 0
@@ -54,6 +55,7 @@ def test_an_interval_of_four_pairs_covers_as_often_as_it_says():
     assert 0.87 < within / 400 <= 1.0
 
 
+@pytest.mark.slow
 def test_samples_of_few_processes_are_not_taken_for_many():
     """However many blocks a pair has, it is one pair."""
     rng = np.random.default_rng(3)
@@ -64,7 +66,9 @@ def test_samples_of_few_processes_are_not_taken_for_many():
     assert false <= 3
 
 
-@pytest.mark.parametrize("between", [0.01, 0.03, 0.06])
+@pytest.mark.parametrize(
+    "between", [0.03, *(pytest.param(of, marks=pytest.mark.slow) for of in (0.01, 0.06))]
+)
 def test_identical_code_is_hardly_ever_slower(between: float):
     rng = np.random.default_rng(4)
     verdicts = [in_looks(rng, 1.0, between) for _ in range(300)]
@@ -79,6 +83,7 @@ def test_slowdowns_are_found(ratio: float, between: float):
     assert pairs.SAME not in verdicts
 
 
+@pytest.mark.slow
 def test_what_is_slower_by_the_bound_is_called_unchanged_no_more_often_than_said():
     rng = np.random.default_rng(6)
     verdicts = [in_looks(rng, 1.05, 0.02) for _ in range(300)]

@@ -55,6 +55,7 @@ def test_each_slowdown_is_measured_beside_the_code_as_it_is():
         assert len(one.base[0]) == 6
 
 
+@pytest.mark.slow
 def test_pairs_find_what_is_there_and_nothing_else():
     found = {share: judge.by_pairs(one, Precision(), 25, 60) for share, one in measured().items()}
     assert found[0.0]["found"] == 0.0
@@ -68,6 +69,7 @@ def test_pairs_find_what_is_there_and_nothing_else():
     assert noisy[0.1]["unknown"] > 0.5  # and no verdict rather than a wrong one
 
 
+@pytest.mark.slow
 def test_the_gate_before_is_drawn_from_the_same_processes():
     found = {share: judge.by_ranks(one, 100) for share, one in measured().items()}
     assert found[0.0]["found"] == 0.0

@@ -191,6 +191,7 @@ def command(*words: object) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_from_a_file_to_a_report_in_three_commands(tmp_path: Path) -> None:
     path, results = file(tmp_path, "hands.npz"), tmp_path / "results"
     small = ("--backend", "numpy", "--rule", "bptt,eprop_symmetric")

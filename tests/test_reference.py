@@ -95,17 +95,15 @@ def check(found: Problem, backend: str, rule: str, mode: str) -> None:
 def naive_cases() -> list[Any]:
     """Each case with each problem.
 
-    Where each takes a second to compile, two problems are tested by default for all rules but the two whose
-    ways the others vary; the rest is among the slow tests.
+    Where each takes a second to compile, four problems are tested by default of the rules whose ways the
+    others vary, and one of these; the rest is among the slow tests.
     """
     found = []
     for case, name in product(GRADIENT_CASES, PROBLEMS):
         backend, rule, _ = case.values
-        slow = (
-            backend in COMPILED_BY_SHAPE
-            and rule not in ("bptt", "eprop_symmetric")
-            and name not in ("defaults", "squared error")
-        )
+        some = ("defaults", "squared error", "masked", "several blocks")
+        varied = rule in ("bptt", "eprop_symmetric")
+        slow = backend in COMPILED_BY_SHAPE and name not in (some if varied else ("squared error",))
         marks = case.marks or ([pytest.mark.slow] if slow else [])
         found.append(pytest.param(*case.values, name, marks=marks))
     return found

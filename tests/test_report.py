@@ -272,7 +272,14 @@ def figures_unwritten(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("figures_unwritten")
 @pytest.mark.parametrize(
-    "missing", ["curves", "timings", "parity", "curves/notebook.jsonl", "timings/b.jsonl"]
+    "missing",
+    [
+        *("curves", "timings"),
+        *(
+            pytest.param(path, marks=pytest.mark.slow)
+            for path in ("parity", "curves/notebook.jsonl", "timings/b.jsonl")
+        ),
+    ],
 )
 def test_what_is_missing_is_said_with_the_command_that_adds_it(tmp_path: Path, missing: str):
     folder = everything(tmp_path)

@@ -120,6 +120,7 @@ def test_a_compiler_that_fails_shows_what_it_said(tmp_path: Path) -> None:
     assert not list((tmp_path / "built").rglob("*.so"))
 
 
+@pytest.mark.slow
 @NEEDS_COMPILER
 def test_a_compiler_that_does_not_run_shows_what_it_said(tmp_path: Path) -> None:
     compiler = compiler_script(tmp_path / "compiler", 'echo "no licence" >&2; exit 1')

@@ -107,6 +107,7 @@ def interpret(code: str) -> None:
     assert done.returncode == 0, done.stderr[-3000:]
 
 
+@pytest.mark.slow
 def test_gradients_of_all_rules() -> None:
     """Each once; the modes and losses that are left out are among the slow tests."""
     interpret("""

@@ -9,7 +9,7 @@ import click
 
 from benchmarks.cli.output import Unwritten, one_line
 from benchmarks.define.gate import NOTHING_COMPARED
-from benchmarks.run.interruption import CTRL_C
+from benchmarks.run.interruption import CTRL_C, Interrupted, at_once
 
 
 class _Misuse(click.UsageError):
@@ -31,8 +31,8 @@ class Gate(click.Command):
             return super().make_context(*arguments, **options)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """As in click."""
-        with no_verdict():
+        """As in click; SIGTERM, which limits of time send, ends it as Ctrl-C does."""
+        with no_verdict(), at_once():
             return super().invoke(ctx)
 
 
@@ -48,9 +48,9 @@ def no_verdict() -> Iterator[None]:
         if error.exit_code == NOTHING_COMPARED:
             raise
         raise _NoVerdict(error.format_message()) from error
-    except (click.Abort, KeyboardInterrupt):
+    except (click.Abort, KeyboardInterrupt, Interrupted) as stop:
         click.echo("interrupted", err=True)
-        raise SystemExit(CTRL_C) from None
+        raise SystemExit(stop.exit_code if isinstance(stop, Interrupted) else CTRL_C) from None
     except click.exceptions.Exit:  # of --help
         raise
     except Exception:

@@ -11,6 +11,7 @@ from rich.table import Table
 import implementations as impl
 from benchmarks.cli.output import console
 from benchmarks.define import reasons
+from benchmarks.define.names import SYSTEM
 from benchmarks.define.problem import PROBLEMS
 from benchmarks.define.systems import peers
 from benchmarks.run import peer_environments
@@ -22,8 +23,9 @@ _WIDTH = 100
 
 @dataclass(frozen=True)
 class _Entry:
-    """One combination; `reason` says why it can't run, None where it can."""
+    """One combination; `reason` says why it can't run, None where it can. A library is its own backend."""
 
+    system: str
     backend: str
     device: str
     rule: str
@@ -44,7 +46,7 @@ def command(as_json: bool) -> None:
         for mode in get(rule).modes
     ]
     if as_json:
-        click.echo(json.dumps([asdict(entry) for entry in entries], indent=2))
+        click.echo(json.dumps([asdict(entry) for entry in (*entries, *_of_libraries())], indent=2))
         return
     table, notes = _table(entries)
     out = console(_WIDTH)
@@ -68,9 +70,19 @@ def _libraries() -> Table:
     return table
 
 
+def _of_libraries() -> list[_Entry]:
+    missing = {name: peer_environments.missing(peer.environment) for name, peer in peers().items()}
+    return [
+        _Entry(name, name, "cpu", rule, mode, missing[name] is None, missing[name])
+        for name, peer in peers().items()
+        for rule, modes in peer.computes.items()
+        for mode in modes
+    ]
+
+
 def _entry(backend: str, device: str, rule: str, mode: str) -> _Entry:
     reason = reasons.unavailable(backend, device, rule, mode)
-    return _Entry(backend, device, rule, mode, reason is None, reason)
+    return _Entry(SYSTEM, backend, device, rule, mode, reason is None, reason)
 
 
 def _table(entries: list[_Entry]) -> tuple[Table, list[str]]:

@@ -32,8 +32,11 @@ class Asked:
     """
 
     def __init__(self, benchmark: str, texts: Sequence[str]) -> None:
-        file, kind, method = benchmark.split(".")
-        self._of = getattr(importlib.import_module(f"benchmarks.{file}"), kind)()
+        file, name, method = benchmark.split(".")
+        kind = getattr(importlib.import_module(f"benchmarks.{file}"), name, None)
+        if kind is None:  # some are of tasks, which a commit or its packages may lack
+            raise NotImplementedError(f"there is no {file}.{name} with these packages")
+        self._of = kind()
         self._values = [ast.literal_eval(text) for text in texts]
         self._method: Callable[..., Any] = getattr(self._of, method)
         self._number = 1

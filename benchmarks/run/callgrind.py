@@ -60,6 +60,7 @@ def under(folder: Path) -> list[str]:
     """The command under which a process is counted; what it asks for is written to `folder`."""
     return [
         *("valgrind", "--quiet", "--tool=callgrind", "--instr-atstart=no", "--compress-strings=no"),
+        "--vgdb=no",  # whose pipes would stay where it is killed
         "--fair-sched=try",  # threads take turns in an order of their own, and not as the system has it
         f"--callgrind-out-file={folder / _FILE}",
     ]

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 import traceback
+import weakref
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -69,7 +70,7 @@ class Budget:
 class Process:
     """A fresh process at work; several may be at work at the same time.
 
-    On Linux it does not outlive the thread that started it.
+    It does not outlive this one's orderly end, nor on Linux the thread that started it.
 
     Args:
         function: of a module, not of a class or of another function; returns fields of an outcome, as JSON
@@ -104,6 +105,8 @@ class Process:
             env={**os.environ, **(switches or {})},
             start_new_session=True,  # so that it can be stopped together with those that it starts
         )
+        # at the latest at exit: before temporary folders that were there first are removed under its hands
+        self._end = weakref.finalize(self, _end, self._process)
         folders = {name: str(_folder(package)) for name, package in _PACKAGES.items()}
         if implementations_in is not None:
             folders["implementations"] = str(implementations_in / "implementations")
@@ -187,14 +190,18 @@ class Process:
 
     def stop(self) -> None:
         """End it, and what it started, if it is still at work."""
-        if self._process.poll() is None:
-            if hasattr(os, "killpg"):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            else:
-                self._process.kill()
-        # a driver may hold on to a process that waits for its card: nobody else is to wait with it
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(_KILLED_S)
+        self._end()
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    if process.poll() is None:
+        if hasattr(os, "killpg"):
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
+    # a driver may hold on to a process that waits for its card: nobody else is to wait with it
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(_KILLED_S)
 
 
 def run(

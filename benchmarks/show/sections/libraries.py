@@ -84,8 +84,8 @@ def _headline(found: libraries.Shown) -> Pieces:
         rows = found.same[found.same["system"] == row["system"]]
         best = rows.loc[rows["library_times"].idxmin()]
         yield Finding(
-            f"{title(row['system'])}: {_times(row['min'])} to {_times(row['max'])} the time of the fastest"
-            f" backend's step of the same gradient; nearest with {best['batch']} trials,"
+            f"A step of {title(row['system'])} takes {_times(row['min'])} to {_times(row['max'])} the time of"
+            f" the fastest backend's of the same gradient; nearest with {best['batch']} trials,"
             f" {_threads(best['threads'])}."
         )
 
