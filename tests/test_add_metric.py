@@ -68,6 +68,7 @@ def run(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_it_is_measured_read_exported_and_shown(plugin: Path, tmp_path: Path):
     case = ("--backend", "numpy", "--rule", "eprop_symmetric", "--mode", "adjoint")
     size = ("--batch", 2, "--delay-ms", 150, "--rounds", 1, "--no-lengths")

@@ -216,6 +216,7 @@ def test_a_task_is_tracked_by_asv(tmp_path: Path):
     ], done.stderr
 
 
+@pytest.mark.slow
 def test_a_system_is_a_file(tmp_path: Path):
     results = tmp_path / "results"
     benchmarks(
@@ -283,6 +284,7 @@ def test_what_cannot_be_added_is_named(tmp_path: Path, plugin: str, text: str):
         ("mine", "none", "the figure 'mine' belongs to the section 'none', which is none of speed, memory"),
     ],
 )
+@pytest.mark.slow
 def test_a_figure_that_has_no_place_is_named(tmp_path: Path, name: str, section: str, text: str):
     write(tmp_path / "results/curves/a.jsonl", curve())
     file = tmp_path / "plugin.py"

@@ -80,6 +80,7 @@ def test_what_is_gathered_has_the_tested_version(
     assert [path.name for path in (tmp_path / "wheels").iterdir()] == ["tops-1.0-py3-none-any.whl"]
 
 
+@pytest.mark.slow
 def test_inside_a_virtual_environment_what_it_has_is_seen_and_stays(tmp_path: Path) -> None:
     """As a card's machine has it: its Python is a virtual environment, and nothing else is reached."""
     venv.create(tmp_path / "theirs", with_pip=False)

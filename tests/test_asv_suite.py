@@ -73,7 +73,7 @@ def test_exactly_the_intended_benchmarks_are_found(benchmarks: dict[str, Any]):
 
 
 def test_asv_imports_all_modules_where_only_its_own_packages_are():
-    """Its environments have the extras `all`, `benchmarks` and `digits`; it imports everything to find them."""
+    """Its environments have the extras `all`, `benchmarks` and `digits`; to find them it imports all."""
     code = """
 import importlib, pkgutil, sys
 for name in ("dask", "distributed", "triton", "jax_triton", "selenium", "pytest"):

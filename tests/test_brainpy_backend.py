@@ -363,6 +363,7 @@ def test_adam_has_epsilon_outside_the_root(epsilon: float) -> None:
             assert deviation(plain.vars_to_train["w_in"].value, state["w_in"]) > 1e-3
 
 
+@pytest.mark.slow
 def test_step_is_done_after_synchronize() -> None:
     learner = PROBLEM.learner("brainpy", "eprop_symmetric", dtype="float32")
     loaded = learner.load(PROBLEM.batch)

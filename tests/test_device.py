@@ -63,6 +63,7 @@ def on_card(monkeypatch: pytest.MonkeyPatch) -> tuple[Case, OnFakeCard, FakeCloc
     return case, system, clock
 
 
+@pytest.mark.slow
 def test_a_case_on_a_card_is_timed_by_both_clocks_on_several_inputs(on_card: Any) -> None:
     case, system, clock = on_card
     figures = measure.measure(case)
@@ -208,6 +209,7 @@ def test_memory_of_numba_is_what_the_driver_lends(monkeypatch: pytest.MonkeyPatc
     assert memory.device_peak_growth_bytes(work) == 40
 
 
+@pytest.mark.slow
 def test_memory_of_a_step_is_apart_from_that_of_the_first() -> None:
     """What is allocated in the first step alone, as a compiler does, is not the memory of a step."""
     import dataclasses

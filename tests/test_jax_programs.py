@@ -140,6 +140,7 @@ def test_nothing_runs_on_after_synchronize(rule: str, mode: str) -> None:
     assert all(array.is_ready() for array in jax.tree.leaves((learner._train, loaded.chunks)))
 
 
+@pytest.mark.slow
 def test_memory_of_online_learning_is_flat_in_time() -> None:
     """What XLA sets aside, beside the trials themselves, is the same for four times the steps."""
     found = []

@@ -98,6 +98,7 @@ def by_equations(weights: Mapping[str, np.ndarray], spikes: np.ndarray) -> tuple
 
 
 @pytest.mark.parametrize("step_by_hand", [by_brainpy, by_equations])
+@pytest.mark.slow
 def test_forward(step_by_hand: Any, learner: NotebookLearner, activity: impl.Activity, spikes: np.ndarray):
     expected_spikes, expected_readout = step_by_hand(learner.state(), spikes)
     assert 0.001 < expected_spikes.mean() < 0.1

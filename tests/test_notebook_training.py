@@ -148,6 +148,7 @@ def test_an_epoch_of_fit_is_ten_steps(batches: list[tuple[np.ndarray, np.ndarray
         np.testing.assert_array_equal(by_step.state()[name], by_fit.state()[name])
 
 
+@pytest.mark.slow
 def test_eprop_cuts_the_recurrent_path_and_nothing_else(batches: list[tuple[np.ndarray, np.ndarray]]):
     found = {}
     for rule in notebook.RULES:

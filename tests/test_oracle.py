@@ -99,6 +99,7 @@ def test_beta() -> None:
 
 
 @pytest.mark.parametrize("rule", ["bptt", "eprop_symmetric", "eprop_random", "eprop_adaptive"])
+@pytest.mark.slow
 def test_the_reference_itself(rule: str) -> None:
     """The naive loops that other tests trust."""
     problem = oracle()

@@ -54,6 +54,7 @@ def check(found: records.Records, file: str, whole: records.Records) -> None:
 
 @given(data=st.data())
 @settings(max_examples=60, deadline=None)
+@pytest.mark.slow
 def test_a_file_that_was_cut_off_anywhere(data: st.DataObject):
     contents = dict(good())
     file = data.draw(st.sampled_from(sorted(contents)))

@@ -148,6 +148,7 @@ def test_missing_tools_warn_once(tmp_path: Path, missing: str, monkeypatch: pyte
         assert learner.compilations() == 0
 
 
+@pytest.mark.slow
 def test_missing_compiler_in_a_fresh_process(tmp_path: Path) -> None:
     code, out, err = run(tmp_path, CXX="no-such-compiler")
     assert code == 0, err

@@ -133,6 +133,7 @@ def test_divergence_shows(rule: str, mode: str) -> None:
     assert not np.isfinite(losses[-1])
 
 
+@pytest.mark.slow
 def test_nothing_is_compiled() -> None:
     code = """
 import implementations as impl

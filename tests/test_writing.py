@@ -272,6 +272,7 @@ def test_a_report_that_does_not_fit_leaves_the_older_one(results: Path):
     assert found == before
 
 
+@pytest.mark.slow
 def test_a_readme_that_can_not_be_filled_stays(results: Path, tmp_path: Path):
     readme = tmp_path / "README.md"
     text = "<!-- costs -->\n<!-- end of costs -->\n" + "x" * 9000

@@ -17,6 +17,7 @@ def mappings() -> int:
 
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="only Linux limits mappings")
 @pytest.mark.parametrize("backend", COMPILED)
+@pytest.mark.slow
 def test_programs_are_dropped_near_the_limit_only(
     backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
