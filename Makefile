@@ -64,8 +64,8 @@ ladder: .venv/benchmarks
 	$(RUN) measure --backend numba,torch --rule $(LADDER) --mode adjoint --no-lengths --results $(INTO)
 	$(RUN) report --results $(INTO)
 
-# Libraries beside two backends, in one interleaved run.
-LIBRARIES = measure --system all --backend torch,jax --rounds 2
+# Libraries beside three backends, in one interleaved run.
+LIBRARIES = measure --system all --backend torch,jax,numba --rounds 2
 libraries: peers
 	$(RUN) parity --system all --results $(INTO)
 	$(RUN) $(LIBRARIES) --results $(INTO)
@@ -85,6 +85,7 @@ reference: .venv/benchmarks peers
 	$(RUN) figure --steps 600 --tuned --seeds 5 --results results/reference
 	$(RUN) devices --rounds 2 --results results/reference
 	$(RUN) train --system notebook --seeds 2 --steps 400 --results results/reference
+	$(RUN) gate-power --busy 0 --busy 1 --pairs 12 --results results/reference
 	$(RUN) raster --backend numba --rule eprop_symmetric --train-steps 400 --out results/reference/report/raster.png
 	$(RUN) report --results results/reference --readme README.md
 

@@ -11,6 +11,7 @@ from cases import (
     BASIC_CASES,
     COMPILED_BY_SHAPE,
     GRADIENT_CASES,
+    TWO_WAYS,
     Problem,
     assert_gradients,
     deviation,
@@ -95,15 +96,15 @@ def check(found: Problem, backend: str, rule: str, mode: str) -> None:
 def naive_cases() -> list[Any]:
     """Each case with each problem.
 
-    Where each takes a second to compile, four problems are tested by default of the rules whose ways the
-    others vary, and one of these; the rest is among the slow tests.
+    Where each takes a second to compile, four problems are tested by default of the two ways that the others
+    vary, and one of these; the rest is among the slow tests.
     """
+    some = ("defaults", "squared error", "masked", "several blocks")
     found = []
     for case, name in product(GRADIENT_CASES, PROBLEMS):
-        backend, rule, _ = case.values
-        some = ("defaults", "squared error", "masked", "several blocks")
-        varied = rule in ("bptt", "eprop_symmetric")
-        slow = backend in COMPILED_BY_SHAPE and name not in (some if varied else ("squared error",))
+        backend, *way = case.values
+        always = some if tuple(way) in TWO_WAYS else ("squared error",)
+        slow = backend in COMPILED_BY_SHAPE and name not in always
         marks = case.marks or ([pytest.mark.slow] if slow else [])
         found.append(pytest.param(*case.values, name, marks=marks))
     return found

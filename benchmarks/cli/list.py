@@ -71,10 +71,10 @@ def _libraries() -> Table:
 
 
 def _of_libraries() -> list[_Entry]:
-    missing = {name: peer_environments.missing(peer.environment) for name, peer in peers().items()}
     return [
-        _Entry(name, name, "cpu", rule, mode, missing[name] is None, missing[name])
+        _Entry(name, name, "cpu", rule, mode, reason is None, reason)
         for name, peer in peers().items()
+        for reason in (peer_environments.missing(peer.environment),)
         for rule, modes in peer.computes.items()
         for mode in modes
     ]
