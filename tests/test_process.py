@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 import time
@@ -43,6 +44,11 @@ def picky(item: Any) -> dict[str, Any]:
         item.write_text(str(child.pid))
         time.sleep(60)
     return {"item": item}
+
+
+def sleepy(seconds: float) -> dict[str, Any]:
+    time.sleep(seconds)
+    return {}
 
 
 def with_pid(item: Any) -> dict[str, Any]:
@@ -151,6 +157,24 @@ def test_side_by_side_is_in_the_order_of_coming():
 
     with pytest.raises(ValueError, match="broken"):
         list(process.side_by_side([broken()]))
+
+
+def test_who_looks_no_further_side_by_side_finds_threads_and_their_processes_ended(tmp_path: Path):
+    started: list[process.Process] = []
+
+    def slow(number: int) -> Iterator[int]:
+        with tempfile.TemporaryDirectory(dir=tmp_path):
+            for _ in range(2):  # the second is of who sees the first one ended
+                one = process.Process(sleepy, [60.0])
+                started.append(one)
+                yield number
+                list(one.outcomes())
+
+    iterator = process.side_by_side([slow(number) for number in range(3)])
+    assert next(iterator) in range(3)
+    iterator.close()  # type: ignore[attr-defined]
+    assert not list(tmp_path.iterdir())
+    assert {one._process.poll() for one in started} == {-signal.SIGKILL}
 
 
 def test_out_of_time_it_is_stopped_with_what_it_started(tmp_path: Path):

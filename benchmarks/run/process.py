@@ -22,7 +22,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from threading import Thread
+from threading import Event, Lock, Thread, current_thread
 from typing import Any, TypeVar
 
 import benchmarks
@@ -52,6 +52,7 @@ process.answer()
 _END_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux
 _KILLED_S = 10.0
 _TELLS_S = 0.5
+_STOPS_S = 0.1  # between looks at whether threads have ended
 _MOST_PRINTED = 50_000  # characters of what a process printed that a failure keeps: the last ones
 
 
@@ -107,6 +108,8 @@ class Process:
         )
         # at the latest at exit: before temporary folders that were there first are removed under its hands
         self._end = weakref.finalize(self, _end, self._process)
+        with _CHANGING:
+            _STARTED_BY[self] = current_thread()
         folders = {name: str(_folder(package)) for name, package in _PACKAGES.items()}
         if implementations_in is not None:
             folders["implementations"] = str(implementations_in / "implementations")
@@ -264,32 +267,60 @@ def run_each(
 def side_by_side(iterators: Sequence[Iterator[T]]) -> Iterator[T]:
     """What each of them yields, as it comes: each is in a thread of its own, for processes that it waits for.
 
+    Whoever stops early, by an error or by looking no further, goes on when the threads have ended and, with
+    them, the processes that they started: what a thread leaves to be deleted would stay otherwise.
+
     Raises:
         Exception: the first that one of them raises.
     """
     found: SimpleQueue[tuple[T | None, BaseException | None, bool]] = SimpleQueue()
+    stopped = Event()
 
     def follow(iterator: Iterator[T]) -> None:
         error = None
         try:
             for one in iterator:
+                if stopped.is_set():
+                    break
                 found.put((one, None, False))
+            if isinstance(iterator, Generator):
+                iterator.close()
         except BaseException as raised:
             error = raised
         found.put((None, error, True))
 
-    for iterator in iterators:
-        Thread(target=follow, args=(iterator,), daemon=True).start()
+    threads = [Thread(target=follow, args=(iterator,), daemon=True) for iterator in iterators]
+    for thread in threads:
+        thread.start()
     ended = 0
-    while ended < len(iterators):
-        one, error, end = found.get()
-        if error is not None:
-            raise error
-        if end:
-            ended += 1
-        else:
-            yield one  # type: ignore[misc]
+    try:
+        while ended < len(threads):
+            one, error, end = found.get()
+            if error is not None:
+                raise error
+            if end:
+                ended += 1
+            else:
+                yield one  # type: ignore[misc]
+    finally:
+        stopped.set()
+        while any(thread.is_alive() for thread in threads):
+            _stop_of(threads)
+            for thread in threads:
+                thread.join(_STOPS_S)
+        _stop_of(threads)  # again, as one may have been about to start another
 
+
+def _stop_of(threads: Sequence[Thread]) -> None:
+    """End the processes that these threads started."""
+    with _CHANGING:
+        processes = [process for process, thread in _STARTED_BY.items() if thread in threads]
+    for process in processes:
+        process.stop()
+
+
+_STARTED_BY: "weakref.WeakKeyDictionary[Process, Thread]" = weakref.WeakKeyDictionary()
+_CHANGING = Lock()
 
 _PACKAGES = {"implementations": implementations, "benchmarks": benchmarks}
 
