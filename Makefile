@@ -47,19 +47,18 @@ report: .venv/benchmarks
 
 # Both tasks; goes on where it was interrupted.
 figure: .venv/benchmarks
-	$(RUN) figure --steps 600 --results $(INTO)
+	$(RUN) figure --results $(INTO)
 	$(RUN) figure --task pattern_generation --results $(INTO)
 
 # Every task, by its recipe, two runs at a time on two cores; goes on where it was interrupted.
-tasks: .venv/benchmarks
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[benchmarks,sweeps,digits,all]'
+tasks: .venv/tasks
 	$(RUN) figure --all-tasks --results $(INTO)
 
 # How far credit must travel: the rungs between e-prop and BPTT, their gradients beside BPTT's, the time of a step.
 # As many steps as in `figure`, whose runs of e-prop and BPTT it goes on with.
 LADDER = readout_only,eprop_symmetric,snap1,hops1,hops2,hops4,bptt
 ladder: .venv/benchmarks
-	$(RUN) figure --ladder --steps 600 --results $(INTO)
+	$(RUN) figure --ladder --results $(INTO)
 	$(RUN) figure --ladder --task pattern_generation --results $(INTO)
 	$(RUN) measure --backend numba,torch --rule $(LADDER) --mode adjoint --no-lengths --results $(INTO)
 	$(RUN) report --results $(INTO)
@@ -71,7 +70,7 @@ libraries: peers
 	$(RUN) $(LIBRARIES) --results $(INTO)
 	$(RUN) report --results $(INTO)
 
-reference: .venv/benchmarks peers
+reference: .venv/tasks peers
 	$(RUN) parity --system all --results results/reference
 	$(RUN) $(LIBRARIES) --results results/reference
 	$(RUN) measure --rounds 4 --no-lengths --rule $(LADDER),eprop_random --results results/reference
@@ -131,6 +130,11 @@ lint: .venv/dev
 .venv/benchmarks .venv/dev: .venv/%: pyproject.toml constraints.txt
 	test -x .venv/bin/python || $(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$*,all]'
+	touch $@
+
+# What runs on a cluster, and the handwriting.
+.venv/tasks: .venv/benchmarks
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[sweeps,digits]'
 	touch $@
 
 # The libraries of peers.toml, each in .venv-peers/NAME: `make peer-nest` one of them, `make peers` all that can be

@@ -153,10 +153,11 @@ def test_only_rules_that_are_compared_everywhere_are_drawn_and_tested(tmp_path: 
     rungs = rows[rows["rule"].isin(["snap1", "hops1"])]
     assert len(learning.drawn(rungs)) == len(rungs) == 4
     (section,) = composed(comparison_section, Material(found, tmp_path))
-    first, others, tests = section.tables
+    first, others, references, tests = section.tables
     assert len(first.rows) == len(rules.learning()) + 1
     assert others.folded == "Other rules, trained on the same seeds"
     assert [row[0].text for row in others.rows] == ["BPTT, detached reset", "OTTT", "SLTT", "DRTP"]
+    assert [row[0].text for row in references.rows] == ["BPTT", "e-prop"]
     assert len(tests.rows) == 15
     text = (tmp_path / "compared-evidence-accumulation.svg").read_text()
     assert "readout only" in text

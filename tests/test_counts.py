@@ -299,6 +299,11 @@ def test_calls_that_allocate_are_read_from_a_profile(tmp_path: Path):
     lines += ["cfn=malloc'2", "calls=1 0", "1 9", "cfn=PyMem_Malloc", "calls=4 0", "1 9", "totals: 1234"]
     (tmp_path / "counted.1").write_text("\n".join(lines))
     assert callgrind.read(tmp_path, 1) == callgrind.Counted(1234, 4)
+    pool = "Eigen::ThreadPoolTempl<tsl::thread::EigenEnvironment>::"
+    waits = [f"fn={pool}WorkerLoop(int)", "1 2", f"cfn={pool}MaybeGetTask(Task*)", "calls=5 0", "1 200"]
+    waits += [f"fn={pool}MaybeGetTask(Task*)", "1 80", f"cfn={pool}WaitForWork(int)", "calls=1 0", "1 120"]
+    (tmp_path / "counted.3").write_text("\n".join([*lines[:-1], *waits, "totals: 1236"]))
+    assert callgrind.read(tmp_path, 3) == callgrind.Counted(1036, 4)
     (tmp_path / "counted.2").write_text("\n".join(lines[:-1]))
     with pytest.raises(RuntimeError, match="is not whole"):
         callgrind.read(tmp_path, 2)

@@ -119,9 +119,15 @@ def test_overall_is_of_the_rules_that_all_tasks_have() -> None:
     assert np.isnan(best["bptt"]) != np.isnan(best["eprop_symmetric"])
 
 
-def test_pairs_that_no_task_tells_apart() -> None:
-    assert over_tasks.undecided(TESTS[:1]) == [("eprop_symmetric", "eprop_random")]
-    assert over_tasks.undecided(TESTS) == []
+def test_of_each_pair_it_is_said_where_either_is_better_and_by_how_much() -> None:
+    by_pair = {(one.first, one.second): one for one in over_tasks.told(PARTS, TESTS)}
+    open_ = by_pair["eprop_symmetric", "eprop_random"]
+    assert open_.first_on == pytest.approx({"copy_recall": 0.2}, rel=0.1)
+    assert (open_.second_on, set(open_.open_on)) == ({}, {"temporal_xor"})
+    assert 0.0 < open_.open_on["temporal_xor"] < 0.05
+    best = by_pair["bptt", "eprop_random"]
+    assert best.first_on == pytest.approx({"temporal_xor": 0.09}, rel=0.1)
+    assert best.second_on == pytest.approx({"copy_recall": 0.1}, rel=0.2)
 
 
 def test_a_pair_has_its_power() -> None:

@@ -4,6 +4,7 @@ peers`.
 A library whose environment is not there is skipped, with the reason.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +19,7 @@ from benchmarks.run import peer_environments
 from benchmarks.run import peers as run_peers
 from implementations import rules
 from implementations.interface import Setting
+from implementations.optimizer import TRAINED, HostAdam
 
 pytestmark = pytest.mark.slow
 
@@ -60,7 +62,7 @@ def test_its_gradients_are_the_published_ones(name: str):
     [
         (name, rule, mode)
         for name in EXACT
-        if name != "nest"  # whose Adam has its epsilon elsewhere, and which has a test of its own below
+        if name != "nest"  # whose Adam has its epsilon elsewhere, and which has tests of its own below
         for rule, modes in peers()[name].computes.items()
         for mode in modes
     ],
@@ -80,6 +82,37 @@ def test_its_training_is_ours_to_rounding(name: str, rule: str, mode: str):
     expected = [float(ours.step(ours.load(batch)).loss) for batch in batches]
     assert len(set(expected)) == len(expected)
     np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_with_its_epsilon_the_training_of_nest_is_ours_to_rounding(monkeypatch: pytest.MonkeyPatch):
+    """Adam of TensorFlow 1: w -= rate sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + epsilon).
+
+    By random feedback: that of symmetric e-prop is a step late there.
+    """
+    peer = there("nest")
+    monkeypatch.setattr(HostAdam, "step", _step_of_tensorflow_1)
+    rule, network, objective = "eprop_random", SHORT.network, replace(SHORT.objective, rate_cost=0.0)
+    parameters = impl.Parameters.draw(network, seed=3)
+    batches = [SHORT.batch(4, seed) for seed in range(10)]
+    of = setting(rule, "online", objective, network, "float64")
+    found = run_peers.losses(peer, of, parameters, batches)
+    ours = impl.learner("numpy", rule, parameters, network=network, objective=objective, dtype="float64")
+    expected = [float(ours.step(ours.load(batch)).loss) for batch in batches]
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def _step_of_tensorflow_1(
+    self: HostAdam, state: Mapping[str, np.ndarray], gradients: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    adam, step = impl.Adam(), int(state["adam_step"]) + 1
+    found = {**state, "adam_step": np.array(step)}
+    rate = adam.learning_rate * np.sqrt(1.0 - adam.beta2**step) / (1.0 - adam.beta1**step)
+    for name in TRAINED:
+        mean = adam.beta1 * state[f"adam_mean_{name}"] + (1.0 - adam.beta1) * gradients[name]
+        square = adam.beta2 * state[f"adam_square_{name}"] + (1.0 - adam.beta2) * gradients[name] ** 2
+        found |= {f"adam_mean_{name}": mean, f"adam_square_{name}": square}
+        found[name] = state[name] - rate * mean / (np.sqrt(square) + adam.epsilon)
+    return found
 
 
 @pytest.mark.parametrize("name", list(peers()))

@@ -77,6 +77,12 @@ def ended(records: Records) -> pd.DataFrame:
     return rows
 
 
+def alike(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of `ended` that are to be compared, `final` of the same kind of network in all of them."""
+    kept = bool(rows["best"].notna().all())
+    return rows.assign(chosen="best" if kept else "last", final=rows["best" if kept else "last"])
+
+
 def judged(records: Records) -> pd.DataFrame:
     """Of `ended`, the runs of the benchmark whose networks were judged at their end."""
     rows = ended(records)
@@ -165,21 +171,25 @@ def experiments(records: Records) -> list[str]:
 
 
 def main(rows: pd.DataFrame) -> list[pd.DataFrame]:
-    """Of each task the runs of one comparison: at the published settings if there are any, with most seeds.
+    """Of each task the runs of one comparison: at the published settings if there are any, then those that
+    kept the networks of their best points, then those whose seconds compare, then those with most seeds.
 
     Args:
         rows: of `judged`.
     """
-    found: dict[str, tuple[tuple[bool, bool, int, int], pd.DataFrame]] = {}
+    found: dict[str, tuple[tuple[bool, bool, bool, int, int], pd.DataFrame]] = {}
     rows = rows[rows["seed"] < FRESH]  # the others belong to tuned settings
     for names, part in rows.groupby(COMPARISON, sort=False):
         task, first = str(names[0]), part.iloc[0]  # pyright: ignore[reportIndexIssue]
         usual = published(task, first["settings"], int(first["batch"]))
         part = part[part["last_step"] == part["last_step"].mode().iloc[-1]]  # equally long: ends compare
+        # a figure of the last step is an accident of that step, where a run kept no better network
+        kept = bool(part["best"].notna().all())
         # the seconds of shared workers compare with nothing: a comparison has them if it can
-        rank = (usual, not part["timing"].eq("shared").any(), int(part["rule"].nunique()), len(part))
+        alone = not part["timing"].eq("shared").any()
+        rank = (usual, kept, alone, int(part["rule"].nunique()), len(part))
         if task not in found or rank > found[task][0]:
-            found[task] = (rank, part)
+            found[task] = (rank, alike(part))
     order = [task for task in PROBLEMS if task in found] + [task for task in found if task not in PROBLEMS]
     return [found[task][1] for task in order]
 

@@ -1,12 +1,14 @@
 """Rules over several tasks: how each ends, who is told apart from whom, and scores that compare."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from benchmarks.define.problem import PROBLEMS
-from benchmarks.judge import learning, ranking, statistics
+from benchmarks.judge import learning, statistics
+from benchmarks.judge.statistics import SIGNIFICANT
 from implementations import rules
 
 
@@ -87,21 +89,47 @@ def overall(parts: list[pd.DataFrame]) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
-def undecided(tests: list[pd.DataFrame]) -> list[tuple[str, str]]:
-    """Pairs of rules that no task tells apart, of those that some task compares: `tests` as of `matrix`."""
-    told: dict[tuple[str, str], bool] = {}
-    for of_runs in tests:
+@dataclass(frozen=True)
+class Told:
+    """What all tasks together say of a pair of rules.
+
+    Attributes:
+        first, second: of the pair.
+        first_on, second_on: task -> by how much the one that ends better there does, where the pair is told
+            apart (Holm's method over the pairs of a task); in the unit of the task's measure, > 0.
+        open_on: task -> the difference that would have been told 9 times of 10, where it is not.
+    """
+
+    first: str
+    second: str
+    first_on: dict[str, float]
+    second_on: dict[str, float]
+    open_on: dict[str, float]
+
+
+def told(parts: list[pd.DataFrame], tests: list[pd.DataFrame]) -> list[Told]:
+    """Every pair of rules that some task compares; arguments as of `matrix`."""
+    found: dict[tuple[str, str], Told] = {}
+    for runs, of_runs in zip(parts, tests, strict=True):
+        task = str(runs["task"].iloc[0])
+        higher = task not in PROBLEMS or PROBLEMS[task].task.measure.higher_is_better
         for row in of_runs.to_dict("records"):
-            pair = (str(row["first"]), str(row["second"]))
-            told[pair] = told.get(pair, False) or row["adjusted"] < ranking.SIGNIFICANT
-    return [pair for pair, apart in told.items() if not apart]
+            pair = str(row["first"]), str(row["second"])
+            one = found.setdefault(pair, Told(*pair, {}, {}, {}))
+            if row["adjusted"] >= SIGNIFICANT:
+                one.open_on[task] = float(row["detectable"])
+            elif (row["difference"] > 0) == higher:
+                one.first_on[task] = abs(float(row["difference"]))
+            else:
+                one.second_on[task] = abs(float(row["difference"]))
+    return list(found.values())
 
 
 def _beaten(tests: pd.DataFrame, rule: str, higher: bool) -> tuple[str, ...]:
     """The rules that end worse than one, after Holm."""
     found = []
     for row in tests.to_dict("records"):
-        if row["adjusted"] >= ranking.SIGNIFICANT or rule not in (row["first"], row["second"]):
+        if row["adjusted"] >= SIGNIFICANT or rule not in (row["first"], row["second"]):
             continue
         is_first = rule == row["first"]
         if ((row["difference"] > 0) == higher) == is_first:

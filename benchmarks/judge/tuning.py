@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.define.problem import PROBLEMS
-from benchmarks.judge import statistics
+from benchmarks.judge import learning, statistics
 from benchmarks.judge.hyperparameters import FRESH, TUNED, published, value
 from benchmarks.judge.learning import diverged, measure
 from benchmarks.store.records import Records
@@ -57,8 +57,9 @@ def tuned(records: Records, rows: pd.DataFrame) -> pd.DataFrame:
     Whoever picks the best of many by the figures that are then shown finds too good ones: so other seeds, and
     trials that did not select, are shown. A setting with which any seed diverged is not selected.
 
-    Columns: rule; values, of `TUNED`; is_published; published and tuned, the mean final figure, each with the
-    ends of its interval (_low, _high); seeds, that have both; difference, low and high; tried, settings.
+    Columns: rule; values, of `TUNED`; is_published; published and tuned, the interquartile mean of the final
+    figure, each with the ends of its interval (_low, _high); network, which of a run the figure is of: "best"
+    or "last"; seeds, that have both; difference, of the means, low and high; tried, settings.
     """
     task = str(rows["task"].iloc[0])
     rows = rows[
@@ -87,22 +88,40 @@ def tuned(records: Records, rows: pd.DataFrame) -> pd.DataFrame:
         best = means.idxmax() if higher else means.idxmin()
         chosen = part[part["experiment"] == best]
         first = chosen.iloc[0]
-        shown = [
-            one[(one["seed"] % 2 == 1) | (one["seed"] >= FRESH)].groupby("seed")["final"].mean()
-            for one in (base, chosen)
-        ]
-        both = pd.concat(shown, axis=1, keys=["published", "tuned"]).dropna()
+        both = _on_the_same_seeds(base, chosen)
         low, high = statistics.interval((both["tuned"] - both["published"]).to_numpy(float))
-        ends = {name: statistics.interval(both[name].to_numpy(float)) for name in both}
+        middle, ends = {}, {}
+        for name in both:
+            values = both[name].to_numpy(float)
+            middle[name] = float(statistics.iqm(values)) if len(values) else float("nan")
+            ends[name] = statistics.iqm_interval([values])
         found.append(
             {
                 **{"rule": str(rule), "is_published": best == base["experiment"].iloc[0]},
                 "values": {name: value(first["settings"], int(first["batch"]), name) for name in TUNED},
-                **{"published": both["published"].mean(), "tuned": both["tuned"].mean(), "seeds": len(both)},
+                **middle,
+                **{"seeds": len(both), "network": both.attrs["network"]},
                 "difference": (both["tuned"] - both["published"]).mean(),
                 **{"low": float(low), "high": float(high), "tried": int(means.size)},
-                **{f"{name}_low": float(low) for name, (low, _) in ends.items()},
-                **{f"{name}_high": float(high) for name, (_, high) in ends.items()},
+                **{f"{name}_low": low for name, (low, _) in ends.items()},
+                **{f"{name}_high": high for name, (_, high) in ends.items()},
             }
         )
     return pd.DataFrame(found)
+
+
+def _on_the_same_seeds(base: pd.DataFrame, chosen: pd.DataFrame) -> pd.DataFrame:
+    """Final figures by seed, `published` and `tuned`, of those that selected neither and are equally long."""
+    parts = [
+        one[(one["seed"] % 2 == 1) | (one["seed"] >= FRESH)].assign(setting=name)
+        for name, one in (("published", base), ("tuned", chosen))
+    ]
+    rows = pd.concat(parts)
+    shared = [set(zip(part["seed"], part["last_step"], strict=True)) for part in parts]
+    pairs = pd.Series(list(zip(rows["seed"], rows["last_step"], strict=True)), index=rows.index, dtype=object)
+    rows = rows[pairs.isin(shared[0] & shared[1])]
+    rows = learning.alike(rows[rows["last_step"] == rows["last_step"].max()])
+    found = rows.pivot_table(index="seed", columns="setting", values="final")
+    found = found.reindex(columns=["published", "tuned"]).dropna()
+    found.attrs["network"] = str(rows["chosen"].iloc[0]) if len(rows) else "last"
+    return found

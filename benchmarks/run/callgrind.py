@@ -28,11 +28,15 @@ _FILE = "counted"
 _NUMBERS = count(1)
 _ALLOCATING = frozenset(("malloc", "calloc", "realloc", "posix_memalign", "aligned_alloc", "memalign"))
 _CALLED = re.compile(r"cfn=(?:\(\d+\) ?)?(?P<name>\S*)")
+# Eigen's threads, which XLA's programs run on, look for work for as long as it takes to come: nothing of a
+# step is in these calls, and the more of them there are, the busier the machine.
+_WAITING = re.compile(r"c?fn=.*\bEigen::ThreadPoolTempl<[^>]*>::(MaybeGetTask|WaitForWork)\(")
 
 
 @dataclass(frozen=True)
 class Counted:
-    """What callgrind wrote down: executed instructions, and calls that allocate memory in the C library."""
+    """What callgrind wrote down: executed instructions, but for those of threads that look for work, and
+    calls that allocate memory in the C library."""
 
     instructions: int
     allocations: int
@@ -96,25 +100,36 @@ def stop() -> None:
 def read(folder: Path, number: int) -> Counted:
     """What the call `number` of `dump` wrote down, from 1 on.
 
-    The format is that of callgrind's manual: lines `cfn=`, each followed by `calls=`.
+    The format is that of callgrind's manual: lines `cfn=`, each followed by `calls=`, and that by the line
+    and cost of what was called.
 
     Raises:
         OSError, RuntimeError: there is no such file, or it is not whole.
     """
     path = folder / f"{_FILE}.{number}"
-    instructions, calls, called = None, Counter(), ""
+    instructions, waited, calls, called = None, 0, Counter(), ""
+    inside = waits = counts = (
+        False  # a function that waits; a call of one; the next line is the cost of a call
+    )
     with path.open(encoding="utf-8", errors="replace") as file:
         for line in file:
-            if line.startswith("cfn="):
+            if line.startswith("fn="):
+                inside = _WAITING.match(line) is not None
+            elif line.startswith("cfn="):
                 found = _CALLED.match(line)
                 called = found["name"] if found else ""
+                waits = not inside and _WAITING.match(line) is not None
             elif line.startswith("calls="):
                 calls[called.partition("'")[0].partition("@")[0]] += int(line[6:].split()[0])
+                counts = waits
             elif line.startswith("totals:"):
                 instructions = int(line.split()[1])
+            elif counts:
+                waited += int(line.split()[1])
+                counts = False
     if instructions is None:
         raise RuntimeError(f"{path} is not whole")
-    return Counted(instructions, sum(calls[name] for name in _ALLOCATING))
+    return Counted(instructions - waited, sum(calls[name] for name in _ALLOCATING))
 
 
 def _flags() -> frozenset[str]:

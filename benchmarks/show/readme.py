@@ -12,6 +12,8 @@ import pandas as pd
 from benchmarks.define.metrics import METRICS, Metric
 from benchmarks.define.names import SYSTEM
 from benchmarks.judge import costs, learning, main_run
+from benchmarks.judge import over_tasks as judged
+from benchmarks.show import over_tasks
 from benchmarks.show.ladder import fastest, name, said
 from benchmarks.show.libraries import FASTEST, of_libraries
 from benchmarks.show.markdown import cell
@@ -82,37 +84,18 @@ def _costs(found: Records) -> str:
 
 
 def _learning(found: Records) -> str:
-    """How each rule ends, per task: a row per rule."""
-    parts = learning.main(learning.judged(found))
+    """How each rule ends on each task, and which pairs of rules are told apart where."""
+    material = Material(found, Path())
+    parts = [learning.drawn(part) for part in material.comparisons]
     if not parts:
-        raise NotFilled("no trained network was judged at its end; `figure` does it")
-    names = Names(found)
-    lines: list[str] = []
-    for part in parts:
-        task = str(part["task"].iloc[0])
-        metric = METRICS[learning.measure(task)]
-        ends = learning.over_seeds(learning.drawn(part), ["rule"], "final")
-        ends = {str(row["rule"]): row for row in ends.to_dict("records")}
-        columns = [
-            cell(task.replace("_", " ")),
-            f"final {metric.heading}",
-            "95 % interval",
-            "met the criterion",
-            "median steps",
-            "median seconds",
-        ]
-        lines += ["", _line(columns), _line(["---", "---:", "---:", "---:", "---:", "---:"])]
-        for rule in rules.ordered(ends):
-            row = ends[rule]
-            cells = [
-                cell(names.look.title(rule)),
-                metric.format(row["mean"]),
-                f"{metric.format(row['low'])} – {metric.format(row['high'])}",
-                f"{row['met']} of {row['seeds']}",
-                METRICS["step"].format(row["half_step"]),
-                METRICS["train_s"].format(row["half_s"]),
-            ]
-            lines.append(_line(cells))
+        raise NotFilled("no two rules were trained and judged at their end; `figure` does it")
+    lines = []
+    for headings, rows in (
+        over_tasks.of_ends(parts, material.tests, material.names),
+        over_tasks.of_pairs(judged.told(parts, material.tests), material.names),
+    ):
+        lines += ["", _line(list(map(cell, headings))), _line(["---"] * len(headings))]
+        lines += [_line(list(map(cell, row))) for row in rows]
     return "\n".join(lines[1:])
 
 

@@ -5,7 +5,7 @@ from pkgutil import iter_modules
 
 from implementations.tasks.measure import ACCURACY, MEASURES, NMSE, Measure
 from implementations.tasks.raster import InputGroup, Raster
-from implementations.tasks.task import SPLITS, Quick, Recipe, Task, option
+from implementations.tasks.task import SPLITS, Quick, Recipe, Reference, Task, option
 
 __all__ = [
     "ACCURACY",
@@ -18,6 +18,7 @@ __all__ = [
     "Quick",
     "Raster",
     "Recipe",
+    "Reference",
     "Task",
     "option",
 ]

@@ -12,7 +12,7 @@ from implementations.objective import Objective
 from implementations.tasks.measure import OURS, Measure
 from implementations.tasks.poisson import add_poisson, check_groups, check_rates
 from implementations.tasks.raster import Raster, equal_groups
-from implementations.tasks.task import Quick, Recipe, Task, option
+from implementations.tasks.task import Quick, Recipe, Reference, Task, option
 from implementations.types import Batch
 
 _TAU_MS, _THRESHOLD = 20.0, 0.03  # of the published code
@@ -90,6 +90,12 @@ class DelayedMatch(Task):
         group = self.n_in // 3
         rows = (("background", 0, None), ("first cue", 1, "#e5484d"), ("second cue", 2, "#0072b2"))
         return Raster(equal_groups(group, rows), ("no match", "match"), self.window)
+
+    @classmethod
+    def references(cls) -> tuple[Reference, ...]:
+        """Of the code that the task is from."""
+        source = "LevinaLab/neuromodRNNs: 20 seeds, 2000 steps, sparse connections in a grid"
+        return Reference("BPTT", 0.997, source, 0.005), Reference("e-prop", 0.740, source, 0.115)
 
     def of_length(self, n_steps: int) -> Self:
         """By the delay."""

@@ -12,7 +12,7 @@ from implementations.objective import Objective
 from implementations.tasks.measure import ACCURACY, Measure
 from implementations.tasks.poisson import check_groups, check_rates, poisson
 from implementations.tasks.raster import Raster, equal_groups
-from implementations.tasks.task import Quick, Recipe, Task, option
+from implementations.tasks.task import Quick, Recipe, Reference, Task, option
 from implementations.types import Batch
 
 
@@ -33,7 +33,7 @@ class EvidenceAccumulation(Task):
     name: ClassVar[str] = "evidence_accumulation"
     measure: ClassVar[Measure] = ACCURACY
     network: ClassVar[Network] = Network()
-    recipe: ClassVar[Recipe] = Recipe()
+    recipe: ClassVar[Recipe] = Recipe(steps=600)
     # From one cue to more than published; delays up to twice the adaptation's half-life.
     difficulty: ClassVar[Mapping[str, tuple[Any, ...]]] = {
         "n_cues": (1, 3, 5, 7, 9, 11),
@@ -100,6 +100,12 @@ class EvidenceAccumulation(Task):
             ("right cue", 1, "#0072b2"),
         )
         return Raster(equal_groups(group, rows), ("left", "right"), self.window)
+
+    @classmethod
+    def references(cls) -> tuple[Reference, ...]:
+        """Of others who trained this task."""
+        source = "LevinaLab/neuromodRNNs: sparse connections in a grid"
+        return Reference("BPTT", 0.968, source, 0.038), Reference("e-prop", 0.861, source, 0.040)
 
     def of_length(self, n_steps: int) -> Self:
         """By the delay."""

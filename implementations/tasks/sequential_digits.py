@@ -14,7 +14,7 @@ from implementations.objective import Objective
 from implementations.tasks.measure import ACCURACY, Measure
 from implementations.tasks.poisson import add_poisson, check_rates
 from implementations.tasks.raster import InputGroup, Raster
-from implementations.tasks.task import Quick, Recipe, Task, of_split, option
+from implementations.tasks.task import Quick, Recipe, Reference, Task, of_split, option
 from implementations.types import Batch
 
 ORDERS = ("rows", "pixels")
@@ -95,6 +95,19 @@ class SequentialDigits(Task):
         """The inputs, and the probability of each digit."""
         groups = (InputGroup("recall", _N_IN - _CUE, _CUE), InputGroup("image", 0, _N_IN - _CUE, "#0072b2"))
         return Raster(groups, tuple(map(str, range(_CLASSES))), self.window)
+
+    @classmethod
+    def references(cls) -> tuple[Reference, ...]:
+        """A linear readout of these images, and spiking networks that saw others, pixel by pixel."""
+        published = "Bellec et al. 2018 (arXiv 1803.09574), by BPTT: 28 x 28 pixels of MNIST, one at a time"
+        found = (
+            Reference("network with adaptive neurons", 0.93, published),
+            Reference("network without", 0.63, published),
+        )
+        if find_spec("sklearn") is None:
+            return found
+        linear = "ridge regression on these images, trained and tested on the same splits"
+        return Reference("linear readout of all pixels at once", linear_readout(), linear), *found
 
     @classmethod
     def quick(cls) -> Quick | None:

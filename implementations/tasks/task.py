@@ -55,6 +55,22 @@ class Quick:
     rules: tuple[str, ...] = field(default_factory=tracked)
 
 
+@dataclass(frozen=True)
+class Reference:
+    """A figure that those of trained networks are held against.
+
+    Attributes:
+        who: what reaches it.
+        figure: of the task's measure; `spread` its standard deviation, NaN where none was told.
+        source: where it is from, and what was other than here.
+    """
+
+    who: str
+    figure: float
+    source: str
+    spread: float = float("nan")
+
+
 SPLITS = ("train", "validation", "test")
 """What trials are for: to learn from, to choose a network by, and to judge the one that was chosen."""
 
@@ -169,6 +185,11 @@ class Task(ABC):
     def shortest(self) -> Self:
         """The same task with trials as short as they can be: enough to warm up what computes them."""
         return self
+
+    @classmethod
+    def references(cls) -> tuple[Reference, ...]:
+        """What others published, and what simpler means reach."""
+        return ()
 
     @classmethod
     def quick(cls) -> Quick | None:

@@ -129,8 +129,9 @@ def _tuned(part: Part, names: Names) -> Pieces:
     table = Builder(
         tuned,
         "Each rule at its own best setting: selected by the mean of the even seeds' points, and shown on the"
-        f" other seeds' final trials. Final {part.metric.heading} at the published and the tuned setting, and"
-        f" the mean difference over the same seeds with its {BAND} bootstrapped interval.",
+        f" other seeds' final trials. Interquartile mean of the final {part.metric.heading}, of the network"
+        " named, at the published and the tuned setting with its"
+        f" {BAND} intervals, and the mean difference over the same seeds with its own.",
     )
     table.text("rule", names.rule).count("settings tried", "tried")
     table.text(
@@ -139,8 +140,11 @@ def _tuned(part: Part, names: Names) -> Pieces:
         long=True,
     )
     table.count("seeds shown", "seeds")
-    for name in ("published", "tuned", "difference"):
+    table.text("network", lambda row: {"best": "best point", "last": "last step"}[str(row["network"])])
+    for name in ("published", "tuned"):
         table.figure(part.figure, name, heading=name)
+        table.span(f"its {BAND} interval", part.figure, f"{name}_low", f"{name}_high")
+    table.figure(part.figure, "difference", heading="difference")
     yield table.span(f"{BAND} interval", part.figure, "low", "high").build()
     if int(tuned["seeds"].min()) < _FEW:
         option = "" if part.task == TASK_NAME else f" --task {part.task}"

@@ -1,6 +1,7 @@
 """The sections on training: what the runs of each experiment came to, and how sure rules differ."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -184,6 +185,7 @@ def comparison(material: Material) -> Pieces:
         yield _rules(part, ends, names).build()
         yield from _others(part, every, names)
         yield from _networks(part, names)
+        yield from _references(part)
         lost = learning.diverged(material.records, runs)
         lost = lost[lost["experiment"].isin(runs["experiment"])]
         yield from sentences.cautions(int((runs["timing"] == "shared").sum()), len(lost))
@@ -232,6 +234,20 @@ def _networks(part: Part, names: Names) -> Pieces:
         table.span(f"{BAND} interval", part.figure, f"{name}_low", f"{name}_high")
     table.figure("step", "best_step", heading="median step of the best point")
     yield table.build(folded="Other networks of the same runs")
+
+
+def _references(part: Part) -> Pieces:
+    """What the figures are held against, where the task says any."""
+    references = PROBLEMS[part.task].task.references() if part.task in PROBLEMS else ()
+    if not references:
+        return
+    table = Builder(
+        pd.DataFrame([asdict(reference) for reference in references]),
+        f"{part.metric.title} of others, of which no run is recorded here: to be held against, not compared.",
+    )
+    table.text("of", "who").figure(part.figure, "figure")
+    table.figure(part.figure, "spread", heading="standard deviation")
+    yield table.text("source", "source", long=True).build()
 
 
 def _interval(values: np.ndarray) -> tuple[float, float]:
