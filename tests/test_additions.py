@@ -145,6 +145,7 @@ def lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for file in path.glob("*.jsonl") for line in file.read_text().splitlines()]
 
 
+@pytest.mark.slow
 def test_a_rule_is_a_row(tmp_path: Path):
     results = tmp_path / "results"
     out = benchmarks(

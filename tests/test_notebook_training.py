@@ -239,6 +239,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     return results, done.output
 
 
+@pytest.mark.slow
 def test_a_run_is_recorded_and_logged_as_the_notebook_does(whole: tuple[Path, str]):
     results, output = whole
     found = lines(results)

@@ -157,7 +157,7 @@ print(learner.compilations())
 @BASIC
 def test_nothing_waits_for_the_device(rule: str, mode: str, loss: str) -> None:
     """On tensors without values, of a device of their own: asking for one, or mixing devices, is an error."""
-    found = problem(NETWORKS["other constants"], n_steps=100, loss=loss)
+    found = problem(NETWORKS["other constants"], n_steps=20, loss=loss)
     learner = found.learner("torch", rule, mode)
     setting = dataclasses.replace(learner._setting, device="meta")  # type: ignore[attr-defined]
     weights = {name: tensor.to("meta") for name, tensor in learner._weights.tensors.items()}  # type: ignore[attr-defined]

@@ -38,7 +38,7 @@ class CopyRecall(Task):
         NMSE, criterion_error=0.3, criterion_source="ours: most channels on their side of 1/2"
     )
     network: ClassVar[Network] = Network(n_in=30, n_out=4, tau_adaptation_ms=200.0)
-    recipe: ClassVar[Recipe] = Recipe(batch=64, learning_rate=0.005, steps=600)
+    recipe: ClassVar[Recipe] = Recipe(batch=64, learning_rate=0.01, steps=600)
     scaled_readout: ClassVar[bool] = True
     difficulty: ClassVar[Mapping[str, tuple[Any, ...]]] = {"length": (1, 2, 3, 4, 6)}
 

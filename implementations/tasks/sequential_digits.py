@@ -50,7 +50,7 @@ class SequentialDigits(Task):
         ACCURACY, criterion_error=0.1, criterion_source="ours: nine of ten right"
     )
     network: ClassVar[Network] = Network(n_in=_N_IN, n_out=_CLASSES, tau_adaptation_ms=200.0)
-    recipe: ClassVar[Recipe] = Recipe(batch=64, learning_rate=0.005, steps=600)
+    recipe: ClassVar[Recipe] = Recipe(batch=64, learning_rate=0.005, steps=1500)
     difficulty: ClassVar[Mapping[str, tuple[Any, ...]]] = {"row_ms": (5, 10, 20, 40)}
 
     n_in: int = option(_N_IN, f"{_N_IN}")
