@@ -75,10 +75,9 @@ reference: .venv/tasks peers
 	$(RUN) $(LIBRARIES) --results results/reference
 	$(RUN) measure --rounds 4 --no-lengths --rule $(LADDER),eprop_random --results results/reference
 	$(RUN) measure --no-steps --scaling --rounds 1 --rule bptt,eprop_symmetric --results results/reference
-	$(RUN) figure --steps 600 --results results/reference
-	$(RUN) figure --task pattern_generation --results results/reference
-	$(RUN) figure --ladder --steps 600 --results results/reference
-	$(RUN) figure --ladder --task pattern_generation --results results/reference
+	$(RUN) figure --all-tasks --results results/reference
+	$(RUN) figure --ladder --seeds 10 --results results/reference
+	$(RUN) figure --ladder --seeds 10 --task pattern_generation --results results/reference
 	$(RUN) sweep --preset knobs $(SWEPT) --results results/reference
 	$(RUN) sweep --preset difficulty $(SWEPT) --results results/reference
 	$(RUN) figure --steps 600 --tuned --seeds 5 --results results/reference

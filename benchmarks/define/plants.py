@@ -97,7 +97,7 @@ PLANTS = {
             "jax/scan/per_neuron.py",
             "    return Adjoints(way.alpha * lam.v + g, way.rho * lam.a - beta * g)\n",
             _JAX,
-            150.0,
+            330.0,
             whole=True,
             before=True,
         ),
@@ -106,7 +106,7 @@ PLANTS = {
             "brainpy/dynamics.py",
             "        self.v.value = self._alpha * v + current\n",
             _BRAINPY,
-            150.0,
+            25.0,
             whole=True,
         ),
     )

@@ -70,7 +70,6 @@ def tuned(records: Records, rows: pd.DataFrame) -> pd.DataFrame:
     ]
     if rows["experiment"].nunique() < 2:
         return pd.DataFrame()
-    rows = validated(records, rows)
     lost = diverged(records, rows)
     higher = PROBLEMS[task].task.measure.higher_is_better
     found = []
@@ -80,8 +79,12 @@ def tuned(records: Records, rows: pd.DataFrame) -> pd.DataFrame:
         selecting = part[(part["seed"] % 2 == 0) & (part["seed"] < FRESH)]
         # nor is a setting the best by those of its seeds that it did not make diverge
         selecting = selecting[~selecting["experiment"].isin(lost.loc[lost["rule"] == rule, "experiment"])]
+        # of sweeps of several lengths the longest: what is best after few steps need not be so after many
+        longest = selecting[selecting["last_step"] == selecting["last_step"].max()]
+        selecting = longest if longest["experiment"].nunique() > 1 else selecting
         if base.empty or selecting["experiment"].nunique() < 2:
             continue
+        selecting = validated(records, selecting)
         tried_on = selecting.groupby("seed")["experiment"].nunique()
         selecting = selecting[selecting["seed"].isin(tried_on.index[tried_on == tried_on.max()])]
         means = selecting.groupby("experiment")["figure"].mean()

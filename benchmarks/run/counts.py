@@ -89,7 +89,7 @@ def count(cases: Sequence[Case], implementations_in: Path | None = None) -> Iter
             found = {**asked[case], **counted.get(case, {})}
             if found["status"] == "ok":
                 none, *steps = (callgrind.read(dumped, number) for number in found["dumps"])
-                # threads of XLA that wait for work look for it, for as long as it takes to come
+                # others have what happens now and then: a buffer that grows, a thread that is woken
                 least = min(steps, key=lambda counted: counted.instructions)
                 found["instructions"] = least.instructions - none.instructions
                 found["allocations"] = least.allocations - none.allocations
