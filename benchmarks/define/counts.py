@@ -22,7 +22,8 @@ no more than valgrind, some fifty times slower, gets through in a second."""
 
 SETTLING, COUNTED = 1, 3
 """Steps before those that count, after the first two, which compile; and steps that count, each
-by itself: the one that executes least is taken, without what happens now and then."""
+by itself: the least instructions and the median of the allocations are taken, without what happens now and
+then."""
 
 SWITCHES = {
     # No AVX-512, which valgrind does not know; the same code whatever machine compiles it
