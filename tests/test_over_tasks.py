@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from scipy.stats import wilcoxon
 
+from benchmarks.define.metrics import METRICS
 from benchmarks.judge import learning, over_tasks, statistics
 
 
@@ -134,3 +135,8 @@ def test_a_pair_has_its_power() -> None:
     table = learning.pairs(PARTS[0], combinations(("bptt", "eprop_symmetric", "eprop_random"), 2))
     assert (table["detectable"] > 0.0).all()
     assert table["improvement"].iloc[0] == 1.0
+
+
+def test_a_difference_that_no_number_of_points_would_show_is_printed_as_one() -> None:
+    assert METRICS["test_accuracy"].format(float("inf")) == METRICS["nmse"].format(float("inf")) == "∞"
+    assert METRICS["test_accuracy"].format(-0.012) == "−1.2"

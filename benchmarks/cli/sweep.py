@@ -64,7 +64,7 @@ def _hyperparameter_options(command: Any) -> Any:
     type=click.Choice(tuple(PROBLEMS)),
     default=DEFAULT,
     show_default=True,
-    help="What is to be learned, by its published recipe.",
+    help="What is to be learned, by its recipe.",
 )
 @data_option
 @click.option(

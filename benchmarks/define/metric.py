@@ -44,7 +44,7 @@ def wide(value: float) -> str:
 
 def one_decimal(value: float) -> str:
     """One decimal."""
-    return f"{value:.1f}"
+    return f"{value:.1f}".replace("-", "−") if math.isfinite(value) else "∞"
 
 
 def times(value: float) -> str:

@@ -268,7 +268,7 @@ def recipe(runs: pd.DataFrame, names: Names) -> str:
     settings, batch = first["settings"], int(first["batch"])
     usual = hyperparameters.published(str(first["task"]), settings, batch)
     rate = hyperparameters.value(settings, batch, "learning_rate")
-    text = "Published recipe" if usual else "Other settings than published"
+    text = "The recipe of the task" if usual else "Other settings than the recipe of the task"
     text += f": batch {batch}" + (f", learning rate {rate:g}" if rate is not None else "")
     text += f"; {first['last_step']} steps, {first['backend']}, {first['dtype']},"
     text += f" {threads_text(runs['threads'])}"
