@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 from matplotlib.figure import Figure
 from record_files import SETTINGS, curve, write
-from scipy.stats import wilcoxon
+from scipy.stats import PermutationMethod, wilcoxon
 
 import implementations as impl
 from benchmarks.__main__ import main
@@ -51,6 +51,14 @@ def test_a_paired_test_counts_all_patterns_of_signs():
     differences = rng.normal(0.3, 1.0, 9)
     expected = wilcoxon(differences, method="exact").pvalue  # pyright: ignore[reportAttributeAccessIssue]
     assert statistics.paired(differences, np.zeros(9)).p == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("seeds", [3, 8, 11])
+def test_with_ties_and_zeros_a_paired_test_is_as_all_patterns_of_signs_give_it(seeds: int):
+    differences = np.random.default_rng(seeds).integers(-3, 5, seeds) / 7.0
+    all_of_them = PermutationMethod(n_resamples=2**seeds)
+    expected = wilcoxon(differences, method=all_of_them).pvalue  # pyright: ignore
+    assert statistics.paired(differences, np.zeros(seeds)).p == pytest.approx(expected, abs=1e-12)
 
 
 def test_ties_and_zeros_are_no_evidence():
