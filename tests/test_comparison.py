@@ -277,3 +277,18 @@ def test_committed_runs_have_the_names_that_their_settings_give_now(task: str):
     for run in planned:
         with (curves / f"{run.name}.jsonl").open() as file:
             assert json.loads(file.readline()) == json.loads(json.dumps(run.header))
+
+
+@pytest.mark.parametrize(("timing", "axes"), [(None, 5), ("shared", 3)])
+def test_seconds_that_do_not_compare_have_no_axes(tmp_path: Path, timing: str | None, axes: int):
+    for rule in ("bptt", "eprop_symmetric"):
+        for seed in range(3):
+            write(
+                tmp_path / f"curves/{rule}-{seed}.jsonl",
+                curve("numba", rule, seed, (0.5, 0.8), final=0.8, timing=timing),
+            )
+    (section,) = composed(comparison_section, Material(records.read(tmp_path), tmp_path))
+    text = (tmp_path / "compared-evidence-accumulation.svg").read_text()
+    assert len(set(re.findall(r'id="(axes_\d+)"', text))) == axes
+    assert (">seconds of training<" in text) == (timing is None)
+    assert section.pictures

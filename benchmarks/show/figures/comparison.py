@@ -20,7 +20,10 @@ _SPANS = (("step", "last_step", "training steps"), ("train_s", "train_s", "secon
 
 
 def _comparison(material: Material, part: Part) -> Drawing:
-    """Against steps and seconds: curves (top), share of seeds that met the criterion (middle); ends."""
+    """Against steps and seconds: curves (top), share of seeds that met the criterion (middle); ends.
+
+    Against steps alone where no seconds compare.
+    """
     runs: pd.DataFrame = part.runs
     points: pd.DataFrame = part.points
     metric: Metric = part.metric
@@ -28,11 +31,12 @@ def _comparison(material: Material, part: Part) -> Drawing:
     rules = [rule for rule in look.rules if rule in set(runs["rule"])]
     heights = (2.3, 1.5, 0.45 + 0.24 * len(rules))
     drawing = Drawing(Canvas(figsize=(WIDTH, 1.0 + sum(heights)), layout="constrained"))
-    grid = drawing.figure.add_gridspec(3, 2, height_ratios=heights)
+    spans = [span for span in _SPANS if runs[span[1]].notna().any()]
+    grid = drawing.figure.add_gridspec(3, len(spans), height_ratios=heights)
     curves = [drawing.figure.add_subplot(grid[0, 0])]
-    curves.append(drawing.figure.add_subplot(grid[0, 1], sharey=curves[0]))
-    shares = [drawing.figure.add_subplot(grid[1, place], sharex=curves[place]) for place in range(2)]
-    for ax, below, (x, end, heading) in zip(curves, shares, _SPANS, strict=True):
+    curves += [drawing.figure.add_subplot(grid[0, at], sharey=curves[0]) for at in range(1, len(spans))]
+    shares = [drawing.figure.add_subplot(grid[1, at], sharex=ax) for at, ax in enumerate(curves)]
+    for ax, below, (x, end, heading) in zip(curves, shares, spans, strict=True):
         for rule in rules:
             of_rule = points[points["rule"] == rule]
             seeds_and_mean(drawing, ax, of_rule, x, part.figure, look, (rule, look.modes[0]))
@@ -47,7 +51,7 @@ def _comparison(material: Material, part: Part) -> Drawing:
         log_axis(curves[0], points[part.figure] * metric.scale, "y")
     curves[0].set_ylabel(metric.heading)
     shares[0].set_ylabel("met criterion (%)")
-    for ax in (curves[1], shares[1]):
+    for ax in (*curves[1:], *shares[1:]):
         ax.tick_params(labelleft=False)
     _ends(drawing, drawing.figure.add_subplot(grid[2, :]), runs, rules, metric, look)
     legend(drawing.figure, look, points, lines=True)
@@ -98,11 +102,11 @@ def _ends(
 COMPARISON = Figure(
     "compared",
     "compared",
-    "{part.metric.title} against training steps and against seconds of training steps alone. Thin lines:"
-    f" seeds; thick line and band: mean and its {BAND} confidence interval (bootstrap over seeds); triangles"
-    " on top: a seed meets the stopping criterion. Middle: share of seeds that met it (Kaplan-Meier;"
-    " strokes: seeds that ended without). Bottom: the trained networks on {part.trials}, seeds, their mean"
-    f" and its {BAND} interval. {{part.lead}}",
+    "{part.metric.title} against training steps and, where they compare, seconds of training steps alone."
+    f" Thin lines: seeds; thick line and band: mean and its {BAND} confidence interval (bootstrap over"
+    " seeds); triangles on top: a seed meets the stopping criterion. Middle: share of seeds that met it"
+    " (Kaplan-Meier; strokes: seeds that ended without). Bottom: the trained networks on {part.trials},"
+    f" seeds, their mean and its {BAND} interval. {{part.lead}}",
     "Curves, criterion and final {part.metric.name} per learning rule on {part.task}; the tables below have"
     " the figures.",
     _comparison,
