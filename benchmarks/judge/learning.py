@@ -172,13 +172,13 @@ def experiments(records: Records) -> list[str]:
 
 def main(rows: pd.DataFrame) -> list[pd.DataFrame]:
     """Of each task the runs of one comparison: at the published settings if there are any, then those that
-    kept the networks of their best points, then those with most rules and seeds, then those whose seconds
-    compare.
+    kept the networks of their best points, then those with most rules, then those whose seconds compare, then
+    those with most runs.
 
     Args:
         rows: of `judged`.
     """
-    found: dict[str, tuple[tuple[bool, bool, int, int, bool, int], pd.DataFrame]] = {}
+    found: dict[str, tuple[tuple[bool, bool, int, bool, int], pd.DataFrame]] = {}
     rows = rows[rows["seed"] < FRESH]  # the others belong to tuned settings
     for names, part in rows.groupby(COMPARISON, sort=False):
         task, first = str(names[0]), part.iloc[0]  # pyright: ignore[reportIndexIssue]
@@ -186,10 +186,10 @@ def main(rows: pd.DataFrame) -> list[pd.DataFrame]:
         part = part[part["last_step"] == part["last_step"].mode().iloc[-1]]  # equally long: ends compare
         # a figure of the last step is an accident of that step, where a run kept no better network
         kept = bool(part["best"].notna().all())
-        seeds = drawn(part).groupby("rule")["seed"].nunique()
+        compared = int(drawn(part)["rule"].nunique())
         # the seconds of shared workers compare with nothing: a comparison has them if it can
         alone = not part["timing"].eq("shared").any()
-        rank = (usual, kept, len(seeds), int(seeds.min()), alone, len(part))
+        rank = (usual, kept, compared, alone, len(part))
         if task not in found or rank > found[task][0]:
             found[task] = (rank, alike(part))
     order = [task for task in PROBLEMS if task in found] + [task for task in found if task not in PROBLEMS]
