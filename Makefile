@@ -12,6 +12,7 @@ INTO = $(call quoted,$(RESULTS))
 unexport $(shell git rev-parse --local-env-vars 2>/dev/null)
 RUN = .venv/bin/python -m benchmarks
 SWEPT = --backend torch --rule bptt,eprop_symmetric,eprop_random,eprop_adaptive,readout_only --seeds 3 --steps 300 --threads 1
+TUNING = --backend torch --rule bptt --steps 600
 .DEFAULT_GOAL := help
 .PHONY: peers libraries gpu-check gpu-tune gpu-wheels help report figure tasks ladder test test-slow test-all test-timing lint reference bench bench-quick counts counts-update gate-power clean
 
@@ -81,6 +82,8 @@ reference: .venv/tasks peers
 	$(RUN) sweep --preset knobs $(SWEPT) --results results/reference
 	$(RUN) sweep --preset difficulty $(SWEPT) --results results/reference
 	$(RUN) figure --steps 600 --tuned --seeds 5 --results results/reference
+	$(RUN) sweep $(TUNING) --seeds 3 --learning-rate 0.001,0.0025,0.01 --clip-norm 0.3,1,3 --results results/reference
+	$(RUN) sweep $(TUNING) --seeds 20 --first-seed 100 --learning-rate 0.001 --results results/reference
 	$(RUN) devices --rounds 2 --results results/reference
 	$(RUN) train --system notebook --seeds 2 --steps 400 --results results/reference
 	$(RUN) gate-power --busy 0 --busy 1 --pairs 12 --results results/reference

@@ -16,7 +16,7 @@ from scipy.stats import PermutationMethod, wilcoxon
 import implementations as impl
 from benchmarks.__main__ import main
 from benchmarks.define import comparison
-from benchmarks.define.problem import PROBLEMS
+from benchmarks.define.problem import PROBLEMS, TASK_NAME
 from benchmarks.judge import hyperparameters, learning, statistics, tuning
 from benchmarks.show import page as report
 from benchmarks.show.figures import style
@@ -273,6 +273,9 @@ def test_committed_runs_have_the_names_that_their_settings_give_now(task: str):
     """Else nothing that is recorded would be known again: a setting that is off is in no name."""
     problem, then = PROBLEMS[task], ("bptt", "eprop_symmetric")
     planned = comparison.of(problem, "torch", then, range(10), steps=600)
+    if task == TASK_NAME:
+        others = ("eprop_random", "eprop_adaptive")
+        planned += comparison.of(problem, "torch", others, range(100, 105), steps=600)
     planned += comparison.of(problem, "torch", rules.learning(), range(20), steps=600, threads=1)
     curves = Path(__file__).parents[1] / "results" / "reference" / "curves"
     for run in planned:

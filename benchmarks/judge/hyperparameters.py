@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 import implementations as impl
@@ -51,6 +52,12 @@ def published(task: str, settings: Mapping[str, Any], batch: int, free: tuple[st
         if any(here.get(name, there[name]) != there[name] for name in there if name not in free):
             return False
     return True
+
+
+def as_published(task: str, rows: pd.DataFrame, free: tuple[str, ...] = ()) -> np.ndarray:
+    """(rows,) which runs of a task are `published`."""
+    settings = rows[["settings", "batch"]].to_dict("records")
+    return np.array([published(task, row["settings"], row["batch"], free) for row in settings], bool)
 
 
 def swept(runs: pd.DataFrame) -> set[str]:

@@ -1,5 +1,6 @@
 """Rules over several tasks: how each ends, who is told apart from whom, and scores that compare."""
 
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +27,7 @@ def matrix(parts: list[pd.DataFrame], tests: list[pd.DataFrame]) -> pd.DataFrame
     for runs, of_runs in zip(parts, tests, strict=True):
         task = str(runs["task"].iloc[0])
         ends = learning.over_seeds(runs, ["rule"], "final").set_index("rule")
-        higher = task not in PROBLEMS or PROBLEMS[task].task.measure.higher_is_better
+        higher = _higher(task)
         for rule in rules.ordered(ends.index):
             row: Any = ends.loc[rule]
             kept = ("iqm", "iqm_low", "iqm_high", "half_step", "half_s")
@@ -112,26 +113,32 @@ def told(parts: list[pd.DataFrame], tests: list[pd.DataFrame]) -> list[Told]:
     found: dict[tuple[str, str], Told] = {}
     for runs, of_runs in zip(parts, tests, strict=True):
         task = str(runs["task"].iloc[0])
-        higher = task not in PROBLEMS or PROBLEMS[task].task.measure.higher_is_better
+        higher = _higher(task)
         for row in of_runs.to_dict("records"):
             pair = str(row["first"]), str(row["second"])
             one = found.setdefault(pair, Told(*pair, {}, {}, {}))
-            if row["adjusted"] >= SIGNIFICANT:
+            better = _better(row, higher)
+            if better is None:
                 one.open_on[task] = float(row["detectable"])
-            elif (row["difference"] > 0) == higher:
-                one.first_on[task] = abs(float(row["difference"]))
             else:
-                one.second_on[task] = abs(float(row["difference"]))
+                on = one.first_on if better == one.first else one.second_on
+                on[task] = abs(float(row["difference"]))
     return list(found.values())
 
 
 def _beaten(tests: pd.DataFrame, rule: str, higher: bool) -> tuple[str, ...]:
     """The rules that end worse than one, after Holm."""
-    found = []
-    for row in tests.to_dict("records"):
-        if row["adjusted"] >= SIGNIFICANT or rule not in (row["first"], row["second"]):
-            continue
-        is_first = rule == row["first"]
-        if ((row["difference"] > 0) == higher) == is_first:
-            found.append(row["second"] if is_first else row["first"])
-    return tuple(found)
+    rows = tests.to_dict("records")
+    beaten = [row for row in rows if _better(row, higher) == rule]
+    return tuple(str(row["second"] if row["first"] == rule else row["first"]) for row in beaten)
+
+
+def _better(row: Mapping[Hashable, Any], higher: bool) -> str | None:
+    """The rule of a row of `learning.between` that ends better; None where the two are not told apart."""
+    if row["adjusted"] >= SIGNIFICANT:
+        return None
+    return str(row["first"] if (row["difference"] > 0) == higher else row["second"])
+
+
+def _higher(task: str) -> bool:
+    return task not in PROBLEMS or PROBLEMS[task].task.measure.higher_is_better

@@ -5,7 +5,7 @@ import pandas as pd
 
 from benchmarks.define.problem import PROBLEMS
 from benchmarks.judge import learning, statistics
-from benchmarks.judge.hyperparameters import FRESH, TUNED, published, value
+from benchmarks.judge.hyperparameters import FRESH, TUNED, as_published, published, value
 from benchmarks.judge.learning import diverged, measure
 from benchmarks.store.records import Records
 
@@ -62,20 +62,14 @@ def tuned(records: Records, rows: pd.DataFrame) -> pd.DataFrame:
     or "last"; seeds, that have both; difference, of the means, low and high; tried, settings.
     """
     task = str(rows["task"].iloc[0])
-    rows = rows[
-        [
-            published(task, row["settings"], row["batch"], TUNED)
-            for row in rows[["settings", "batch"]].to_dict("records")
-        ]
-    ]
+    rows = rows[as_published(task, rows, TUNED)]
     if rows["experiment"].nunique() < 2:
         return pd.DataFrame()
     lost = diverged(records, rows)
     higher = PROBLEMS[task].task.measure.higher_is_better
     found = []
     for rule, part in rows.groupby("rule", sort=False):
-        usual = [published(task, row["settings"], row["batch"]) for row in part.to_dict("records")]
-        base = part[usual]
+        base = part[as_published(task, part)]
         selecting = part[(part["seed"] % 2 == 0) & (part["seed"] < FRESH)]
         # nor is a setting the best by those of its seeds that it did not make diverge
         selecting = selecting[~selecting["experiment"].isin(lost.loc[lost["rule"] == rule, "experiment"])]
@@ -91,7 +85,7 @@ def tuned(records: Records, rows: pd.DataFrame) -> pd.DataFrame:
         best = means.idxmax() if higher else means.idxmin()
         chosen = part[part["experiment"] == best]
         first = chosen.iloc[0]
-        both = _on_the_same_seeds(base, chosen)
+        both, network = _on_the_same_seeds(base, chosen)
         low, high = statistics.interval((both["tuned"] - both["published"]).to_numpy(float))
         middle, ends = {}, {}
         for name in both:
@@ -103,7 +97,7 @@ def tuned(records: Records, rows: pd.DataFrame) -> pd.DataFrame:
                 **{"rule": str(rule), "is_published": best == base["experiment"].iloc[0]},
                 "values": {name: value(first["settings"], int(first["batch"]), name) for name in TUNED},
                 **middle,
-                **{"seeds": len(both), "network": both.attrs["network"]},
+                **{"seeds": len(both), "network": network},
                 "difference": (both["tuned"] - both["published"]).mean(),
                 **{"low": float(low), "high": float(high), "tried": int(means.size)},
                 **{f"{name}_low": low for name, (low, _) in ends.items()},
@@ -113,8 +107,9 @@ def tuned(records: Records, rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
-def _on_the_same_seeds(base: pd.DataFrame, chosen: pd.DataFrame) -> pd.DataFrame:
-    """Final figures by seed, `published` and `tuned`, of those that selected neither and are equally long."""
+def _on_the_same_seeds(base: pd.DataFrame, chosen: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Final figures by seed, `published` and `tuned`, of those that selected neither and are equally long;
+    and which network of a run they are of."""
     parts = [
         one[(one["seed"] % 2 == 1) | (one["seed"] >= FRESH)].assign(setting=name)
         for name, one in (("published", base), ("tuned", chosen))
@@ -126,5 +121,4 @@ def _on_the_same_seeds(base: pd.DataFrame, chosen: pd.DataFrame) -> pd.DataFrame
     rows = learning.alike(rows[rows["last_step"] == rows["last_step"].max()])
     found = rows.pivot_table(index="seed", columns="setting", values="final")
     found = found.reindex(columns=["published", "tuned"]).dropna()
-    found.attrs["network"] = str(rows["chosen"].iloc[0]) if len(rows) else "last"
-    return found
+    return found, str(rows["chosen"].iloc[0]) if len(rows) else "last"

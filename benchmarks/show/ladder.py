@@ -9,6 +9,7 @@ from benchmarks.define.metrics import METRICS, Metric, significant
 from benchmarks.define.reasons import listed
 from benchmarks.judge.ranking import SIGNIFICANT, too_few
 from benchmarks.show.figures.style import Look
+from benchmarks.show.names import task_title
 from implementations.rules import ALL, get, ladder
 
 CLOSE = 0.9
@@ -39,7 +40,7 @@ class Climb:
     @property
     def words(self) -> str:
         """The task for people."""
-        return self.task.replace("_", " ")
+        return task_title(self.task)
 
 
 def name(rule: str) -> str:

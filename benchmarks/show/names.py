@@ -129,6 +129,11 @@ class Names:
         ]
 
 
+def task_title(name: str) -> str:
+    """Of a task, for people."""
+    return name.replace("_", " ")
+
+
 def mean_of(seeds: int, low: str = "", high: str = "") -> str:
     """E.g. "mean of 10 seeds (88.1 to 90.2)", "mean of 10 seeds", "one seed", which has no interval."""
     if seeds == 1:

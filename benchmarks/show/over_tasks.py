@@ -5,16 +5,11 @@ import pandas as pd
 from benchmarks.define.metrics import METRICS
 from benchmarks.judge import learning, over_tasks
 from benchmarks.judge.over_tasks import Told
-from benchmarks.show.names import Names
+from benchmarks.show.names import Names, task_title
 from benchmarks.show.sentences import points
 
 Rows = tuple[list[str], list[list[str]]]
 """Headings, and cells."""
-
-
-def title(task: str) -> str:
-    """Of a task, for people."""
-    return task.replace("_", " ")
 
 
 def of_ends(parts: list[pd.DataFrame], tests: list[pd.DataFrame], names: Names) -> Rows:
@@ -28,7 +23,7 @@ def of_ends(parts: list[pd.DataFrame], tests: list[pd.DataFrame], names: Names) 
     for task, of_task in table.groupby("task", sort=False):
         metric = METRICS[learning.measure(str(task))]
         by_rule = of_task.set_index("rule").to_dict("index")
-        cells = [f"{title(str(task))}: {metric.heading}"]
+        cells = [f"{task_title(str(task))}: {metric.heading}"]
         for rule in shown:
             figures = [by_rule.get(rule, {}).get(name) for name in ("iqm", "iqm_low", "iqm_high")]
             middle, low, high = map(metric.format, figures)
@@ -52,7 +47,7 @@ def of_pairs(pairs: list[Told], names: Names) -> Rows:
 
 
 def _listed(tasks: dict[str, float]) -> str:
-    return "; ".join(f"{title(task)} ({_difference(task, by)})" for task, by in tasks.items()) or "–"
+    return "; ".join(f"{task_title(task)} ({_difference(task, by)})" for task, by in tasks.items()) or "–"
 
 
 def _difference(task: str, by: float) -> str:

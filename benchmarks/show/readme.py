@@ -11,17 +11,15 @@ import pandas as pd
 
 from benchmarks.define.metrics import METRICS, Metric
 from benchmarks.define.names import SYSTEM
-from benchmarks.judge import costs, learning, main_run
+from benchmarks.judge import learning, main_run
 from benchmarks.judge import over_tasks as judged
 from benchmarks.show import over_tasks
 from benchmarks.show.ladder import fastest, name, said
 from benchmarks.show.libraries import FASTEST, of_libraries
 from benchmarks.show.markdown import cell
 from benchmarks.show.material import Material
-from benchmarks.show.names import Names
 from benchmarks.show.sections import ladder as sections_ladder
 from benchmarks.store import records
-from benchmarks.store.records import Records
 from implementations import rules
 
 
@@ -35,11 +33,11 @@ def fill(text: str, results_dir: Path) -> str:
     Raises:
         NotFilled: a block has no end or an unknown name, or there are no records for it.
     """
-    found = records.read(results_dir)
+    material = Material(records.read(results_dir), Path())
 
     def table(match: re.Match[str]) -> str:
         name = match["name"]
-        return f"<!-- {name} -->\n{_TABLES[name](found)}\n<!-- end of {name} -->"
+        return f"<!-- {name} -->\n{_TABLES[name](material)}\n<!-- end of {name} -->"
 
     names = "|".join(map(re.escape, _TABLES))
     filled, count = re.subn(
@@ -53,10 +51,9 @@ def fill(text: str, results_dir: Path) -> str:
     return filled
 
 
-def _costs(found: Records) -> str:
+def _costs(material: Material) -> str:
     """Median time and peak memory of a step: a row per rule and mode, a column per backend."""
-    names = Names(found)
-    rows = costs.costs(found)
+    found, names, rows = material.records, material.names, material.costs
     shown = main_run.shown(found, rows[rows["median_s"].notna()])
     if shown is None:
         raise NotFilled("no step was timed; `measure` does it")
@@ -83,9 +80,8 @@ def _costs(found: Records) -> str:
     return "\n".join(lines)
 
 
-def _learning(found: Records) -> str:
+def _learning(material: Material) -> str:
     """How each rule ends on each task, and which pairs of rules are told apart where."""
-    material = Material(found, Path())
     parts = [learning.drawn(part) for part in material.comparisons]
     if not parts:
         raise NotFilled("no two rules were trained and judged at their end; `figure` does it")
@@ -99,9 +95,8 @@ def _learning(found: Records) -> str:
     return "\n".join(lines[1:])
 
 
-def _ladder(found: Records) -> str:
+def _ladder(material: Material) -> str:
     """What the ladder shows in two sentences, and a table for each task: a row per rung."""
-    material = Material(found, Path())
     climbs, times = sections_ladder.climbs(material), sections_ladder.times(material)
     if not climbs:
         return "No rung between e-prop and BPTT is recorded yet; `make ladder` trains them."
@@ -130,9 +125,9 @@ def _ladder(found: Records) -> str:
     return "\n".join(lines)
 
 
-def _libraries(found: Records) -> str:
+def _libraries(material: Material) -> str:
     """What each library computes of this network, and what its steps cost: a row per rule and mode."""
-    columns, rows = of_libraries(found)
+    columns, rows = of_libraries(material.records)
     if not rows:
         return "No library is recorded yet; `make peers` and `measure --system all` do it."
     lines = [_line(columns), _line(["---"] * 4 + ["---:"] * (len(columns) - 4))]
@@ -158,7 +153,7 @@ def _line(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-_TABLES: dict[str, Callable[[Records], str]] = {
+_TABLES: dict[str, Callable[[Material], str]] = {
     **{"costs": _costs, "learning": _learning, "ladder": _ladder},
     "libraries": _libraries,
 }

@@ -93,7 +93,8 @@ def _tuned(material: Material, part: Part) -> Drawing | None:
             at = row[name] * metric.scale
             ax.plot([low, high], [y + offset] * 2, color=colour, linewidth=2.4, alpha=0.45)
             ax.plot([at], [y + offset], marker, color=colour, markerfacecolor=face, markersize=6.0, mew=1.4)
-            text = f"{titles[y]}, {name}: {metric.quantity(row[name])} ({mean_of(row['seeds'])})"
+            seeds = mean_of(row["seeds"]).replace("mean", "interquartile mean")
+            text = f"{titles[y]}, {name}: {metric.quantity(row[name])} ({seeds})"
             drawing.tip(ax, at, y + offset, text)
     if metric.better == "lower":
         log_axis(ax, pd.concat([rows["published"], rows["tuned"]]) * metric.scale)
@@ -122,8 +123,8 @@ TUNED = Figure(
     "tuned",
     "knobs",
     "Final {part.metric.name} of each rule at the published setting (open) and at its own best one (filled):"
-    f" means over the same seeds, which did not select, and their {BAND} intervals. The table below says"
-    " which settings these are.",
+    f" interquartile means over the same seeds, which did not select, and their {BAND} intervals. The table"
+    " below says which settings these are.",
     "Dot plot of final {part.metric.name} per rule, published and tuned.",
     _tuned,
 )

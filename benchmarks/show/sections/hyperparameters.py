@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from benchmarks.define.comparison import SEEDS
@@ -12,7 +11,7 @@ from benchmarks.define.hyperparameters import HYPERPARAMETERS, PRESETS
 from benchmarks.define.metrics import METRICS
 from benchmarks.define.problem import TASK_NAME
 from benchmarks.judge import learning, sweeps, tuning
-from benchmarks.judge.hyperparameters import DIFFICULTY, TUNED, published
+from benchmarks.judge.hyperparameters import DIFFICULTY, TUNED, as_published
 from benchmarks.show.commands import FIGURE, SWEEP
 from benchmarks.show.material import Material, Part
 from benchmarks.show.names import Names
@@ -78,8 +77,8 @@ def _part(material: Material, task: str, rows: pd.DataFrame, names: tuple[str, .
     every = pd.concat([along for _, along, _ in panels])
     counts = sorted(every.groupby(["rule", "experiment"])["seed"].nunique().unique())
     seeds = f"{' or '.join(map(str, counts))} seed{'s' * (counts != [1])}"
-    usual = [published(task, row["settings"], row["batch"]) for row in rows.to_dict("records")]
-    compared = set(learning.drawn(rows[np.array(usual, bool)] if any(usual) else rows)["rule"])
+    at_recipe = rows[as_published(task, rows)]
+    compared = set(learning.drawn(at_recipe if len(at_recipe) else rows)["rule"])
     figure, first = learning.measure(task), task == TASK_NAME
     return Part(
         lead=f"{every['file'].nunique()} runs, {seeds} for each setting of a rule; one setting is changed at"

@@ -10,7 +10,7 @@ from benchmarks.judge import ladder, learning
 from benchmarks.show.commands import LADDER, LADDER_TIMES
 from benchmarks.show.ladder import Climb, name, said
 from benchmarks.show.material import Material, Part
-from benchmarks.show.names import Names
+from benchmarks.show.names import Names, task_title
 from benchmarks.show.section import Commands, Finding, Pieces, section
 from benchmarks.show.sections.learning import judged_on, recipe, tests_table
 from benchmarks.show.tables import BAND, Builder, Table
@@ -151,5 +151,5 @@ def _command(task: str) -> str:
 
 
 def _words(task: str) -> str:
-    words = task.replace("_", " ")
+    words = task_title(task)
     return words[:1].upper() + words[1:]

@@ -13,7 +13,7 @@ from benchmarks.judge import hyperparameters, learning, statistics
 from benchmarks.show import sentences
 from benchmarks.show.commands import FIGURE, TRAIN
 from benchmarks.show.material import Material, Part
-from benchmarks.show.names import Names, threads_text
+from benchmarks.show.names import Names, task_title, threads_text
 from benchmarks.show.record_texts import stem
 from benchmarks.show.section import Commands, Note, Pieces, section
 from benchmarks.show.tables import BAND, Builder, Table
@@ -166,7 +166,7 @@ def comparison(material: Material) -> Pieces:
     for every, tests in zip(material.comparisons, material.tests, strict=True):
         runs = learning.drawn(every)
         task = str(runs["task"].iloc[0])
-        title, figure = task.replace("_", " "), learning.measure(task)
+        title, figure = task_title(task), learning.measure(task)
         points = material.records.points.merge(runs[["file", "rule", "mode", "criterion_step"]], on="file")
         part = Part(
             lead=recipe(runs, names),

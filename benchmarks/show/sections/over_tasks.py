@@ -9,7 +9,8 @@ from benchmarks.define.metrics import METRICS
 from benchmarks.define.reasons import listed
 from benchmarks.judge import learning, over_tasks
 from benchmarks.show.material import Material, Part
-from benchmarks.show.over_tasks import of_pairs, title
+from benchmarks.show.names import task_title
+from benchmarks.show.over_tasks import of_pairs
 from benchmarks.show.section import Finding, Pieces, section
 from benchmarks.show.sections.learning import network_of
 from benchmarks.show.tables import BAND, Builder
@@ -34,10 +35,7 @@ def matrix(material: Material) -> Pieces:
         " that end worse (paired tests, Holm's method over the pairs of a task); steps and seconds until half"
         " of the seeds met the stopping criterion.",
     )
-    table.text(
-        "task",
-        lambda row: f"{title(str(row['task']))} ({METRICS[learning.measure(str(row['task']))].heading})",
-    )
+    table.text("task", lambda row: _task(str(row["task"])))
     table.text("rule", names.rule).count("seeds", "seeds")
     table.text("interquartile mean", lambda row: _figure(row, "iqm"))
     table.text(f"{BAND} interval", lambda row: f"{_figure(row, 'iqm_low')} – {_figure(row, 'iqm_high')}")
@@ -75,7 +73,7 @@ def matrix(material: Material) -> Pieces:
 
 
 def _task(name: str) -> str:
-    return f"{title(name)} ({METRICS[learning.measure(name)].heading})"
+    return f"{task_title(name)} ({METRICS[learning.measure(name)].heading})"
 
 
 def _figure(row: Mapping[Hashable, Any], name: str) -> str:
