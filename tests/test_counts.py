@@ -304,6 +304,13 @@ def test_calls_that_allocate_are_read_from_a_profile(tmp_path: Path):
     waits += [f"fn={pool}MaybeGetTask(Task*)", "1 80", f"cfn={pool}WaitForWork(int)", "calls=1 0", "1 120"]
     (tmp_path / "counted.3").write_text("\n".join([*lines[:-1], *waits, "totals: 1236"]))
     assert callgrind.read(tmp_path, 3) == callgrind.Counted(1036, 4)
+    new = ["cfn=operator new(unsigned long)", "calls=2 0", "1 9"]
+    delete = ["cfn=operator delete(void*)", "calls=3 0", "1 9"]
+    queues = ["fn=xla::cpu::ThunkExecutor::Execute(xla::cpu::Thunk::ExecuteParams const&)'2", *new, *delete]
+    inside = ["fn=operator new(unsigned long)", "cfn=malloc", "calls=5 0", "1 9"]
+    works = ["fn=xla::cpu::KernelThunk::Execute(xla::cpu::Thunk::ExecuteParams const&)", *new, *delete]
+    (tmp_path / "counted.4").write_text("\n".join([*lines[:-1], *queues, *works, *inside, "totals: 1234"]))
+    assert callgrind.read(tmp_path, 4) == callgrind.Counted(1234, 4 + 5 - 2)
     (tmp_path / "counted.2").write_text("\n".join(lines[:-1]))
     with pytest.raises(RuntimeError, match="is not whole"):
         callgrind.read(tmp_path, 2)

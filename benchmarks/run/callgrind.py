@@ -31,12 +31,18 @@ _CALLED = re.compile(r"cfn=(?:\(\d+\) ?)?(?P<name>\S*)")
 # Eigen's threads, which XLA's programs run on, look for work for as long as it takes to come: nothing of a
 # step is in these calls, and the more of them there are, the busier the machine.
 _WAITING = re.compile(r"c?fn=.*\bEigen::ThreadPoolTempl<[^>]*>::(MaybeGetTask|WaitForWork)\(")
+# XLA's executor hands parts of a program to those threads if one is free just then, and allocates to queue
+# them: how often it does is how the threads happen to run.
+_QUEUES = re.compile(
+    r"fn=.*\b(xla::cpu::(ThunkExecutor|WhileThunk)|tsl::AsyncValue|tsl::internal::ConcreteAsyncValue"
+    r"|_ZZN3tsl10AsyncValue|inlined_vector_internal::Storage<int, 8ul,)"
+)
 
 
 @dataclass(frozen=True)
 class Counted:
     """What callgrind wrote down: executed instructions, but for those of threads that look for work, and
-    calls that allocate memory in the C library."""
+    calls that allocate memory in the C library, but for those that queue work for threads."""
 
     instructions: int
     allocations: int
@@ -107,20 +113,22 @@ def read(folder: Path, number: int) -> Counted:
         OSError, RuntimeError: there is no such file, or it is not whole.
     """
     path = folder / f"{_FILE}.{number}"
-    instructions, waited, calls, called = None, 0, Counter(), ""
-    inside = waits = counts = (
-        False  # a function that waits; a call of one; the next line is the cost of a call
-    )
+    instructions, waited, queued, calls, called = None, 0, 0, Counter(), ""
+    # in a function that waits, in one that queues; what is called waits, is C++'s allocation; a cost follows
+    inside = queues = waits = news = counts = False
     with path.open(encoding="utf-8", errors="replace") as file:
         for line in file:
             if line.startswith("fn="):
-                inside = _WAITING.match(line) is not None
+                inside, queues = _WAITING.match(line) is not None, _QUEUES.match(line) is not None
             elif line.startswith("cfn="):
                 found = _CALLED.match(line)
                 called = found["name"] if found else ""
                 waits = not inside and _WAITING.match(line) is not None
+                news = line.startswith("cfn=operator new(")
             elif line.startswith("calls="):
-                calls[called.partition("'")[0].partition("@")[0]] += int(line[6:].split()[0])
+                number = int(line[6:].split()[0])
+                calls[called.partition("'")[0].partition("@")[0]] += number
+                queued += number if queues and news else 0
                 counts = waits
             elif line.startswith("totals:"):
                 instructions = int(line.split()[1])
@@ -129,7 +137,7 @@ def read(folder: Path, number: int) -> Counted:
                 counts = False
     if instructions is None:
         raise RuntimeError(f"{path} is not whole")
-    return Counted(instructions - waited, sum(calls[name] for name in _ALLOCATING))
+    return Counted(instructions - waited, sum(calls[name] for name in _ALLOCATING) - queued)
 
 
 def _flags() -> frozenset[str]:

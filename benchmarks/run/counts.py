@@ -93,7 +93,7 @@ def count(cases: Sequence[Case], implementations_in: Path | None = None) -> Iter
                 # more of them have what happens now and then: a buffer that grows, a thread that is woken
                 least = min(counted.instructions for counted in steps)
                 found["instructions"] = least - none.instructions
-                # fewer, where a thread happens to do at once what it would have queued
+                # one more, where a thread first comes to what it keeps for itself
                 found["allocations"] = (
                     int(median(counted.allocations for counted in steps)) - none.allocations
                 )
