@@ -12,7 +12,7 @@ INTO = $(call quoted,$(RESULTS))
 unexport $(shell git rev-parse --local-env-vars 2>/dev/null)
 RUN = .venv/bin/python -m benchmarks
 SWEPT = --backend torch --rule bptt,eprop_symmetric,eprop_random,eprop_adaptive,readout_only --seeds 3 --steps 300 --threads 1
-TUNING = --backend torch --rule bptt --steps 600
+TUNING = --backend torch --steps 600 --rule bptt
 .DEFAULT_GOAL := help
 .PHONY: peers libraries gpu-check gpu-tune gpu-wheels help report figure tasks ladder test test-slow test-all test-timing lint reference bench bench-quick counts counts-update gate-power clean
 
@@ -84,6 +84,10 @@ reference: .venv/tasks peers
 	$(RUN) figure --steps 600 --tuned --seeds 5 --results results/reference
 	$(RUN) sweep $(TUNING) --seeds 3 --learning-rate 0.001,0.0025,0.01 --clip-norm 0.3,1,3 --results results/reference
 	$(RUN) sweep $(TUNING) --seeds 20 --first-seed 100 --learning-rate 0.001 --results results/reference
+	$(RUN) sweep $(TUNING) --seeds 3 --batch 128 --grid --learning-rate 0.001,0.0025 --results results/reference
+	$(RUN) sweep $(TUNING) --seeds 20 --first-seed 100 --batch 128 --grid --learning-rate 0.001 --results results/reference
+	$(RUN) sweep $(TUNING:bptt=eprop_symmetric) --seeds 3 --batch 128 --grid --learning-rate 0.0025,0.005 --results results/reference
+	$(RUN) sweep $(TUNING:bptt=eprop_symmetric) --seeds 19 --first-seed 1 --batch 128 --grid --learning-rate 0.005 --results results/reference
 	$(RUN) devices --rounds 2 --results results/reference
 	$(RUN) train --system notebook --seeds 2 --steps 400 --results results/reference
 	$(RUN) gate-power --busy 0 --busy 1 --pairs 12 --results results/reference

@@ -113,7 +113,9 @@ def test_seeds_that_the_published_setting_alone_has_do_not_select(tmp_path: Path
     assert row["values"]["learning_rate"] == 0.02
 
 
-def longer(folder: Path, rate: float, seed: int, accuracy: float, best: float | None) -> None:
+def longer(
+    folder: Path, rate: float, seed: int, accuracy: float, best: float | None, name: str = "longer"
+) -> None:
     """A run of as many points as three of `sweep`, and the network of its best point."""
     settings = {**SETTINGS, "optimizer": {"learning_rate": rate}}
     run = curve("numba", "bptt", seed, (0.5, 0.6, 0.7, accuracy), final=accuracy, settings=settings)
@@ -121,7 +123,7 @@ def longer(folder: Path, rate: float, seed: int, accuracy: float, best: float | 
         final = next(line for line in run if line["kind"] == "final")
         kept = {**final, "kind": "kept", "network": "best", "after": final["step"], "test_accuracy": best}
         run.insert(run.index(final) + 1, kept)
-    write(folder / f"curves/longer-{rate}-{seed}.jsonl", run)
+    write(folder / f"curves/{name}-{rate}-{seed}.jsonl", run)
 
 
 def test_the_longest_sweep_selects_and_equal_lengths_and_networks_are_shown(tmp_path: Path):
@@ -139,6 +141,11 @@ def test_the_longest_sweep_selects_and_equal_lengths_and_networks_are_shown(tmp_
     (row,) = tuning.tuned(found, learning.judged(found)).to_dict("records")
     assert (row["network"], row["seeds"]) == ("last", 2)
     assert (row["published"], row["tuned"]) == pytest.approx((0.8, 0.9))
+    longer(tmp_path, 0.01, 101, 0.9, best=0.97, name="again")  # its seed, trained again
+    found = records.read(tmp_path)
+    (row,) = tuning.tuned(found, learning.judged(found)).to_dict("records")
+    assert (row["network"], row["seeds"]) == ("best", 2)
+    assert (row["published"], row["tuned"]) == pytest.approx((0.95, 0.96))
 
 
 def test_a_setting_that_makes_a_seed_diverge_is_not_selected(tmp_path: Path):

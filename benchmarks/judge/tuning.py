@@ -118,6 +118,9 @@ def _on_the_same_seeds(base: pd.DataFrame, chosen: pd.DataFrame) -> tuple[pd.Dat
     shared = [set(zip(part["seed"], part["last_step"], strict=True)) for part in parts]
     pairs = pd.Series(list(zip(rows["seed"], rows["last_step"], strict=True)), index=rows.index, dtype=object)
     rows = rows[pairs.isin(shared[0] & shared[1])]
+    # a seed that was trained again, to keep its best network, does not count by the run that kept none
+    kept = rows.groupby(["setting", "seed", "last_step"])["best"].transform("count") > 0
+    rows = rows[rows["best"].notna() | ~kept]
     rows = learning.alike(rows[rows["last_step"] == rows["last_step"].max()])
     found = rows.pivot_table(index="seed", columns="setting", values="final")
     found = found.reindex(columns=["published", "tuned"]).dropna()
