@@ -169,6 +169,7 @@ def test_a_rule_is_a_row(tmp_path: Path):
     assert "BPTT, random feedback" in (results / "report" / "report.md").read_text()
 
 
+@pytest.mark.slow
 def test_a_task_is_a_file(tmp_path: Path):
     results = tmp_path / "results"
     out = benchmarks(

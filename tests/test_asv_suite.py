@@ -315,6 +315,7 @@ def test_the_easy_task_tells_learning_from_not_learning(rule: str, monkeypatch: 
     assert np.mean(quick.errors("evidence_accumulation", "numba", rule, "cpu")) > 0.35
 
 
+@pytest.mark.slow
 def test_the_figure_of_alignment_is_of_gradients_alone():
     """The same each time, the same on another backend, and less with each rung."""
     found = [quick.misalignment("evidence_accumulation", "numpy", rule, "cpu") for rule in suite.LADDER_RULES]
