@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -36,6 +37,11 @@ from benchmarks.run.checkout import without_git_variables  # noqa: E402
 # Run by a hook, tests that commit to a repository of their own would else commit to this one.
 for _name in set(os.environ) - set(without_git_variables()):
     del os.environ[_name]
+
+# A shell starts what it has in the background with Ctrl-C ignored; what tests start, to interrupt it, would
+# inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_report_header() -> list[str]:
