@@ -12,7 +12,7 @@ INTO = $(call quoted,$(RESULTS))
 unexport $(shell git rev-parse --local-env-vars 2>/dev/null)
 RUN = .venv/bin/python -m benchmarks
 SWEPT = --backend torch --rule bptt,eprop_symmetric,eprop_random,eprop_adaptive,readout_only --seeds 3 --steps 300 --threads 1
-TUNING = --backend torch --steps 600 --rule bptt
+TUNING = --backend torch --rule bptt --steps 600
 .DEFAULT_GOAL := help
 .PHONY: peers libraries gpu-check gpu-tune gpu-wheels help report figure tasks ladder test test-slow test-all test-timing lint reference bench bench-quick counts counts-update gate-power clean
 

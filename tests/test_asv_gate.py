@@ -164,7 +164,6 @@ def test_an_interrupted_check_leaves_whole_pairs(clone: Path):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     deadline = time.monotonic() + 600.0
     stored: list[Path] = []

@@ -51,14 +51,13 @@ def train(results: Path, *arguments: str, steps: int = 40) -> Result:
 
 
 def start(results: Path) -> subprocess.Popen[str]:
-    """A long run in a process of its own, which takes Ctrl-C even where the tests themselves don't."""
+    """A long run in a process of its own."""
     return subprocess.Popen(
         [sys.executable, "-m", "benchmarks", "train", *LONG, "--results", str(results)],
         cwd=ROOT,
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
 
 

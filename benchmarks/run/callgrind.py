@@ -27,7 +27,6 @@ _DUMP, _ZERO, _START, _STOP = (
 _FILE = "counted"
 _NUMBERS = count(1)
 _ALLOCATING = frozenset(("malloc", "calloc", "realloc", "posix_memalign", "aligned_alloc", "memalign"))
-_CALLED = re.compile(r"cfn=(?:\(\d+\) ?)?(?P<name>\S*)")
 # Eigen's threads, which XLA's programs run on, look for work for as long as it takes to come: nothing of a
 # step is in these calls, and the more of them there are, the busier the machine.
 _WAITING = re.compile(r"c?fn=.*\bEigen::ThreadPoolTempl<[^>]*>::(MaybeGetTask|WaitForWork)\(")
@@ -113,31 +112,43 @@ def read(folder: Path, number: int) -> Counted:
         OSError, RuntimeError: there is no such file, or it is not whole.
     """
     path = folder / f"{_FILE}.{number}"
-    instructions, waited, queued, calls, called = None, 0, 0, Counter(), ""
-    # in a function that waits, in one that queues; what is called waits, is C++'s allocation; a cost follows
-    inside = queues = waits = news = counts = False
+    instructions, calls, costs = None, Counter(), Counter()
+    caller = called = ""
+    cost_follows = False
     with path.open(encoding="utf-8", errors="replace") as file:
         for line in file:
             if line.startswith("fn="):
-                inside, queues = _WAITING.match(line) is not None, _QUEUES.match(line) is not None
+                caller = line
             elif line.startswith("cfn="):
-                found = _CALLED.match(line)
-                called = found["name"] if found else ""
-                waits = not inside and _WAITING.match(line) is not None
-                news = line.startswith("cfn=operator new(")
+                called = line
             elif line.startswith("calls="):
-                number = int(line[6:].split()[0])
-                calls[called.partition("'")[0].partition("@")[0]] += number
-                queued += number if queues and news else 0
-                counts = waits
+                calls[caller, called] += int(line[6:].split()[0])
+                cost_follows = True
+            elif cost_follows:
+                costs[caller, called] += int(line.split()[1])
+                cost_follows = False
             elif line.startswith("totals:"):
                 instructions = int(line.split()[1])
-            elif counts:
-                waited += int(line.split()[1])
-                counts = False
     if instructions is None:
         raise RuntimeError(f"{path} is not whole")
-    return Counted(instructions - waited, sum(calls[name] for name in _ALLOCATING) - queued)
+    # a call's cost has that of what is called from there: the outermost ones that wait have it all
+    waited = sum(
+        cost
+        for (caller, called), cost in costs.items()
+        if _WAITING.match(called) and not _WAITING.match(caller)
+    )
+    allocations = sum(number for (_, called), number in calls.items() if _name(called) in _ALLOCATING)
+    queued = sum(
+        number
+        for (caller, called), number in calls.items()
+        if called.startswith("cfn=operator new(") and _QUEUES.match(caller)
+    )
+    return Counted(instructions - waited, allocations - queued)
+
+
+def _name(called: str) -> str:
+    """What a line `cfn=` calls, without its version and depth of recursion."""
+    return re.split(r"[\s'@]", called.removeprefix("cfn="), maxsplit=1)[0]
 
 
 def _flags() -> frozenset[str]:

@@ -26,7 +26,6 @@ from benchmarks.run.process import Process
 TIMEOUT_S = 1200.0
 """That the cases of a backend may take."""
 
-_LONGEST = ("brainpy", "jax", "numpy", "torch", "numba")
 _COMPILING = 2  # steps: what the first returns may need more
 _PACKAGES = (
     *("numpy", "numba", "llvmlite", "threadpoolctl", "torch", "jax", "jaxlib", "optax"),
@@ -55,9 +54,8 @@ def count_all(cases: Sequence[Case]) -> Iterator[dict[str, Any]]:
     by_backend: dict[str, list[Case]] = {}
     for case in cases:
         by_backend.setdefault(case.backend, []).append(case)
-    # first what traces, then loops of Python: under valgrind these take longest, and nothing may wait for one
-    order = sorted(by_backend, key=lambda name: _LONGEST.index(name) if name in _LONGEST else -1)
-    yield from cores.on_each([by_backend[name] for name in order], count)
+    # those that take longest, which trace under valgrind as well, are the last in the registry
+    yield from cores.on_each(reversed(by_backend.values()), count)
 
 
 def count(cases: Sequence[Case], implementations_in: Path | None = None) -> Iterator[dict[str, Any]]:
