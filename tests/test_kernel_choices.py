@@ -110,7 +110,7 @@ def test_a_choice_that_fails_costs_itself_alone(tmp_path: Path, monkeypatch: pyt
     done = tune(tmp_path, monkeypatch, timed)
     assert done.exit_code == 0, done.output
     *_, first, none, where = done.output.strip().splitlines()
-    assert first.endswith("product_stages=3: OutOfResources: shared")
+    assert first.endswith("product_stages=2: OutOfResources: shared")
     assert none == "no choice is faster than the defaults by more than noise"
     path = tmp_path / "gpu-check/errors.txt"
     assert where == f"full text of 1 failures: {path}"

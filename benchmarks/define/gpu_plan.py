@@ -77,7 +77,6 @@ def items(backends: Iterable[str], *, batch: int | None = None, delay_ms: int | 
         """The backends that have a rule and mode on a card."""
         return [backend for backend in backends if pair in has[backend]]
 
-    fused_first = sorted(backends, key=LOOPS_ALONE.__contains__)
     size: dict[str, Any] = {"device": DEVICE, "min_samples": 10, "seconds": 1.0}
     size |= {"batch": batch} if batch is not None else {}
     size |= {"problem": delayed(delay_ms)} if delay_ms is not None else {}
@@ -92,18 +91,22 @@ def items(backends: Iterable[str], *, batch: int | None = None, delay_ms: int | 
         if backend in FALLBACKS
     ]
     found += [Item(MEMORY, Case(backend, *pair, **memory)) for pair in COSTLY for backend in able(pair)]
-    for backend in fused_first:
+    few = {**scaled, "batch": MEMORY_BATCH}
+    for group in (
+        [backend for backend in backends if backend not in LOOPS_ALONE],
+        [backend for backend in backends if backend in LOOPS_ALONE],
+    ):
         found += [
             Item(BY_BATCH, Case(backend, *pair, **{**scaled, "batch": n_batch}))
             for pair in FIRST
             for n_batch in BATCHES
+            for backend in group
         ]
-    for backend in fused_first:
-        few = {**scaled, "batch": MEMORY_BATCH}
         found += [
             Item(BY_NEURONS, Case(backend, *pair, **few).sized(n_rec=n_rec))
             for pair in FIRST
             for n_rec in NEURONS
+            for backend in group
         ]
     others = [(rule, mode) for rule in impl.RULES for mode in rules.get(rule).modes]
     found += [

@@ -22,17 +22,19 @@ class Sized:
 
 TRITON: Mapping[Sized, tuple[Mapping[str, int], ...]] = {
     Sized(*_ADJOINT): (
-        *({"forward_warps": 2}, {"forward_warps": 4}, {"words_together": 4}),
-        *({"adjoint_steps": 8}, {"adjoint_steps": 32}, {"adjoint_block": 64}, {"adjoint_block": 128}),
-        *({"product_warps": 8}, {"product_stages": 3}, {"product_steps": 32}, {"product_pre": 32}),
-        *({"product_programs": 132}, {"product_programs": 528}, {"graph": 0}),
+        *({"forward_warps": 2}, {"words_together": 4}),
+        *({"adjoint_steps": 16}, {"adjoint_steps": 64}, {"adjoint_block": 32}, {"adjoint_block": 128}),
+        *({"product_warps": 4}, {"product_stages": 2}, {"product_steps": 16}, {"product_steps": 64}),
+        *({"product_pre": 64}, {"product_pre": 128}, {"product_programs": 264}, {"graph": 0}),
     ),
-    Sized(*_BPTT): ({"bptt_warps": 8}, {"bptt_warps": 16}, {"on_chip": 64}),
+    Sized(*_BPTT): ({"bptt_warps": 8}, {"bptt_steps": 2}, {"bptt_steps": 8}, {"on_chip": 64}),
     Sized(*_ONLINE): (
-        *({"carry_pre": 8}, {"carry_pre": 32}, {"carry_block": 64}, {"carry_warps": 2}, {"carry_warps": 8}),
-        *({"chunk": 128}, {"chunk": 512}),
+        *({"carry_pre": 4}, {"carry_pre": 16}, {"carry_block": 32}, {"carry_block": 64}),
+        *({"carry_warps": 1}, {"carry_warps": 4}, {"chunk": 128}, {"chunk": 512}),
     ),
-    Sized(*_ADJOINT, batch=2048): ({"forward_warps": 2}, {"words_together": 4}, {"adjoint_block": 128}),
+    Sized(*_ADJOINT, batch=2048): (
+        *({"forward_warps": 2}, {"words_together": 4}, {"adjoint_block": 32}, {"product_programs": 264}),
+    ),
     Sized(*_BPTT, batch=MEMORY_BATCH, n_rec=256): (
         *({"step_block": 32}, {"step_block": 128}, {"step_inner": 16}, {"step_inner": 64}),
         *({"step_warps": 2}, {"step_warps": 8}, {"step_stages": 2}, {"step_stages": 4}),

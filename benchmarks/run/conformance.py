@@ -6,6 +6,7 @@ backends run in processes of their own. What was compared is appended to results
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby, product
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -181,7 +182,8 @@ def compare_all(
 ) -> Iterator[dict[str, Any]]:
     """Compare all, as long as there is time; every record is on disk before it is yielded.
 
-    The backends are at work side by side: nothing is timed, and what takes long is compiling.
+    The backends are at work side by side, and where there are cores for it the rules of each: nothing is
+    timed, and what takes long is compiling.
 
     Args:
         file: of results/conformance.
@@ -189,7 +191,9 @@ def compare_all(
         left_s: seconds that may still be used. What there is no time left for is not recorded.
         failures: keeps the full text of what failed.
     """
-    groups = [list(of_backend) for _, of_backend in groupby(wanted, key=lambda check: check.backend)]
+    wanted = list(wanted)
+    alone = _by(wanted, "backend", "rule")
+    groups = alone if len(alone) <= registry.available_cores() else _by(wanted, "backend")
     outcomes = side_by_side([compared(of, compare, _unavailable, limit_s, left_s) for of in groups])
     for check, outcome in outcomes:
         named = {"kind": "conformance", **check._asdict(), "against": "numpy float64"}
@@ -198,6 +202,11 @@ def compare_all(
             case = ("conformance", check.size, check.backend, check.rule, check.mode, check.dtype)
             failures.keep((*case, "seed", check.seed), outcome["reason"], printed)
         yield file.append({**named, **outcome, "environment": environment()})
+
+
+def _by(wanted: list[ConformanceCheck], *names: str) -> list[list[ConformanceCheck]]:
+    """Checks that are alike in these fields, which stand together."""
+    return [list(alike) for _, alike in groupby(wanted, key=attrgetter(*names))]
 
 
 def _unavailable(check: ConformanceCheck) -> str | None:

@@ -3,12 +3,32 @@
 A step is a product of a vector with a matrix that never leaves the chip: 128 x 128 weights are 128 registers
 of each of 128 threads. Tensor cores would need 16 trials per program: at batch 128 that is 8 programs, for
 the 132 SMs of an H100.
+
+Which thread has which weights decides what a step costs. With 4 columns and a quarter of the rows, a thread
+reads its quarter of lam_v, which shared memory hands to 8 threads at once, and the quarters are added by two
+shuffles: a step has three barriers. Triton's own choice for rows in order adds across warps, by shared memory
+and with eight barriers; a column to a thread needs no addition, and reads four times as much of lam_v.
 """
 
 import triton
 import triton.language as tl
 
-from implementations.triton.per_neuron import signal
+from implementations.triton.per_neuron import signal, slopes_of
+
+_QUARTERS: tl.constexpr = tl.constexpr(4)  # of the rows k
+_NEAR: tl.constexpr = tl.constexpr(32)  # columns j next to each other: 4 of each of 8 threads
+
+
+@triton.jit
+def place(k, j, REC: tl.constexpr):
+    """Where the weight of row k and column j is in `back` as `through_time` reads it.
+
+    [k within its quarter, j // 32, quarter, j % 32]: a thread reads 4 numbers at once, the threads of a warp
+    and then its warps one after the other, so that this order is what each of them gets.
+    """
+    ROWS: tl.constexpr = REC // _QUARTERS
+    of_quarter = (k % ROWS) * (REC // _NEAR) + j // _NEAR
+    return (of_quarter * _QUARTERS + k // ROWS) * _NEAR + j % _NEAR
 
 
 @triton.jit(do_not_specialize=["n_steps", "window", "n_out"])
@@ -18,16 +38,17 @@ def through_time(
     feedback,  # (n_out, REC): F
     c,  # (REC,)
     beta,  # (REC,)
-    back,  # (REC, REC): row k, column j is W_rec[j, k], less theta where k = j, or not where the reset is cut
+    back,  # (REC REC,): `place` of row k, column j has W_rec[j, k], less theta where k = j unless it is cut
     n_steps, window, n_pad, n_out,
-    ALPHA: tl.constexpr, RHO: tl.constexpr, KAPPA: tl.constexpr, REC: tl.constexpr,
+    ALPHA: tl.constexpr, RHO: tl.constexpr, KAPPA: tl.constexpr, STEPS: tl.constexpr, REC: tl.constexpr,
 ):  # fmt: skip
-    """lam_v of all steps of a trial."""
+    """lam_v of all steps of a trial; STEPS of psi are under way while as many before them are worked on."""
     dtype = psi.dtype.element_ty
     b = tl.program_id(0).to(tl.int64)
     j = tl.arange(0, REC)
-    inside = j < n_pad
-    weights = tl.load(back + j[:, None] * REC + j[None, :])
+    weights = tl.load(back + tl.arange(0, REC * REC))
+    weights = tl.reshape(weights, (REC // _QUARTERS, REC // _NEAR, _QUARTERS, _NEAR))
+    weights = tl.reshape(tl.permute(weights, (2, 0, 1, 3)), (REC, REC))  # row k, column j
     c_j = tl.load(c + j)
     beta_j = tl.load(beta + j)
     psi += b * n_steps * n_pad + j
@@ -35,20 +56,21 @@ def through_time(
     lam_a = tl.zeros([REC], dtype)
     lam_v = tl.zeros([REC], dtype)
     source = tl.zeros([REC], dtype)  # lbar[t] F^T
-    slope = tl.load(psi + (n_steps - 1) * n_pad, mask=inside, other=0.0)
-    for t in range(n_steps - 1, -1, -1):
-        # asked for now, needed a step later
-        following = tl.load(psi + (t - 1) * n_pad, mask=j < tl.where(t > 0, n_pad, 0), other=0.0)
-        source = KAPPA * source
-        if t >= first:
-            at = ell + (b * window + t - first) * n_out
-            source += (1.0 - KAPPA) * signal(at, feedback, j, n_out, REC)
-        # dz[t] = lbar[t] F^T + c + lam_a[t+1] + lam_v[t+1] (W_rec - theta I)^T
-        g = slope * (source + c_j + lam_a + tl.sum(weights * lam_v[:, None], axis=0))
-        lam_a = RHO * lam_a - beta_j * g
-        lam_v = ALPHA * lam_v + g
-        tl.store(psi + t * n_pad, lam_v, mask=inside)
-        slope = following
+    ell += (b * window - first) * n_out
+    slopes = slopes_of(psi, n_steps - 1, 0, j, n_pad, STEPS)
+    for last in range(n_steps - 1, -1, -STEPS):
+        following = slopes_of(psi, last - STEPS, 0, j, n_pad, STEPS)
+        for k in tl.static_range(STEPS):
+            t = last - k
+            source = KAPPA * source
+            if t >= first:
+                source += (1.0 - KAPPA) * signal(ell + t * n_out, feedback, j, n_out, REC)
+            # dz[t] = lbar[t] F^T + c + lam_a[t+1] + lam_v[t+1] (W_rec - theta I)^T
+            g = slopes[k] * (source + c_j + lam_a + tl.sum(weights * lam_v[:, None], axis=0))
+            lam_a = RHO * lam_a - beta_j * g
+            lam_v = ALPHA * lam_v + g
+            tl.store(psi + t * n_pad, lam_v, mask=j < tl.where(t >= 0, n_pad, 0))
+        slopes = following
 
 
 @triton.jit(do_not_specialize=["t", "n_batch", "n_steps", "window", "n_out"])
@@ -58,7 +80,7 @@ def step(
     feedback,  # (n_out, REC): F
     c,  # (REC,)
     beta,  # (REC,)
-    back,  # (REC, REC), as above
+    back,  # (REC, REC): the same, row k, column j
     source,  # (batch, REC), in and out: lbar[t] F^T
     lam_a,  # (batch, REC), in and out
     t, n_batch, n_steps, window, n_pad, n_out,

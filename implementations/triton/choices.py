@@ -23,6 +23,7 @@ class Choices:
             beyond, a launch is a step, and weights come from L2. At least 64.
         bptt_warps: of the former in float32, twice as many in float64: at 4, 128 registers of each thread are
             weights.
+        bptt_steps: of psi, asked for together by it.
         step_trials, step_block, step_inner: trials, neurons and summands of a program of the latter, each at
             least 16; step_warps, step_stages: of the same, and loads under way.
         product_pre, product_block: presynaptic and postsynaptic neurons of a program of the weight gradients.
@@ -40,30 +41,31 @@ class Choices:
 
     forward_warps: int = 1
     words_together: int = 8
-    adjoint_steps: int = 16
-    adjoint_block: int = 32
+    adjoint_steps: int = 32
+    adjoint_block: int = 64
     on_chip: int = 128
     bptt_warps: int = 4
+    bptt_steps: int = 4
     step_trials: int = 16
     step_block: int = 64
     step_inner: int = 32
     step_warps: int = 4
     step_stages: int = 3
-    product_pre: int = 64
+    product_pre: int = 256
     product_block: int = 128
-    product_steps: int = 64
-    product_programs: int = 264
-    product_warps: int = 4
-    product_stages: int = 2
-    carry_pre: int = 16
+    product_steps: int = 32
+    product_programs: int = 132
+    product_warps: int = 8
+    product_stages: int = 3
+    carry_pre: int = 8
     carry_block: int = 128
-    carry_warps: int = 4
+    carry_warps: int = 2
     chunk: int = 256
     graph: int = 1
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            least = {"graph": 0, "on_chip": 64, **dict.fromkeys(_DOTS, 16)}.get(field.name, 1)
+            least = {"graph": 0, **_LEAST}.get(field.name, 1)
             checks.integer(field.name, getattr(self, field.name), least)
 
     def packed(self) -> list[int]:
@@ -71,5 +73,6 @@ class Choices:
         return list(astuple(self))
 
 
-_DOTS = ("step_trials", "step_block", "step_inner", "product_pre", "product_block", "product_steps")
+_DOTS = ("step_trials", "step_block", "step_inner", "product_block", "product_steps")
+_LEAST = {"on_chip": 64, "product_pre": 32, **dict.fromkeys(_DOTS, 16)}
 IN_FORCE = InForce(Choices())

@@ -6,7 +6,6 @@ from implementations.triton.choices import Choices
 
 MAX_NEURONS = 1024  # of which a step of the forward pass has 4 per thread, and one row per word in registers
 TRACE_BYTES = 2 * 2**30  # its trials are done in groups whose traces take no more than this
-ROOMY_BYTES = 144 * 1024  # of shared memory, which a program of `products` takes with 64 rows of float32
 
 
 @dataclass(frozen=True)
@@ -20,6 +19,7 @@ class Sizes:
         out: outputs of a block, a power of two.
         warps: of a program that has all neurons of a trial, by default 4 of them per thread.
         together: whether the rows of weights of all words of spikes are asked for together.
+        on_chip: whether BPTT has its weights in registers.
     """
 
     in_words: int
@@ -29,6 +29,7 @@ class Sizes:
     out: int
     warps: int
     together: bool
+    on_chip: bool
 
 
 def cdiv(n: int, size: int) -> int:
@@ -67,12 +68,24 @@ def sizes(n_in: int, n_rec: int, n_out: int, choices: Choices) -> Sizes:
         out=power_of_two(n_out),
         warps=choices.forward_warps * max(1, rec // 128),
         together=rec // 32 >= choices.words_together,
+        on_chip=rec <= choices.on_chip,
     )
 
 
-def bptt_warps(choices: Choices, dtype: str) -> int:
+def bptt_warps(cut: Sizes, choices: Choices, dtype: str) -> int:
     """Of a program that has all weights in registers: those of float64 take two each."""
-    return choices.bptt_warps * (1 if dtype == "float32" else 2)
+    return min(choices.bptt_warps, cut.rec_words) * (1 if dtype == "float32" else 2)
+
+
+def carry_grid(n_trials: int, n_in: int, n_rec: int, cut: Sizes, choices: Choices) -> tuple[int, int, int]:
+    """Programs of `online.carry`: trials; blocks of inputs, then of neurons, that send; of those that get."""
+    pre, block = choices.carry_pre, carry_block(cut, choices)
+    return n_trials, cdiv(n_in, pre) + cdiv(n_rec, pre), cut.rec // block
+
+
+def carry_block(cut: Sizes, choices: Choices) -> int:
+    """Postsynaptic neurons of a program of it."""
+    return min(choices.carry_block, cut.rec)
 
 
 def trial_group(cut: Sizes, n_words: int, itemsize: int, n_batch: int) -> int:
@@ -88,7 +101,7 @@ class ProductCut:
         pre, block: presynaptic and postsynaptic neurons of a program.
         steps: rows, one per trial and step, that it takes at once.
         n_parts, part_rows: parts of the rows, and rows of each.
-        grid: programs.
+        grid: programs; warps: of each.
     """
 
     pre: int
@@ -97,16 +110,18 @@ class ProductCut:
     n_parts: int
     part_rows: int
     grid: tuple[int, int, int]
+    warps: int
 
 
-def product_cut(cut: Sizes, n_rows: int, dtype: str, roomy: bool, choices: Choices) -> ProductCut:
-    """For `n_rows` rows; `roomy` says whether a program can have ROOMY_BYTES of shared memory."""
+def product_cut(cut: Sizes, n_rows: int, dtype: str, choices: Choices) -> ProductCut:
+    """For `n_rows` rows."""
     pre, block = choices.product_pre, min(choices.product_block, cut.rec)
-    steps = choices.product_steps if roomy else min(choices.product_steps, 32)
-    steps = steps if dtype == "float32" else min(steps, 16)
+    steps, warps = choices.product_steps, choices.product_warps
+    if dtype != "float32":  # sums take twice the registers, and tensor cores a quarter of the rows at once
+        pre, steps, warps = min(pre, 64), min(steps, 16), min(warps, 4)
     tiles = cdiv(32 * (cut.in_words + cut.rec_words), pre), cdiv(cut.rec, block)
     # no more parts than there is work for
     n_parts = max(1, min(choices.product_programs // (tiles[0] * tiles[1]), cdiv(n_rows, 4 * steps)))
     part_rows = cdiv(cdiv(n_rows, n_parts), steps) * steps
     n_parts = cdiv(n_rows, part_rows)
-    return ProductCut(pre, block, steps, n_parts, part_rows, (*tiles, n_parts))
+    return ProductCut(pre, block, steps, n_parts, part_rows, (*tiles, n_parts), warps)

@@ -3,6 +3,8 @@
 import triton
 import triton.language as tl
 
+from implementations.triton.bptt import place
+
 
 @triton.jit(do_not_specialize=["n_in", "n_rec", "n_out"])
 def prepare(
@@ -12,10 +14,10 @@ def prepare(
     feedback,  # (n_rec, n_out)
     rows,  # (32 (IN_WORDS + REC_WORDS), REC), out: W_in, then W_rec - theta I, over theta
     out_rows,  # (2, n_out, REC), out: W_out^T, F^T
-    back,  # (REC, REC), out where BACK: (W_rec - theta I)^T, or W_rec^T where not RESET
+    back,  # (REC, REC), out where BACK: (W_rec - theta I)^T, or W_rec^T where not RESET; `place`d ON_CHIP
     flags,  # (32 (IN_WORDS + REC_WORDS) + n_out,), out: 0, or NaN where a weight is beyond BOUND
     n_in, n_rec, n_out,
-    BOUND: tl.constexpr, THETA: tl.constexpr, BACK: tl.constexpr, RESET: tl.constexpr,
+    BOUND: tl.constexpr, THETA: tl.constexpr, BACK: tl.constexpr, RESET: tl.constexpr, ON_CHIP: tl.constexpr,
     IN_WORDS: tl.constexpr, REC_WORDS: tl.constexpr, REC: tl.constexpr,
 ):  # fmt: skip
     """Row `program_id(0)`; 0 beyond n_rec."""
@@ -37,7 +39,10 @@ def prepare(
             column = tl.load(w_rec + j * n_rec + k, mask=here, other=0.0)
             if RESET:
                 column -= THETA * ((j == k) & inside).to(column.dtype)  # two constants alone would be float32
-            tl.store(back + k * REC + j, column)
+            if ON_CHIP:
+                tl.store(back + place(k, j, REC), column)
+            else:
+                tl.store(back + k * REC + j, column)
     if o >= 0:
         weights = tl.load(w_out + j * n_out + o, mask=inside, other=0.0)
         tl.store(out_rows + o * REC + j, weights)

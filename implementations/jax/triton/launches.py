@@ -13,20 +13,20 @@ from implementations.divergence import Bounds
 from implementations.interface import Setting
 from implementations.jax.arrays import Weights
 from implementations.jax.triton import signatures
-from implementations.jax.triton.triton_call import get_compute_capability, triton_call
+from implementations.jax.triton.triton_call import triton_call
 from implementations.triton import products as product_kernels
 from implementations.triton import weights as weight_kernels
 from implementations.triton.choices import Choices
 from implementations.triton.sizes import (
     Sizes,
     bptt_warps,
+    carry_block,
+    carry_grid,
     cdiv,
     power_of_two,
     product_cut,
     sizes,
 )
-
-ROOMY = (80, 87, 90, 100, 103)  # compute capabilities that have ROOMY_BYTES: JAX does not tell shared memory
 
 
 class Trials(NamedTuple):
@@ -115,7 +115,8 @@ class Launches:
                 self._real(*((cut.rec, cut.rec) if back else (1,))), self._real(n_rows + n_out),
             ],
             n_in=network.n_in, n_rec=network.n_rec, n_out=n_out, BOUND=self._bounds.weight,
-            THETA=float(network.threshold), BACK=back, RESET=rule.reset_gradient, REC=cut.rec, **self._words,
+            THETA=float(network.threshold), BACK=back, RESET=rule.reset_gradient,
+            ON_CHIP=cut.on_chip, REC=cut.rec, **self._words,
         )  # fmt: skip
         beta = np.zeros(cut.rec, self.static.dtype)
         beta[: network.n_rec] = network.beta
@@ -179,10 +180,11 @@ class Launches:
             )  # fmt: skip
             return lam_v
         read = [ran.ell, prepared.feedback, c, prepared.beta, prepared.back]
-        if cut.rec <= choices.on_chip:
+        if cut.on_chip:
             (lam_v,) = _launch(
                 signatures.through_time, (self.n_batch,), [*read, ran.psi], [], in_place=1,
-                **shape, **self._decays, REC=cut.rec, num_warps=bptt_warps(choices, self.static.dtype.name),
+                **shape, **self._decays, STEPS=choices.bptt_steps, REC=cut.rec,
+                num_warps=bptt_warps(cut, choices, self.static.dtype.name),
             )  # fmt: skip
             return lam_v
         trials, block = choices.step_trials, choices.step_block
@@ -204,8 +206,8 @@ class Launches:
         """The online form over all steps of `n` trials, by chunks: `triton.online`."""
         network, cut, choices = self.static.network, self.cut, self.choices
         n_words, window = self.n_words, self.static.objective.window
-        block, chunk = min(choices.carry_block, cut.rec), min(choices.chunk, self.n_steps)
-        n_blocks = cut.rec // block
+        chunk = min(choices.chunk, self.n_steps)
+        grid = carry_grid(n, network.n_in, network.n_rec, cut, choices)
         real = partial(jnp.zeros, dtype=self.static.dtype)
         zeros = Traces(
             real((n, 6, cut.rec)),
@@ -213,7 +215,7 @@ class Launches:
             jnp.zeros((n, network.n_out), np.float64),
             real((n, window, cut.n_pad)),
             real((n, window, network.n_out)),
-            real((n, n_blocks, 32 * n_words)),
+            real((n, grid[2], 32 * n_words)),
             real((n, 4, 32 * n_words, cut.rec)),
             jnp.zeros((n, cut.rec), np.int32),
         )
@@ -231,14 +233,14 @@ class Launches:
                 left, in_place=5, CHUNK=chunk, **self._forward_constants, num_warps=cut.warps,
             )  # fmt: skip
             eps_v, traces = _launch(
-                signatures.carry, (n, 32 * n_words // choices.carry_pre, n_blocks),
+                signatures.carry, grid,
                 [
                     start, psi, words, changed[4], prepared.feedback, prepared.beta,
                     carried.eps_v, carried.traces,
                 ],
-                [], in_place=2, CHUNK=chunk, **self._shape_constants, **self._decays,
-                WORDS=n_words, PRE=choices.carry_pre, BLOCK=block, REC=cut.rec,
-                num_warps=choices.carry_warps,
+                [], in_place=2, N_IN=network.n_in, CHUNK=chunk, **self._shape_constants, **self._decays,
+                IN_WORDS=cut.in_words, WORDS=n_words, PRE=choices.carry_pre,
+                BLOCK=carry_block(cut, choices), REC=cut.rec, num_warps=choices.carry_warps,
             )  # fmt: skip
             state, losses, y_sum, zbar, ell = changed
             return Traces(state, losses, y_sum, zbar, ell, eps_v, traces, counts)
@@ -248,15 +250,14 @@ class Launches:
     def products(self, pre_words: jax.Array, lam_v: jax.Array) -> jax.Array:
         """(n_parts, 32 words, REC) sums over a part of all steps each."""
         cut, n_words, n_rows = self.cut, self.n_words, self.n_batch * self.n_steps
-        roomy = get_compute_capability(0) in ROOMY
-        rows = product_cut(cut, n_rows, self.static.dtype.name, roomy, self.choices)
+        rows = product_cut(cut, n_rows, self.static.dtype.name, self.choices)
         (parts,) = _launch(
             product_kernels.products, rows.grid,
             [pre_words, lam_v], [self._real(rows.n_parts, 32 * n_words, cut.rec)],
             n_rows=n_rows, part_rows=rows.part_rows, n_pad=cut.n_pad,
             WORDS=n_words, PRE=rows.pre, BLOCK=rows.block, STEPS=rows.steps, REC=cut.rec,
-            PRECISION=self._precision,
-            num_warps=self.choices.product_warps, num_stages=self.choices.product_stages,
+            SPLIT=self.static.dtype == np.float32,
+            num_warps=rows.warps, num_stages=self.choices.product_stages,
         )  # fmt: skip
         return parts
 

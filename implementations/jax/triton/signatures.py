@@ -93,11 +93,11 @@ def through_time(
     ell, feedback, c, beta, back, psi,
     lam_v,
     N_STEPS: tl.constexpr, WINDOW: tl.constexpr, N_PAD: tl.constexpr, N_OUT: tl.constexpr,
-    ALPHA: tl.constexpr, RHO: tl.constexpr, KAPPA: tl.constexpr, REC: tl.constexpr,
+    ALPHA: tl.constexpr, RHO: tl.constexpr, KAPPA: tl.constexpr, STEPS: tl.constexpr, REC: tl.constexpr,
 ):  # fmt: skip
     """`bptt.through_time`; psi is changed in place."""
     bptt.through_time(
-        lam_v, ell, feedback, c, beta, back, N_STEPS, WINDOW, N_PAD, N_OUT, ALPHA, RHO, KAPPA, REC
+        lam_v, ell, feedback, c, beta, back, N_STEPS, WINDOW, N_PAD, N_OUT, ALPHA, RHO, KAPPA, STEPS, REC
     )
 
 
@@ -122,15 +122,15 @@ def step(
 def carry(
     start, psi, words, ell, feedback, beta, eps_v_before, traces_before,
     eps_v, traces,
-    N_STEPS: tl.constexpr, CHUNK: tl.constexpr, WINDOW: tl.constexpr,
+    N_IN: tl.constexpr, N_STEPS: tl.constexpr, CHUNK: tl.constexpr, WINDOW: tl.constexpr,
     N_PAD: tl.constexpr, N_OUT: tl.constexpr,
     ALPHA: tl.constexpr, RHO: tl.constexpr, KAPPA: tl.constexpr,
-    WORDS: tl.constexpr, PRE: tl.constexpr, BLOCK: tl.constexpr, REC: tl.constexpr,
+    IN_WORDS: tl.constexpr, WORDS: tl.constexpr, PRE: tl.constexpr, BLOCK: tl.constexpr, REC: tl.constexpr,
 ):  # fmt: skip
     """Up to CHUNK steps of `online.carry`, from start[0] on; eps_v and traces are changed in place."""
     begin = tl.load(start)
     online.carry(
         psi, words, ell, feedback, beta, eps_v, traces,
-        N_STEPS, begin, tl.minimum(begin + CHUNK, N_STEPS), WINDOW, N_PAD, N_OUT,
-        ALPHA, RHO, KAPPA, WORDS, PRE, BLOCK, REC,
+        N_IN, N_STEPS, begin, tl.minimum(begin + CHUNK, N_STEPS), WINDOW, N_PAD, N_OUT,
+        ALPHA, RHO, KAPPA, IN_WORDS, WORDS, PRE, BLOCK, REC,
     )  # fmt: skip

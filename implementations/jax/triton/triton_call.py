@@ -6,11 +6,11 @@ _CACHE = "TRITON_CACHE_DIR"
 _before = os.environ.get(_CACHE)
 try:
     # sets the variable to "", with which PyTorch's kernels could not be compiled any more
-    from jax_triton import get_compute_capability, triton_call
+    from jax_triton import triton_call
 finally:
     if _before is None:
         os.environ.pop(_CACHE, None)
     else:
         os.environ[_CACHE] = _before
 
-__all__ = ["get_compute_capability", "triton_call"]
+__all__ = ["triton_call"]

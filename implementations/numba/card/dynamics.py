@@ -32,7 +32,7 @@ from implementations.numba.card.compiled import Kernel
 MOST_NEURONS = 1024  # threads of a block
 WORD = 32  # spikes of a bit mask's word
 _MASKS = 3
-_SHARED_BYTES = 40 * 1024  # of the 48 KiB that every launch may have; the rest is for masks and lam_v
+_SHARED_BYTES = 48 * 1024  # that every launch may have
 
 
 def words(n: int) -> int:
@@ -41,9 +41,10 @@ def words(n: int) -> int:
 
 
 def stage_steps(network: Network, dtype: np.dtype, most: int) -> int:
-    """Steps whose psi and spikes wait in shared memory: as many as fit, and at most so many."""
-    step_bytes = network.n_rec * dtype.itemsize + 4 * (words(network.n_in) + words(network.n_rec))
-    return max(1, min(most, _SHARED_BYTES // step_bytes))
+    """Steps whose psi and spikes wait in shared memory beside two lam_v: as many as fit, at most so many."""
+    real_bytes = network.n_rec * dtype.itemsize
+    step_bytes = real_bytes + 4 * (words(network.n_in) + words(network.n_rec))
+    return max(1, min(most, (_SHARED_BYTES - 2 * real_bytes) // step_bytes))
 
 
 def check_size(network: Network) -> None:

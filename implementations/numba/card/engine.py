@@ -106,7 +106,7 @@ class CardEngine:
         n_pre, n_rec = network.n_in + network.n_rec, network.n_rec
         part = self._buffer("part", (n_blocks, n_pre, n_rec), zero=True)
         out = self._buffer("out", (loaded.shape[0], n_rec, network.n_out), zero=True)
-        rate = self._buffer("rate", (n_blocks if online else 0, n_pre, n_rec), zero=True)
+        rate = self._buffer("rate", (n_blocks, n_pre, n_rec), zero=True) if online else None
         feedback = self._weights.arrays[setting.rule.feedback_weights]
         scalar = setting.dtype.type
         share = 1.0 / (loaded.shape[0] * window)
@@ -144,7 +144,7 @@ class CardEngine:
             )  # fmt: skip
         gradient = self._sum(part, run["c"], rate)
         sums.clear_diagonal.launch(*over(n_rec), 0, gradient, network.n_in, n_rec)
-        return {"w": gradient, "w_out": self._sum(out, run["c"], rate[:0])}, metrics
+        return {"w": gradient, "w_out": self._sum(out, run["c"])}, metrics
 
     def _start(self, loaded: Loaded, n_kept: int, window: int, psi: bool = True) -> dict[str, Any]:
         """Buffers of a forward pass that keeps spikes and psi of `n_kept` steps, its states at 0."""
@@ -181,7 +181,7 @@ class CardEngine:
         """Rates, c_j and metrics, from what the forward pass left."""
         objective, network = self._setting.objective, self._setting.network
         n_batch, n_steps = loaded.shape
-        counts = self._sum(run["counts"], run["c"], run["counts"][:0], np.float64)
+        counts = self._sum(run["counts"], run["c"], dtype=np.float64)
         duration = n_batch * n_steps * network.dt_ms
         sums.rate_errors.launch(
             *over(network.n_rec), 0, counts, duration, objective.rate_target_per_ms,
@@ -196,13 +196,16 @@ class CardEngine:
         )  # fmt: skip
         return Metrics(*(_Scalar(numbers, index) for index in range(5)))
 
-    def _sum(self, parts: Any, scale: Any, more: Any, dtype: Any = None) -> Any:
-        """Flat sum over axis 0 of `parts`, + scale times that of `more`, as `sums.sum_rows` has it."""
+    def _sum(self, parts: Any, scale: Any, more: Any = None, dtype: Any = None) -> Any:
+        """Flat sum over axis 0 of `parts`, + scale times that of `more`, as `sums.sum_rows` has it.
+
+        An array of the device is reshaped at most, not sliced: what is empty refuses that on a card.
+        """
         dtype = np.dtype(dtype or self._setting.dtype)
         rows = parts.reshape(parts.shape[0], parts.size // parts.shape[0]) if parts.ndim > 2 else parts
         n_columns = rows.shape[1]
         total = self._buffer(f"sum {parts.shape[1:]} {dtype}", (n_columns,), dtype)
-        more = more.reshape(more.shape[0], n_columns) if more.shape[0] else self._empty_rows(rows.dtype)
+        more = self._empty_rows(rows.dtype) if more is None else more.reshape(more.shape[0], n_columns)
         width, lanes = min(32, n_columns), min(8, rows.shape[0])
         sums.sum_rows.launch(
             -(-n_columns // width), (width, lanes), width * lanes * dtype.itemsize, rows, scale, more, total

@@ -13,9 +13,10 @@ from implementations.triton import dynamics, loss, online, products, weights
 from implementations.triton import per_neuron as per_neuron_kernels
 from implementations.triton.choices import Choices
 from implementations.triton.sizes import (
-    ROOMY_BYTES,
     Sizes,
     bptt_warps,
+    carry_block,
+    carry_grid,
     cdiv,
     power_of_two,
     product_cut,
@@ -130,7 +131,8 @@ def prepare(call: Call, back: bool = False, reset: bool = False) -> Prepared:
     _launch(
         weights.prepare, (n_rows + n_out,),
         w_in, w_rec, w_out, feedback, rows, out_rows, w_back, flags, call.n_in, call.n_rec, n_out,
-        BOUND=call.bounds.weight, THETA=call.constants[3], BACK=back, RESET=reset, REC=cut.rec, **call.words,
+        BOUND=call.bounds.weight, THETA=call.constants[3], BACK=back, RESET=reset,
+        ON_CHIP=cut.on_chip, REC=cut.rec, **call.words,
     )  # fmt: skip
     beta = torch.nn.functional.pad(beta, (0, cut.rec - call.n_rec))
     return Prepared(rows, out_rows[0], out_rows[1], w_back, flags, beta, beta / call.constants[3])
@@ -233,23 +235,17 @@ def _precision(tensor: Tensor) -> str:
     return "tf32x3" if tensor.dtype == torch.float32 else "ieee"
 
 
-def _roomy(device: torch.device) -> bool:
-    if device.type != "cuda":
-        return True
-    return torch.cuda.get_device_properties(device).shared_memory_per_block_optin >= ROOMY_BYTES
-
-
 def step_products(call: Call, pre_words: Tensor, lam_v: Tensor) -> Tensor:
     """(n_parts, 32 words, REC)."""
-    cut, choices, n_words = call.cut, call.choices, call.cut.in_words + call.cut.rec_words
+    cut, n_words = call.cut, call.cut.in_words + call.cut.rec_words
     n_rows = call.n_batch * call.n_steps
-    rows = product_cut(cut, n_rows, _name(lam_v), _roomy(lam_v.device), choices)
+    rows = product_cut(cut, n_rows, _name(lam_v), call.choices)
     parts = call.empty(rows.n_parts, 32 * n_words, cut.rec)
     _launch(
         products.products, rows.grid,
         pre_words, lam_v, parts, n_rows, rows.part_rows, cut.n_pad,
         WORDS=n_words, PRE=rows.pre, BLOCK=rows.block, STEPS=rows.steps, REC=cut.rec,
-        PRECISION=_precision(lam_v), num_warps=choices.product_warps, num_stages=choices.product_stages,
+        SPLIT=lam_v.dtype == torch.float32, num_warps=rows.warps, num_stages=call.choices.product_stages,
     )  # fmt: skip
     return parts
 
@@ -258,11 +254,12 @@ def through_time(call: Call, prepared: Prepared, out: Ran, c: Tensor) -> None:
     """lam_v in place of psi."""
     cut, choices = call.cut, call.choices
     shared = (out.ell, prepared.feedback, c, prepared.beta, prepared.back)
-    if cut.rec <= choices.on_chip:
+    if cut.on_chip:
         _launch(
             bptt_kernels.through_time, (call.n_batch,),
             out.psi, *shared, call.n_steps, call.window, cut.n_pad, call.n_out,
-            **call.decays, REC=cut.rec, num_warps=bptt_warps(choices, _name(out.psi)),
+            **call.decays, STEPS=choices.bptt_steps, REC=cut.rec,
+            num_warps=bptt_warps(cut, choices, _name(out.psi)),
         )  # fmt: skip
         return
     source, lam_a = call.empty(2, call.n_batch, cut.rec).zero_()
@@ -290,24 +287,19 @@ def per_neuron(call: Call, prepared: Prepared, out: Ran, c: Tensor) -> None:
     )  # fmt: skip
 
 
-def carry_block(call: Call) -> int:
-    """Neurons of a program of `carry`."""
-    return min(call.choices.carry_block, call.cut.rec)
-
-
 def carry(call: Call, prepared: Prepared, chunk: Ran, eps_v: Tensor, traces: Tensor, steps: range) -> None:
     """Traces of some trials over `steps`, whose forward pass is in `chunk`; all changed in place.
 
     Args:
         eps_v: (trials, blocks of neurons, 32 words); traces: (trials, 4, 32 words, REC).
     """
-    cut, pre = call.cut, call.choices.carry_pre
-    n_words, block = cut.in_words + cut.rec_words, carry_block(call)
+    cut, choices = call.cut, call.choices
     _launch(
-        online.carry, (len(eps_v), 32 * n_words // pre, cut.rec // block),
+        online.carry, carry_grid(len(eps_v), call.n_in, call.n_rec, cut, choices),
         chunk.psi, chunk.pre_words, chunk.ell, prepared.feedback, prepared.beta, eps_v, traces,
-        call.n_steps, steps.start, steps.stop, call.window, cut.n_pad, call.n_out,
-        **call.decays, WORDS=n_words, PRE=pre, BLOCK=block, REC=cut.rec, num_warps=call.choices.carry_warps,
+        call.n_in, call.n_steps, steps.start, steps.stop, call.window, cut.n_pad, call.n_out,
+        **call.decays, IN_WORDS=cut.in_words, WORDS=cut.in_words + cut.rec_words, PRE=choices.carry_pre,
+        BLOCK=carry_block(cut, choices), REC=cut.rec, num_warps=choices.carry_warps,
     )  # fmt: skip
 
 

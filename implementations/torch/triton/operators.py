@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from implementations.torch.triton import launches
-from implementations.triton.sizes import trial_group
+from implementations.triton.sizes import carry_block, trial_group
 
 _FOUR = tuple[Tensor, Tensor, Tensor, Tensor]
 
@@ -44,7 +44,7 @@ def carried(
     cut = call.cut
     prepared = launches.prepare(call)
     n_words = cut.in_words + cut.rec_words
-    n_blocks, n_chunk = cut.rec // launches.carry_block(call), call.choices.chunk
+    n_blocks, n_chunk = cut.rec // carry_block(cut, call.choices), call.choices.chunk
     size = trial_group(cut, n_words, call.weights[0].element_size(), call.n_batch)
     spikes = call.empty(call.n_batch, cut.rec, dtype=torch.int32)
     losses = call.empty(call.n_batch, dtype=torch.float64).zero_()
