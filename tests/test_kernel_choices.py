@@ -81,7 +81,7 @@ def test_each_choice_is_beside_its_defaults_and_those_that_gain_are_told_last(
     assert {line["backend"] for line in found} == {"torch", "numba"}  # JAX launches torch's
     assert {line["device"] for line in found} == {"cuda"}
     told = [line for line in done.output.splitlines() if line.startswith("faster: ")]
-    assert told[0].startswith("faster: torch bptt adjoint, batch 128, 100 neurons: bptt_warps=8: 0.800 of")
+    assert told[0].startswith("faster: torch bptt adjoint, batch 128, 100 neurons: bptt_warps=2: 0.800 of")
     assert sum("carry_steps" in line for line in told) == 3
     assert not any("chunk" in line for line in told)  # a hundredth is noise
     assert [path.name for path in tmp_path.iterdir()] == ["choices"]

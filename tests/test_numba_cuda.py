@@ -8,12 +8,25 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+import implementations as impl
 
 SETUP = """
 import numpy as np
+from numba.cuda.simulator.cudadrv.devicearray import FakeCUDAArray
 import implementations as impl
 import cases, reference
+
+taken = FakeCUDAArray.__getitem__
+
+def as_on_a_card(array, index):
+    if array._ary.size == 0:
+        raise RuntimeError("non-empty slice into empty slice")
+    return taken(array, index)
+
+FakeCUDAArray.__getitem__ = as_on_a_card
 
 def problem(loss="cross_entropy", refractory_steps=5, sizes=(5, 3, 4), n_steps=29, window=9, seed=3):
     n_in, n_regular, n_adaptive = sizes
@@ -158,6 +171,18 @@ def test_unavailable_says_why() -> None:
 
     reason = impl.unavailable("numba", "cuda")
     assert reason is None or "numba" in reason or "driver" in reason
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_what_the_way_back_shares_fits_a_launch_at_every_size(dtype: str) -> None:
+    from implementations.numba.card import backward, dynamics
+
+    for n_in in (1, 40, 700):
+        for n_rec in range(1, dynamics.MOST_NEURONS + 1):
+            network = impl.Network(n_in=n_in, n_regular=n_rec, n_adaptive=0)
+            n_stage = dynamics.stage_steps(network, np.dtype(dtype), 64)
+            assert n_stage >= 1
+            assert backward.shared_bytes(network, np.dtype(dtype), n_stage) <= 48 * 1024
 
 
 def test_no_module_has_a_name_that_numba_cuda_takes_for_its_own() -> None:

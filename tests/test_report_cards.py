@@ -9,7 +9,7 @@ from record_files import environment, measurement, memory, write
 from benchmarks.define import gpu_plan
 from benchmarks.show.material import Material
 from benchmarks.show.section import Composed
-from benchmarks.show.sections import agreement, cards, composed
+from benchmarks.show.sections import agreement, cards, composed, costs
 from benchmarks.show.tables import Table
 from benchmarks.store import records
 
@@ -62,6 +62,23 @@ def sections(folder: Path) -> dict[str, Composed]:
 def rows(table: Table) -> list[dict[str, str]]:
     names = [column.heading for column in table.columns]
     return [dict(zip(names, (cell.text for cell in row), strict=True)) for row in table.rows]
+
+
+def test_a_newer_run_on_a_card_stands_beside_the_costs_of_the_cpu(tmp_path: Path) -> None:
+    write(tmp_path / "timings/a.jsonl", [measurement("numba"), measurement("torch")])
+    later = {"run": "z-1", "started": "2027-01-01T00:00:00Z"}
+    write(tmp_path / "timings/b.jsonl", [step(**later), step("jax", **later), step("numba", **later)])
+    material = Material(records.read(tmp_path), tmp_path)
+    assert set(material.costs["device"]) == {"cpu"}
+    (speed,) = composed(costs.speed, material)
+    assert {row["backend"] for row in rows(speed.tables[0])} == {"numba", "torch"}
+    assert {row["backend"] for row in rows(sections(tmp_path)["cards"].tables[0])} == {
+        "jax",
+        "numba",
+        "torch",
+    }
+    write(tmp_path / "timings/a.jsonl", [])  # of a card alone, the same sections are of it
+    assert set(Material(records.read(tmp_path), tmp_path).costs["device"]) == {"cuda"}
 
 
 def test_figures_of_a_card(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ TRITON: Mapping[Sized, tuple[Mapping[str, int], ...]] = {
         *({"product_warps": 4}, {"product_stages": 2}, {"product_steps": 16}, {"product_steps": 64}),
         *({"product_pre": 64}, {"product_pre": 128}, {"product_programs": 264}, {"graph": 0}),
     ),
-    Sized(*_BPTT): ({"bptt_warps": 8}, {"bptt_steps": 2}, {"bptt_steps": 8}, {"on_chip": 64}),
+    Sized(*_BPTT): ({"bptt_warps": 2}, {"bptt_steps": 2}, {"bptt_steps": 8}, {"on_chip": 64}),
     Sized(*_ONLINE): (
         *({"carry_pre": 4}, {"carry_pre": 16}, {"carry_block": 32}, {"carry_block": 64}),
         *({"carry_warps": 1}, {"carry_warps": 4}, {"chunk": 128}, {"chunk": 512}),

@@ -33,8 +33,10 @@ class Material:
 
     @cached_property
     def costs(self) -> pd.DataFrame:
-        """Of `costs.costs`."""
-        return costs.costs(self.records)
+        """Of `costs.costs`; runs on cards alone have sections of their own, beside any that used the CPU."""
+        found = costs.costs(self.records)
+        on_cpu = found.loc[found["device"] == "cpu", costs.RUN].drop_duplicates()
+        return found if on_cpu.empty else found.merge(on_cpu, on=costs.RUN)
 
     @cached_property
     def ended(self) -> pd.DataFrame:

@@ -100,7 +100,9 @@ class Names:
             "n_rec": f"{first['n_rec']} recurrent neurons",
         }
         parts = [text for name, text in texts.items() if name != varied]
-        parts += [str(rows["dtype"].iloc[0]), threads_text(rows["threads"])]
+        parts.append(str(rows["dtype"].iloc[0]))
+        if (rows["device"] == "cpu").any():  # a card has no threads that anybody chose
+            parts.append(threads_text(rows["threads"]))
         text = ", ".join(part for part in parts if not part.startswith("unknown"))  # was not recorded
         return f"{text[0].upper()}{text[1:]}."
 

@@ -11,9 +11,9 @@ import pandas as pd
 
 from benchmarks.define.metrics import METRICS, Metric
 from benchmarks.define.names import SYSTEM
-from benchmarks.judge import learning, main_run
+from benchmarks.judge import learning, main_run, roofline
 from benchmarks.judge import over_tasks as judged
-from benchmarks.show import over_tasks
+from benchmarks.show import over_tasks, sentences
 from benchmarks.show.ladder import fastest, name, said
 from benchmarks.show.libraries import FASTEST, of_libraries
 from benchmarks.show.markdown import cell
@@ -77,6 +77,43 @@ def _costs(material: Material) -> str:
             here = main[(main["rule"] == rule) & (main["mode"] == mode)]
             title = rules.get(rule).title + (f", {mode}" if modes[rule] > 1 else "")
             lines.append(_line([title, *_cells(here, column, metric, labels)]))
+    return "\n".join(lines)
+
+
+def _card(material: Material) -> str:
+    """Steps of the published size on a card: a row per rule, mode and backend."""
+    found = roofline.newest(material.records)
+    if found is None:
+        return "No step on a card is recorded yet; `make gpu-check` measures them."
+    run, processes = found
+    names = material.names
+    rows = names.by_rule(names.labelled(roofline.main_size(roofline.steps(material.records, processes))))
+    step = METRICS["step_s"]
+    environments = material.records.environments
+    card = sentences.cards(environments[environments["machine"] == run.machine])
+    lines = [cell(f"{names.work(rows)} {card}".strip()), ""]
+    columns = [
+        "training step",
+        "backend",
+        f"time, {step.unit}",
+        "its engine",
+        f"own loop, {step.unit}",
+        "× as fast",
+    ]
+    columns += [f"floor, {step.unit}", "time over floor"]
+    lines += [_line(columns), _line(["---", "---", "---:", "---", *["---:"] * 4])]
+    for row in rows.to_dict("records"):
+        title = rules.get(str(row["rule"])).title + f", {row['mode']}"
+        figures = [step.format(row[name]) for name in ("loop_s", "floor_s")]
+        ratios = [METRICS[name].format(row[name]) for name in ("gain", "over")]
+        lines.append(
+            _line(
+                [
+                    *(title, cell(str(row["label"])), step.format(row["step_s"]), cell(str(row["engine"]))),
+                    *(figures[0], ratios[0], figures[1], ratios[1]),
+                ]
+            )
+        )
     return "\n".join(lines)
 
 
@@ -154,6 +191,6 @@ def _line(cells: list[str]) -> str:
 
 
 _TABLES: dict[str, Callable[[Material], str]] = {
-    **{"costs": _costs, "learning": _learning, "ladder": _ladder},
+    **{"costs": _costs, "card": _card, "learning": _learning, "ladder": _ladder},
     "libraries": _libraries,
 }

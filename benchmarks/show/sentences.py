@@ -383,11 +383,29 @@ _THROTTLE = {
 """Bits of NVML's reasons for a lower clock than asked for; 0x1, to be idle after the samples, is none."""
 
 
+_OF_CARD: Mapping[str, tuple[str, float]] = {
+    **{"name": ("{}", 1.0), "memory_bytes": ("{} GiB", 2.0**-30), "driver": ("driver {}", 1.0)},
+    **{"cuda": ("CUDA {}", 1.0), "power_limit_w": ("at most {} W", 1.0), "sm_max_mhz": ("{} MHz", 1.0)},
+    **{"memory_max_mhz": ("memory at {} MHz", 1.0), "ecc": ("ECC {}", 1.0), "mig": ("MIG {}", 1.0)},
+}
+"""Field of a card's record -> how it is told, and what a number is multiplied with."""
+
+
+def card(told: Mapping[str, Any]) -> str:
+    """What a card says of itself, a record of `run.cards`; what it does not say is left out."""
+    parts = []
+    for name, (text, scale) in _OF_CARD.items():
+        value = told.get(name)
+        if value is not None and value != "":
+            number = isinstance(value, int | float)
+            parts.append(text.format(f"{value * scale:.0f}" if number else str(value)))
+    return ", ".join(parts)
+
+
 def cards(environments: pd.DataFrame) -> str:
     """The cards of a machine; "" where nothing is known."""
     cards = next((cards for cards in environments["cards"] if isinstance(cards, list) and cards), [])
-    parts = [", ".join(f"{name} {value}" for name, value in card.items() if value) for card in cards]
-    return f"Card: {'; '.join(parts)}." if parts else ""
+    return f"Card: {'; '.join(map(card, cards))}." if cards else ""
 
 
 def clocks(rows: pd.DataFrame) -> Note:

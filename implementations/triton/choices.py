@@ -1,6 +1,7 @@
 """What is free to choose about the kernels: how each is cut up and launched, which changes only rounding.
 
-The defaults are estimates: `gpu-check --tune` times others beside them on a card.
+The defaults are the fastest of what was timed on an H200, at 100 neurons and batch 128 (docs/tried.md); those
+of larger networks, `step_` and `words_together`, are estimates. `gpu-check --tune` times others beside them.
 """
 
 from dataclasses import astuple, dataclass, fields
@@ -21,14 +22,14 @@ class Choices:
         adjoint_block: neurons of a program of adjoint e-prop.
         on_chip: neurons up to which BPTT keeps its weights in registers, and a launch does all steps;
             beyond, a launch is a step, and weights come from L2. At least 64.
-        bptt_warps: of the former in float32, twice as many in float64: at 4, 128 registers of each thread are
-            weights.
+        bptt_warps: of the former in float32, one for 32 neurons at most, and twice as many in float64: at 4,
+            128 registers of each thread are weights.
         bptt_steps: of psi, asked for together by it.
         step_trials, step_block, step_inner: trials, neurons and summands of a program of the latter, each at
             least 16; step_warps, step_stages: of the same, and loads under way.
         product_pre, product_block: presynaptic and postsynaptic neurons of a program of the weight gradients.
-        product_steps: rows, one per trial and step, that it takes at once in float32 on a card with room.
-        product_programs: how many there are at most: two for each of some 132 processors.
+        product_steps: rows, one per trial and step, that it takes at once in float32.
+        product_programs: how many there are at most: one for each of some 132 processors.
         product_warps, product_stages: as above.
         carry_pre, carry_block: presynaptic and postsynaptic neurons whose traces a program of the online form
             has in registers; carry_warps.

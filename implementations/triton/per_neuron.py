@@ -4,6 +4,8 @@ psi is read and lam_v written in its place, once each, which is all that takes t
 2250 steps and 100 neurons. What is asked for comes some 700 cycles later: STEPS of psi are under way while as
 many before them are worked on.
 """
+# pyright: reportGeneralTypeIssues=false
+# static_range is for Triton's compiler, which unrolls it
 
 import triton
 import triton.language as tl
@@ -41,7 +43,9 @@ def adjoint(
 ):  # fmt: skip
     """lam_v of all steps, for BLOCK neurons of a trial."""
     dtype = psi.dtype.element_ty
-    IN_WINDOW: tl.constexpr = 8  # there each step has a loop over outputs, and a copy of it for each of these
+    IN_WINDOW: tl.constexpr = tl.constexpr(
+        8
+    )  # there each step has a loop over outputs, and a copy of it for each of these
     b = tl.program_id(0).to(tl.int64)
     j = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
     inside = j < n_pad
