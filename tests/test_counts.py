@@ -247,7 +247,6 @@ for n in (0, 1000, 2000):
     callgrind.forget()
     work(n)
     print(callgrind.dump())
-callgrind.stop()
 """
 
 

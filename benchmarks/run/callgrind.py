@@ -20,9 +20,7 @@ from pathlib import Path
 # in rax: mov rax, rdi; xor edx, edx; rol rdi 3, 13, 61, 51; xchg rbx, rbx; mov rax, rdx; ret
 _REQUEST = bytes.fromhex("4889f8 31d2 48c1c703 48c1c70d 48c1c73d 48c1c733 4887db 4889d0 c3")
 _RUNNING = 0x1001  # VG_USERREQ__RUNNING_ON_VALGRIND
-_DUMP, _ZERO, _START, _STOP = (
-    0x43540000 + number for number in (0, 1, 4, 5)
-)  # VG_USERREQ_TOOL_BASE('C','T') + enum
+_DUMP, _ZERO, _START = (0x43540000 + number for number in (0, 1, 4))  # VG_USERREQ_TOOL_BASE('C','T') + enum
 
 _FILE = "counted"
 _NUMBERS = count(1)
@@ -95,11 +93,6 @@ def dump() -> int:
     """Write down what was executed since `forget`; returns the number of the file, as `read` takes it."""
     _ask(_DUMP)
     return next(_NUMBERS)
-
-
-def stop() -> None:
-    """Count no more: it is many times as fast."""
-    _ask(_STOP)
 
 
 def read(folder: Path, number: int) -> Counted:

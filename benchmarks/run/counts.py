@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.define.cases import Case
-from benchmarks.define.counts import COLUMNS, COUNTED, SETTLING, SWITCHES
+from benchmarks.define.counts import COLUMNS, COUNTED, SWITCHES
 from benchmarks.define.systems import SYSTEMS
 from benchmarks.run import caches, callgrind, cores, xla_programs
 from benchmarks.run.available import unavailable
@@ -76,16 +76,21 @@ def count(cases: Sequence[Case], implementations_in: Path | None = None) -> Iter
         switches = {**SWITCHES, **caches.inside(compiled), **caches.EVERY_PROGRAM}
 
         def outcomes(
-            function: Callable[[Case], dict[str, Any]], of: list[Case], under: Sequence[str] = ()
-        ) -> dict[Case, dict[str, Any]]:
+            function: Callable[[Any], dict[str, Any]], of: Sequence[Any], under: Sequence[str] = ()
+        ) -> list[dict[str, Any]]:
             process = Process(function, of, switches, under=under, implementations_in=implementations_in)
-            return dict(zip(of, process.outcomes(TIMEOUT_S), strict=True))
+            return list(process.outcomes(TIMEOUT_S))
 
-        asked = outcomes(compile_and_ask, list(cases))
+        asked = dict(zip(cases, outcomes(compile_and_ask, cases), strict=True))
         working = [case for case in cases if asked[case]["status"] == "ok"]
-        counted = {}
+        counted: dict[Case, dict[str, Any]] = {}
         if working:
-            counted = outcomes(count_steps, working, callgrind.under(dumped))
+            items = [(function, case) for function in (ready, count_steps) for case in working]
+            for (_, case), outcome in zip(
+                items, outcomes(_call, items, callgrind.under(dumped)), strict=True
+            ):
+                if counted.get(case, outcome)["status"] == "ok":
+                    counted[case] = outcome
         for case in cases:
             found = {**asked[case], **counted.get(case, {})}
             if found["status"] == "ok":
@@ -111,25 +116,40 @@ def compile_and_ask(case: Case) -> dict[str, Any]:
         step()
     programs = xla_programs.held()
     compilations = learner.compilations()
-    for _ in range(SETTLING + COUNTED):
+    for _ in range(COUNTED):
         step()
     return {"compilations": learner.compilations() - compilations, **xla_programs.figures(programs)}
 
 
-def count_steps(case: Case) -> dict[str, Any]:
-    """In a process under valgrind: let it write down what no steps execute and `COUNTED` do; which files."""
-    _, step = _learner(case)
+_steps: dict[Case, Callable[[], None]] = {}
+
+
+def ready(case: Case) -> dict[str, Any]:
+    """In a process under valgrind, before anything is counted: a learner that has done its first steps.
+
+    All are made before the first is counted, as valgrind forgets what it knows of the program where counting
+    begins or ends, and to trace and to load programs is then as slow as the first time.
+    """
+    _, _steps[case] = _learner(case)
     for _ in range(_COMPILING):
-        step()
+        _steps[case]()
+    return {}
+
+
+def count_steps(case: Case) -> dict[str, Any]:
+    """In the same process: write down what no steps execute and each of `COUNTED` does; which files."""
+    step = _steps[case]
     gc.collect()
     gc.disable()  # its rounds over all objects come when they come
     callgrind.start()
-    for _ in range(SETTLING):
-        step()
-    dumps = [_counted(step, steps) for steps in (0, *[1] * COUNTED)]  # what it takes to count falls out
-    callgrind.stop()
-    gc.enable()
-    return {"dumps": dumps}
+    return {
+        "dumps": [_counted(step, steps) for steps in (0, *[1] * COUNTED)]
+    }  # what counting takes falls out
+
+
+def _call(item: tuple[Callable[[Case], dict[str, Any]], Case]) -> dict[str, Any]:
+    function, case = item
+    return function(case)
 
 
 def _counted(step: Callable[[], None], steps: int) -> int:
