@@ -2,7 +2,17 @@
 
 import numpy as np
 import pytest
-from cases import ALIKE, BASIC_CASES, COMPILED_BY_SHAPE, Problem, assert_gradients, problem, slow
+from cases import (
+    ALIKE,
+    BACKENDS,
+    BASIC_CASES,
+    CASES,
+    COMPILED_BY_SHAPE,
+    Problem,
+    assert_gradients,
+    problem,
+    slow,
+)
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_reference import TOLERANCE, check
@@ -87,16 +97,36 @@ def problems(draw: st.DrawFn) -> Problem:
     )
 
 
-@pytest.mark.parametrize(("backend", "rule", "mode"), COMPILED_BY_SHAPE_SLOW)
-@settings(
+ANY_SIZE = settings(
     max_examples=12,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
+
+
+@pytest.mark.parametrize(
+    ("backend", "rule", "mode"), [case for case in slow(*ALIKE) if case.values[0] not in COMPILED_BY_SHAPE]
+)
+@ANY_SIZE
 @given(found=problems())
 def test_any_size(backend: str, rule: str, mode: str, found: Problem) -> None:
     check(found, backend, rule, mode)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["adjoint", "online"])
+@pytest.mark.parametrize("backend", [backend for backend in BACKENDS if backend in COMPILED_BY_SHAPE])
+@ANY_SIZE
+@given(found=problems())
+def test_any_size_with_all_rules(backend: str, mode: str, found: Problem) -> None:
+    """Rules that compute alike share what is compiled for a size."""
+    for rule in [rule for own, rule, its in CASES if (own, its) == (backend, mode)]:
+        try:
+            check(found, backend, rule, mode)
+        except AssertionError as error:
+            error.add_note(f"of {rule}")
+            raise
 
 
 @pytest.mark.parametrize(("backend", "rule", "mode"), COMPILED_BY_SHAPE_SLOW)

@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.define.gpu_plan import STEP
 from benchmarks.judge.gpu_check import Found, Tally, is_wrong, table, tallies, verdicts
-from benchmarks.show import sentences
+from benchmarks.show.card import card
 from benchmarks.show.columns import columns
 from benchmarks.store.failures import Failures
 from benchmarks.store.files import write_text
@@ -98,8 +98,8 @@ def _first_line(text: str) -> str:
 def _markdown(content: Mapping[str, Any]) -> str:
     words = {True: "pass", False: "FAIL", None: "n/a"}
     lines = ["# gpu-check", "", f"Seed {content.get('seed')}, {content.get('used_s', 0.0):.0f} s.", ""]
-    for card in content.get("cards") or []:
-        lines += [f"Card: {sentences.card(card)}.", ""]
+    for told in content.get("cards") or []:
+        lines += [f"Card: {card(told)}.", ""]
     lines += ["| | target | found | |", "|---|---|---|---|"]
     lines += [
         f"| {v['what']} | {v['target']} | {v['found']} | {words[v['passed']]} |" for v in content["verdicts"]

@@ -15,6 +15,7 @@ from benchmarks.define.problem import PROBLEMS
 from benchmarks.define.reasons import by_rule, listed
 from benchmarks.define.systems import System
 from benchmarks.judge import ranking
+from benchmarks.show.card import card
 from benchmarks.show.figures.style import Look
 from benchmarks.show.names import mean_of
 from benchmarks.show.section import Finding, Note, Pick
@@ -381,25 +382,6 @@ _THROTTLE = {
     0x100: "clocks of the display",
 }
 """Bits of NVML's reasons for a lower clock than asked for; 0x1, to be idle after the samples, is none."""
-
-
-_OF_CARD: Mapping[str, tuple[str, float]] = {
-    **{"name": ("{}", 1.0), "memory_bytes": ("{} GiB", 2.0**-30), "driver": ("driver {}", 1.0)},
-    **{"cuda": ("CUDA {}", 1.0), "power_limit_w": ("at most {} W", 1.0), "sm_max_mhz": ("{} MHz", 1.0)},
-    **{"memory_max_mhz": ("memory at {} MHz", 1.0), "ecc": ("ECC {}", 1.0), "mig": ("MIG {}", 1.0)},
-}
-"""Field of a card's record -> how it is told, and what a number is multiplied with."""
-
-
-def card(told: Mapping[str, Any]) -> str:
-    """What a card says of itself, a record of `run.cards`; what it does not say is left out."""
-    parts = []
-    for name, (text, scale) in _OF_CARD.items():
-        value = told.get(name)
-        if value is not None and value != "":
-            number = isinstance(value, int | float)
-            parts.append(text.format(f"{value * scale:.0f}" if number else str(value)))
-    return ", ".join(parts)
 
 
 def cards(environments: pd.DataFrame) -> str:
