@@ -331,7 +331,7 @@ def test_a_process_on_one_core_finds_one():
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "backend",
-    # XLA's idle workers wait by executing: on a busy machine its counts repeat to 0.4 % only
+    # those that XLA compiles for take four minutes each, most of it valgrind's
     [
         pytest.param(name, marks=[pytest.mark.timing] if name in ("jax", "brainpy") else [])
         for name in impl.BACKENDS
