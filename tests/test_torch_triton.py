@@ -379,9 +379,6 @@ class Compiled:
         found = kernel.warmup(*args, grid=grid, **options)
         self.kernels[found.hash] = found
 
-    def named(self, name: str) -> list[Any]:
-        return [kernel for kernel in self.kernels.values() if kernel.metadata.name == name]
-
 
 @pytest.fixture
 def compiled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Compiled]:

@@ -92,22 +92,19 @@ def items(backends: Iterable[str], *, batch: int | None = None, delay_ms: int | 
     ]
     found += [Item(MEMORY, Case(backend, *pair, **memory)) for pair in COSTLY for backend in able(pair)]
     few = {**scaled, "batch": MEMORY_BATCH}
-    for group in (
-        [backend for backend in backends if backend not in LOOPS_ALONE],
-        [backend for backend in backends if backend in LOOPS_ALONE],
-    ):
-        found += [
-            Item(BY_BATCH, Case(backend, *pair, **{**scaled, "batch": n_batch}))
-            for pair in FIRST
-            for n_batch in BATCHES
-            for backend in group
-        ]
-        found += [
-            Item(BY_NEURONS, Case(backend, *pair, **few).sized(n_rec=n_rec))
-            for pair in FIRST
-            for n_rec in NEURONS
-            for backend in group
-        ]
+    grown = [
+        Item(BY_BATCH, Case(backend, *pair, **{**scaled, "batch": n_batch}))
+        for pair in FIRST
+        for n_batch in BATCHES
+        for backend in backends
+    ]
+    grown += [
+        Item(BY_NEURONS, Case(backend, *pair, **few).sized(n_rec=n_rec))
+        for pair in FIRST
+        for n_rec in NEURONS
+        for backend in backends
+    ]
+    found += sorted(grown, key=lambda item: item.case.backend in LOOPS_ALONE)
     others = [(rule, mode) for rule in impl.RULES for mode in rules.get(rule).modes]
     found += [
         Item(OTHERS, Case(backend, *pair, **size))

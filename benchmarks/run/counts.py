@@ -142,9 +142,8 @@ def count_steps(case: Case) -> dict[str, Any]:
     gc.collect()
     gc.disable()  # its rounds over all objects come when they come
     callgrind.start()
-    return {
-        "dumps": [_counted(step, steps) for steps in (0, *[1] * COUNTED)]
-    }  # what counting takes falls out
+    # with that of no steps, what it takes to count falls out
+    return {"dumps": [_counted(step, steps) for steps in (0, *[1] * COUNTED)]}
 
 
 def _call(item: tuple[Callable[[Case], dict[str, Any]], Case]) -> dict[str, Any]:

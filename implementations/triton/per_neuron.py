@@ -43,9 +43,8 @@ def adjoint(
 ):  # fmt: skip
     """lam_v of all steps, for BLOCK neurons of a trial."""
     dtype = psi.dtype.element_ty
-    IN_WINDOW: tl.constexpr = tl.constexpr(
-        8
-    )  # there each step has a loop over outputs, and a copy of it for each of these
+    # there each step has a loop over outputs, and a copy of it for each of these
+    IN_WINDOW: tl.constexpr = tl.constexpr(8)
     b = tl.program_id(0).to(tl.int64)
     j = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
     inside = j < n_pad
