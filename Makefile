@@ -51,8 +51,10 @@ figure: .venv/benchmarks
 	$(RUN) figure --results $(INTO)
 	$(RUN) figure --task pattern_generation --results $(INTO)
 
-# Every task, by its recipe, two runs at a time on two cores; goes on where it was interrupted.
+# Every task, by its recipe: three seeds that have the machine alone, which tell what a step takes, and then all on
+# all cores. Goes on where it was interrupted.
 tasks: .venv/tasks
+	$(RUN) figure --all-tasks --seeds 3 --alone --results $(INTO)
 	$(RUN) figure --all-tasks --results $(INTO)
 
 # How far credit must travel: the rungs between e-prop and BPTT, their gradients beside BPTT's, the time of a step.
@@ -76,6 +78,7 @@ reference: .venv/tasks peers
 	$(RUN) $(LIBRARIES) --results results/reference
 	$(RUN) measure --rounds 4 --no-lengths --rule $(LADDER),eprop_random --results results/reference
 	$(RUN) measure --no-steps --scaling --rounds 1 --rule bptt,eprop_symmetric --results results/reference
+	$(RUN) figure --all-tasks --seeds 3 --alone --results results/reference
 	$(RUN) figure --all-tasks --results results/reference
 	$(RUN) figure --ladder --seeds 10 --results results/reference
 	$(RUN) figure --ladder --seeds 10 --task pattern_generation --results results/reference

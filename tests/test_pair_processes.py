@@ -164,11 +164,67 @@ def test_no_pair_is_begun_when_time_is_over(side: Side, tmp_path: Path):
 
 @pytest.mark.slow
 def test_what_measures_by_itself_does_so_once_on_each_side(side: Side, tmp_path: Path):
-    cases = selected(r"^accuracy\.PatternError\.track_nmse\('numba', 'eprop_symmetric', 'adjoint', 'cpu'")
+    cases = selected(
+        r"^accuracy\.(Pattern|TemporalXor)Error\..*\('numba', 'eprop_symmetric', 'adjoint', 'cpu'"
+    )
     records = list(pairs.track(cases, {"base": side, "head": side}, tmp_path / "printed.log"))
-    assert sorted(record["arm"] for record in records) == ["base", "head"]
-    assert records[0]["samples"] == records[1]["samples"]
-    assert len(records[0]["samples"]) > 1
+    found = {(record["benchmark"], record["arm"]): record["samples"] for record in records}
+    assert len(found) == len(records) == 4
+    for benchmark in ("accuracy.PatternError.track_nmse", "accuracy.TemporalXorError.track_test_error"):
+        assert found[benchmark, "base"] == found[benchmark, "head"]
+        assert len(found[benchmark, "base"]) > 1
+    # in a process of their own: what ran before them changes nothing
+    alone = pairs.track(cases[:1], {"base": side}, tmp_path / "printed.log")
+    assert [record["samples"] for record in alone] == [found[cases[0].benchmark, "base"]]
+
+
+def test_what_measures_by_itself_shares_processes_but_for_memory(
+    side: Side, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """What failed is tried again in a fresh one, and so is what comes after it."""
+    processes: list[tuple[bool, list[str]]] = []
+
+    class Worker:
+        def __init__(self, of: Side, log: Path, programs: bool = True) -> None:
+            self.asked: list[str] = []
+            processes.append((programs, self.asked))
+
+        def ask(self, what: str, **arguments: Any) -> dict[str, Any]:
+            if what == "prepare":
+                self.asked.append(arguments["benchmark"])
+                return {"status": "ok", "reason": None}
+            tried = sum(asked.count("b.B.track") for _, asked in processes)
+            if self.asked[-1] == "c.C.track" or (self.asked[-1] == "b.B.track" and tried == 1):
+                return {"status": "failed", "reason": "of a test"}
+            return {"status": "ok", "reason": None, "samples": [1.0]}
+
+        def stop(self) -> None:
+            self.asked.append("stop")
+
+    monkeypatch.setattr(pairs, "Worker", Worker)
+    cases = [
+        TimedCase(f"{name}.track", (), "", "track", unit, "numba")
+        for name, unit in (
+            ("a.A", "error"),
+            ("m.M", "bytes"),
+            ("b.B", "error"),
+            ("c.C", "error"),
+            ("d.D", "error"),
+        )
+    ]
+    with cores.pinned(cores.available()[0]):
+        records = list(pairs.track(cases, {"base": side}, tmp_path / "printed.log"))
+    states = {record["benchmark"]: record["status"] for record in records}
+    assert states == {f"{name}.track": "ok" for name in ("a.A", "m.M", "b.B", "d.D")} | {
+        "c.C.track": "failed"
+    }
+    assert sorted(processes) == [
+        (False, ["m.M.track", "stop"]),
+        (True, ["a.A.track", "b.B.track", "stop"]),
+        (True, ["b.B.track", "c.C.track", "stop"]),
+        (True, ["c.C.track", "stop"]),
+        (True, ["d.D.track", "stop"]),
+    ]
 
 
 def git(folder: Path, *arguments: str) -> str:

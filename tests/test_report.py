@@ -451,6 +451,49 @@ def test_seconds_of_a_sweep_that_shared_machines_are_compared_with_nothing(
     assert page.text.count("1 run was trained in a sweep whose runs shared machines") == 1
 
 
+@pytest.mark.parametrize(
+    ("timed", "estimate", "final"),  # shown by itself, or as part of the comparison
+    [(2, None, 0.9), (3, 0.009, 0.9), (4, 0.0095, None)],
+)
+def test_seconds_per_step_of_seeds_that_had_the_machine_alone_stand_for_those_that_shared_it(
+    tmp_path: Path, timed: int, estimate: float | None, final: float | None
+):
+    for seed, seconds in enumerate((0.08, 0.1, 0.09, 0.12)):
+        for rule in ("bptt", "eprop_symmetric"):
+            alone = rule == "eprop_symmetric" or seed < timed
+            run = curve(
+                *("numba", rule, seed),
+                seconds_per_point=seconds if alone else 9.0,
+                criterion=20,
+                final=final,
+                timing="alone" if alone else "shared",
+            )
+            write(tmp_path / f"curves/{rule}{seed}.jsonl", run)
+    # one of another size, alone: no measure of the others
+    for seed in range(3):
+        run = curve("numba", "bptt", seed, seconds_per_point=50.0, criterion=20, final=final, batch=8)
+        write(tmp_path / f"curves/other{seed}.jsonl", run)
+    shared = curve("numba", "bptt", 4, seconds_per_point=9.0, criterion=20, final=final, timing="shared")
+    write(tmp_path / "curves/bptt4.jsonl", shared)
+    read = records.read(tmp_path)
+    found = Material(read, tmp_path).records
+    names = {"runs": "last_step", "points": "step", "criteria": "step"}
+    for table, steps in names.items():
+        before, after = getattr(read, table), getattr(found, table)
+        of_shared = before["train_s"].isna()
+        assert of_shared.any()
+        assert before.loc[~of_shared, "train_s"].equals(after.loc[~of_shared, "train_s"])
+        filled = after.loc[of_shared]
+        if estimate is None:
+            assert filled["train_s"].isna().all()
+        else:
+            assert filled["train_s"].to_numpy() == pytest.approx(filled[steps].to_numpy(float) * estimate)
+    text = built(tmp_path).text
+    said = "that had the machine alone" in text
+    assert said == (estimate is not None)
+    assert ("their seconds compare with nothing" in text) == (estimate is None)
+
+
 def test_a_run_that_diverged_is_named_so(tmp_path: Path):
     for rule in ("bptt", "eprop_symmetric"):
         for seed in range(3):

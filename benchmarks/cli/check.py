@@ -73,7 +73,7 @@ _GITHUB = "GITHUB_STEP_SUMMARY"
     type=float,
     default=Precision.minutes,
     show_default=True,
-    help="Time for pairs; what is not told by then, can't be.",
+    help="Time for all that is measured, pairs last; what they have not told by then, can't be.",
 )
 @click.option(
     "--summary",
@@ -155,6 +155,11 @@ def _compare(
     arms: dict[str, sides.Side] = dict(zip(ARMS, (base, head, base), strict=True))
     todo, done = timed, 0
     times = turns.judge(records, precision, backends, untouched)
+    figures = []
+    for record in pairs.track(rest, {"base": base, "head": head}, log):
+        append(file, json.dumps(record))
+        figures.append(record)
+        click.echo(f"{record['arm']}: {record['selector']}", err=True)
     for look in precision.looks:
         for record in pairs.measure(todo, arms, range(done, look), log, budget.left_s):
             append(file, json.dumps(record))
@@ -164,11 +169,6 @@ def _compare(
         todo = [case for case in timed if case.selector in times.undecided]
         if not todo or times.moved or budget.left_s() <= 0.0:
             break
-    figures = []
-    for record in pairs.track(rest, {"base": base, "head": head}, log):
-        append(file, json.dumps(record))
-        figures.append(record)
-        click.echo(f"{record['arm']}: {record['selector']}", err=True)
     verdicts = [times.rows, tracked.judge(figures, thresholds), turns.missing(timed, records)]
     here = environment()
     return Comparison(

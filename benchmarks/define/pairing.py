@@ -63,7 +63,7 @@ class Precision:
         missed: the same of a case to be called unchanged that is slower by `factor` or more.
         looks: after so many pairs of processes there may be a verdict. The probabilities hold for all looks
             together.
-        minutes: after which no more pairs are begun.
+        minutes: of measuring, in pairs and whatever else, after which nothing is timed any more.
 
     Raises:
         InvalidArgument: (a ValueError) for a number out of range.
@@ -73,7 +73,7 @@ class Precision:
     error: float = 0.01
     missed: float = 0.05
     looks: tuple[int, ...] = _LOOKS
-    minutes: float = 12.0
+    minutes: float = 14.0
 
     def __post_init__(self) -> None:
         checks.number("factor", self.factor, above=1.0)

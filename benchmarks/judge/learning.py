@@ -105,8 +105,8 @@ def over_seeds(rows: pd.DataFrame, same: list[str], figure: str) -> pd.DataFrame
         figure: "late" or "final".
 
     Columns:
-        seeds, unfinished, diverged, shared: how many, and how many of them have no end, ended as the loss
-            became NaN or infinite, and were trained on shared workers.
+        seeds, unfinished, diverged: how many, and how many of them have no end, and ended as the loss
+            became NaN or infinite.
         least_steps, most_steps: training steps of the shortest and longest run.
         median, least, most: of the figure; mean, low, high: its mean and the interval of that; iqm, iqm_low,
             iqm_high: its interquartile mean and the interval of that.
@@ -127,7 +127,6 @@ def over_seeds(rows: pd.DataFrame, same: list[str], figure: str) -> pd.DataFrame
             "seeds": len(part),
             "unfinished": int(part["end"].isna().sum()),
             "diverged": int((part["end"] == DIVERGED).sum()),
-            "shared": int((part["timing"] == "shared").sum()),
             "least_steps": part["last_step"].min(),
             "most_steps": part["last_step"].max(),
             **{"median": values.median(), "least": values.min(), "most": values.max()},
@@ -189,8 +188,8 @@ def main(rows: pd.DataFrame) -> list[pd.DataFrame]:
         kept = bool((part["chosen"] == "best").all())
         compared = int(drawn(part)["rule"].nunique())
         # the seconds of shared workers compare with nothing: a comparison has them if it can
-        alone = not part["timing"].eq("shared").any()
-        rank = (usual, kept, compared, alone, len(part))
+        timed = not part["timing"].eq("shared").any()
+        rank = (usual, kept, compared, timed, len(part))
         if task not in found or rank > found[task][0]:
             found[task] = (rank, part)
     order = [task for task in PROBLEMS if task in found] + [task for task in found if task not in PROBLEMS]

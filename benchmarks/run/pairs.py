@@ -25,6 +25,9 @@ from benchmarks.run.sides import Side
 TIMEOUT_S = 900.0
 """For one answer: to prepare a case may be to compile it."""
 
+_MEMORY = "bytes"
+"""The unit of what has a process of its own."""
+
 _TRIES = 2  # a case that failed in so many pairs is not begun again
 _MAIN = """
 import sys
@@ -137,25 +140,40 @@ def measure(
         finally:
             pair.stop()
 
-    yield from cores.on_each(product(pairs, _groups(cases)), one, left_s)
+    yield from cores.on_each(product(pairs, _groups(cases, _in_pairs)), one, left_s)
 
 
 def track(cases: Sequence[TimedCase], arms: Mapping[str, Side], log: Path) -> Iterator[dict[str, Any]]:
-    """What benchmarks return that measure by themselves, each in a fresh process of each arm.
+    """What benchmarks return that measure by themselves, once on each arm.
+
+    Cases of a backend share a process, but those that measure memory, whose peak is a process's.
 
     Yields:
         The fields that name the case; arm, status, reason and, if ok, samples.
     """
 
-    def one(item: tuple[TimedCase, str]) -> Iterator[dict[str, Any]]:
-        case, arm = item
-        found = _once(case, arms[arm], log)
-        for _ in range(_TRIES - 1):
-            if found["status"] == "failed":
-                found = _once(case, arms[arm], log)
-        yield {"kind": "tracked", **case.named(), "arm": arm, **found}
+    def one(item: tuple[list[TimedCase], str]) -> Iterator[dict[str, Any]]:
+        group, arm = item
+        worker: Worker | None = None
+        try:
+            for case in group:
+                found: dict[str, Any] = {"status": "failed"}
+                for _ in range(_TRIES):
+                    worker = worker or Worker(arms[arm], log, programs=case.unit != _MEMORY)
+                    found = _asked(worker, case)
+                    if found["status"] != "failed":
+                        break
+                    worker.stop()  # whatever that left behind
+                    worker = None
+                yield {"kind": "tracked", **case.named(), "arm": arm, **found}
+        finally:
+            if worker is not None:
+                worker.stop()
 
-    yield from cores.on_each(product(cases, arms), one)
+    def shared(case: TimedCase) -> str:
+        return case.selector if case.unit == _MEMORY else case.backend or case.benchmark
+
+    yield from cores.on_each(product(_groups(cases, shared), arms), one)
 
 
 class _Pair:
@@ -238,22 +256,29 @@ class _Pair:
 def _once(case: TimedCase, side: Side, log: Path) -> dict[str, Any]:
     worker = Worker(side, log, programs=False)
     try:
+        return _asked(worker, case)
+    finally:
+        worker.stop()
+
+
+def _asked(worker: Worker, case: TimedCase) -> dict[str, Any]:
+    """What a benchmark returns that measures by itself."""
+    try:
         found = worker.ask("prepare", benchmark=case.benchmark, texts=case.texts)
         if found["status"] == "ok":
             found = worker.ask("statement" if case.kind == "timeraw" else "track")
         return found
     except Ended as end:
         return {"status": "failed", "reason": f"its process {end}"}
-    finally:
-        worker.stop()
 
 
-def _groups(cases: Sequence[TimedCase]) -> list[list[TimedCase]]:
-    """Cases that share processes: those of a backend, but what needs a process of its own."""
+def _in_pairs(case: TimedCase) -> str:
+    """Equal for cases timed in the same processes: those of a backend, but for what can be timed once."""
+    return case.backend or case.benchmark if case.kind == "time" else case.selector
 
-    def shared(case: TimedCase) -> str:
-        return case.backend or case.benchmark if case.kind == "time" else case.selector
 
+def _groups(cases: Sequence[TimedCase], shared: Callable[[TimedCase], str]) -> list[list[TimedCase]]:
+    """Cases that share processes, as `shared` is equal for them."""
     return [list(group) for _, group in groupby(sorted(cases, key=shared), shared)]
 
 

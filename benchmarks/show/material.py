@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pandas as pd
 
-from benchmarks.judge import costs, ladder, learning
+from benchmarks.judge import costs, ladder, learning, seconds
 from benchmarks.show.commands import recorded
 from benchmarks.show.names import Names
 from benchmarks.store.records import Records
@@ -17,7 +17,8 @@ class Material:
     """Of one report.
 
     Attributes:
-        records: as read, but for commands, which are to be copied: those that are safe to.
+        records: as read, but for commands, which are to be copied: those that are safe to; and with seconds
+            of training as `seconds.timed` has them.
         names: of rules, backends and machines, and their order.
         folder: where the report is written.
     """
@@ -27,7 +28,8 @@ class Material:
             frame.assign(command=frame["command"].dropna().map(recorded))
             for frame in (records.runs, records.measurements, records.libraries)
         )
-        records = self.records = replace(records, runs=runs, measurements=measurements, libraries=libraries)
+        records = replace(records, runs=runs, measurements=measurements, libraries=libraries)
+        records = self.records = seconds.timed(records)
         self.names = Names(records)
         self.folder = folder
 

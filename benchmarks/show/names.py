@@ -127,7 +127,7 @@ class Names:
             return []
         names = ", ".join(f"{run.run} (machine {self.machine(run.machine)})" for run in others)
         return [
-            f"Other runs are recorded too and not shown here, as only figures of one run compare: {names}."
+            f"Other runs are recorded too and not shown beside it, as figures of one run compare: {names}."
         ]
 
 

@@ -15,6 +15,7 @@ from benchmarks.define.problem import PROBLEMS
 from benchmarks.define.reasons import by_rule, listed
 from benchmarks.define.systems import System
 from benchmarks.judge import ranking
+from benchmarks.judge.seconds import ESTIMATED
 from benchmarks.show.card import card
 from benchmarks.show.figures.style import Look
 from benchmarks.show.names import mean_of
@@ -321,13 +322,26 @@ def points(metric: Metric) -> str:
     return "points" if metric.unit == "%" else metric.unit
 
 
-def cautions(shared: int, diverged: int) -> Iterator[Note]:
-    """What to know of runs on shared workers, and of runs that diverged; nothing where there are none."""
+def cautions(timing: pd.Series, diverged: int) -> Iterator[Note]:
+    """What to know of runs on shared workers, and of runs that diverged; nothing where there are none.
+
+    Args:
+        timing: of the runs, by `seconds.timed`.
+        diverged: how many.
+    """
+    shared, estimated = int(timing.eq("shared").sum()), int(timing.eq(ESTIMATED).sum())
     if shared:
         were = "was" if shared == 1 else "were"
         yield Note(
             f"{_runs(shared)} {were} trained in a sweep whose runs shared machines: their seconds compare"
             " with nothing and are left out, as are medians over seeds of which one is such a run."
+        )
+    if estimated:
+        were, their = ("was", "its") if estimated == 1 else ("were", "their")
+        yield Note(
+            f"{_runs(estimated)} of {len(timing)} {were} trained in a sweep whose runs shared machines:"
+            f" {their} seconds are training steps times the median time of a step in the runs with other"
+            " seeds that had the machine alone."
         )
     if diverged:
         yield Note(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Hashable, Mapping, Set
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
@@ -67,7 +68,7 @@ class Builder:
         """A column of texts: a column of the frame (a dash where it has none), or a function of its rows."""
         get = of if callable(of) else lambda row: "–" if pd.isna(row[of]) else str(row[of])
         self.columns.append(Column(heading, long=long))
-        self.cells.append([Cell(get(row)) for row in self._records()])
+        self.cells.append([Cell(get(row)) for row in self._records])
         return self
 
     def figure(
@@ -104,7 +105,7 @@ class Builder:
         self.cells.append(
             [
                 Cell(text(row), None if pd.isna(row[of]) else float(row[of]), index in best)
-                for index, row in enumerate(self._records())
+                for index, row in enumerate(self._records)
             ]
         )
         return self
@@ -115,6 +116,7 @@ class Builder:
         grouped = len({row[0].text for row in rows}) < len(rows)
         return Table(self.caption, self.columns, rows, folded, grouped)
 
+    @cached_property
     def _records(self) -> list[dict[Hashable, Any]]:
         return self.frame.to_dict("records")
 

@@ -59,8 +59,10 @@ def picture(figure: Figure, material: Material, part: Part, folder: Path) -> Pic
 
 def _save(drawing: Drawing, stem: str, folder: Path, caption: str, description: str) -> Picture:
     figure = drawing.figure
-    figure.draw_without_rendering()  # lays it out
-    figure.set_layout_engine("none")  # and leaves it so, or tips would lie beside what they tell of
+    layout = figure.get_layout_engine()
+    if layout is not None:
+        layout.execute(figure)
+        figure.set_layout_engine("none")  # it stays so, or tips would lie beside what they tell of
     tight = figure.get_tightbbox()
     paper = {"facecolor": style.PAPER, "bbox_inches": tight.padded(0.08)}
     # Without a date, the same records give the same file, byte by byte.

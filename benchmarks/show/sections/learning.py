@@ -138,7 +138,7 @@ def _ends(part: Part, names: Names) -> Pieces:
             f"{unfinished} of {int(rows['seeds'].sum())} runs have no end: interrupted, or still running."
             " They count as far as they went."
         )
-    yield from sentences.cautions(int(rows["shared"].sum()), int(rows["diverged"].sum()))
+    yield from sentences.cautions(part.runs["timing"], int(rows["diverged"].sum()))
     if rows["machine"].nunique() > 1:
         text = "The runs come from several machines, each shown on its own: their seconds do not compare."
         yield Note(text)
@@ -188,7 +188,7 @@ def comparison(material: Material) -> Pieces:
         yield from _references(part)
         lost = learning.diverged(material.records, runs)
         lost = lost[lost["experiment"].isin(runs["experiment"])]
-        yield from sentences.cautions(int((runs["timing"] == "shared").sum()), len(lost))
+        yield from sentences.cautions(runs["timing"], len(lost))
         yield from sentences.compared(ends, tests, part.metric, names.look, title, part.lead)
         if len(tests):
             yield tests_table(tests, part.figure, part.metric, names, "rules")
