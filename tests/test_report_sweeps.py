@@ -133,6 +133,31 @@ def test_a_rule_that_a_sweep_has_not_at_all_lacks_the_published_setting_too(tmp_
     assert lacks == [["random e-prop", setting, "10–13"] for setting in settings]
 
 
+def test_what_other_commands_trained_is_no_part_of_a_sweep(tmp_path: Path):
+    """Published settings of more seeds, one alone on the machine, and another value of one rule."""
+    swept(tmp_path)
+    for rule in ("bptt", "eprop_symmetric"):
+        for seed in range(14, 24):
+            run = curve("numba", rule, seed, (0.5, 0.8), final=0.8, threads=1, timing="shared")
+            run[1] |= {"command": "python -m benchmarks figure --all-tasks --backend numba"}
+            write(tmp_path / f"curves/tasks-{rule}-{seed}.jsonl", run)
+        # trained again, alone
+        run = curve("numba", rule, 10, (0.5, 0.8), final=0.8, threads=1)
+        run[1] |= {"command": "python -m benchmarks figure --backend numba --threads 1"}
+        (tmp_path / f"curves/{rule}-0.005-10.jsonl").unlink()
+        write(tmp_path / f"curves/alone-{rule}.jsonl", run)
+    for seed in range(12, 15):
+        settings = {**SETTINGS, "optimizer": {"learning_rate": 0.03}}
+        run = curve(
+            "numba", "bptt", seed, (0.5, 0.6), final=0.6, threads=1, timing="shared", settings=settings
+        )
+        run[1] |= {"command": "python -m benchmarks sweep --rule bptt --learning-rate 0.03 --first-seed 12"}
+        write(tmp_path / f"curves/one-{seed}.jsonl", run)
+    _, section = knobs(tmp_path)
+    assert not section.missing
+    assert not section.commands
+
+
 def reproduced(found: records.Records) -> tuple[list[str], list[str]]:
     """Commands and notes of the part on how to repeat it all."""
     parts = composed(provenance.reproduce, Material(found, Path()))

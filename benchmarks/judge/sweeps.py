@@ -77,6 +77,7 @@ class Sweep:
     Attributes:
         values: hyperparameter -> its values other than published, ascending.
         seeds: ascending, without a gap.
+        commands: the recorded one; none, where it is not recorded.
     """
 
     task: str
@@ -88,6 +89,7 @@ class Sweep:
     rules: tuple[str, ...]
     values: dict[str, tuple[float, ...]]
     seeds: tuple[int, ...]
+    commands: tuple[str, ...] = ()
 
     @property
     def settings(self) -> list[tuple[str | None, float | None]]:
@@ -96,32 +98,35 @@ class Sweep:
 
 
 def planned(runs: pd.DataFrame, rules: tuple[str, ...] = ()) -> list[tuple[Sweep, pd.DataFrame]]:
-    """The sweeps that rows are of, each with its rows: those of a cluster, one turned or none.
+    """The sweeps that rows are of, each with all rows of its seeds that turn one hyperparameter or none.
+
+    A sweep is what one command turned on a cluster. Its published setting may have been trained by any other.
 
     Args:
         runs: rows of `records.runs`.
-        rules: that belong to a sweep too, though it may lack them.
+        rules: that belong to sweeps too, though none of these has them.
     """
-    rows = _turned(runs[runs["timing"].notna() & (runs["system"] == SYSTEM) & (runs["seed"] < FRESH)])
+    rows = _turned(runs[(runs["system"] == SYSTEM) & (runs["seed"] < FRESH)])
     rows = rows[np.array([len(row) < 2 for row in rows["turned"]], bool)]
     found = []
     for names, part in rows.groupby([*_SAME, "threads"], sort=False):
         same: dict[str, Any] = dict(zip([*_SAME, "threads"], names, strict=True))
-        values: dict[str, set[float]] = {}
-        for row in part["turned"]:
-            for name, at in row.items():
-                values.setdefault(name, set()).add(at)
-        if not values:
-            continue
-        has = {*part["rule"], *rules}
-        for seeds in _without_gaps(sorted({int(seed) for seed in part["seed"]})):
-            sweep = Sweep(
-                **same,
-                rules=ordered(has),
-                values={name: tuple(sorted(values[name])) for name in HYPERPARAMETERS if name in values},
-                seeds=seeds,
-            )
-            found.append((sweep, part[part["seed"].isin(seeds)]))
+        turning = part[part["turned"].map(bool) & part["timing"].notna()]
+        nowhere = set(rules) - set(turning["rule"])
+        for _, own in turning.groupby("command", dropna=False, sort=False):
+            values: dict[str, set[float]] = {}
+            for row in own["turned"]:
+                for name, at in row.items():
+                    values.setdefault(name, set()).add(at)
+            for seeds in _without_gaps(sorted({int(seed) for seed in own["seed"]})):
+                sweep = Sweep(
+                    **same,
+                    rules=ordered({*own["rule"], *nowhere}),
+                    values={name: tuple(sorted(values[name])) for name in HYPERPARAMETERS if name in values},
+                    seeds=seeds,
+                    commands=tuple(own["command"].dropna().unique()),
+                )
+                found.append((sweep, part[part["seed"].isin(seeds)]))
     return found
 
 
@@ -142,12 +147,6 @@ def lacking(sweep: Sweep, rows: pd.DataFrame) -> pd.DataFrame:
             if seeds:
                 found.append({"rule": rule, "turned": {} if name is None else {name: at}, "seeds": seeds})
     return pd.DataFrame(found, columns=["rule", "turned", "seeds"])
-
-
-def commands(rows: pd.DataFrame) -> list[str]:
-    """The recorded commands of a sweep's rows; those of the published setting, where no other row has one."""
-    turning = rows[rows["turned"].map(len) > 0]["command"].dropna()
-    return list((turning if len(turning) else rows["command"].dropna()).unique())
 
 
 def _setting(row: Mapping[Hashable, Any]) -> tuple[str | None, float | None]:
