@@ -6,6 +6,8 @@ import signal
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 
@@ -26,7 +28,23 @@ def _keep_programs_of_jax() -> None:
         os.environ["JAX_COMPILATION_CACHE_DIR"] = str(Path(os.environ["JAX_COMPILATION_CACHE_DIR"], worker))
 
 
+def _leave_the_cores_to_others() -> None:
+    """Of what waits or compiles, for workers of pytest-xdist that share the cores; no result depends on it.
+
+    OpenMP's threads else spin while they wait: 0.57 of the processor time of Numba's and PyTorch's tests with
+    two workers on two cores. XLA else compiles each program in as many parts as it may: 0.82 of JAX's. To be
+    called before either is imported, which read this.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    pinned = Path(__file__).parents[1].joinpath("constraints.txt").read_text().splitlines()
+    with suppress(PackageNotFoundError):
+        # what an XLA does not know ends the process, so that another version is told nothing
+        if "XLA_FLAGS" not in os.environ and f"jaxlib=={version('jaxlib')}" in pinned:
+            os.environ["XLA_FLAGS"] = "--xla_cpu_parallel_codegen_split_count=1"
+
+
 _keep_programs_of_jax()
+_leave_the_cores_to_others()
 
 import pytest  # noqa: E402
 from cases import LEFT_OUT  # noqa: E402

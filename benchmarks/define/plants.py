@@ -77,7 +77,7 @@ _BRAINPY = """\
 PLANTS = {
     plant.backend: plant
     for plant in (
-        Plant("numpy", "numpy/per_neuron.py", "        np.add(out, g, out=out)\n", _NUMPY, 78.0),
+        Plant("numpy", "numpy/per_neuron.py", "        np.add(out, g, out=out)\n", _NUMPY, 180.0),
         Plant(
             "numba",
             "numba/cpu/per_neuron.py",
