@@ -1,6 +1,7 @@
 """Processes in turns: what they answer, whose code they run, what becomes of one that fails or is killed."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -68,7 +69,9 @@ def test_the_default_selection_has_what_it_says():
         (["implementations/numpy/bptt.py"], {"numba", "torch", "jax", "brainpy"}),
         (["implementations/numpy/bptt.py", "implementations/jax/calls.py"], {"numba", "torch", "brainpy"}),
         (["implementations/numpy/bptt.py", "implementations/rules.py"], set()),
-        (["implementations/triton/sizes.py"], set()),
+        (["implementations/triton/sizes.py"], {"numpy", "numba", "brainpy"}),
+        (["implementations/triton/sizes.py", "implementations/numpy/bptt.py"], {"numba", "brainpy"}),
+        (["implementations/triton/sizes.py", "implementations/tasks/masks.py"], set()),
         (["constraints.txt"], set()),
         ([], {"numpy", "numba", "torch", "jax", "brainpy"}),
     ],
@@ -76,6 +79,18 @@ def test_the_default_selection_has_what_it_says():
 def test_what_a_change_does_not_touch_is_a_control(files: list[str], controls: set[str]):
     cases = selected(*QUICK)
     assert {case.backend for case in commit_pair.untouched(cases, files)} == controls
+
+
+def test_what_is_said_to_be_shared_by_some_backends_is_imported_by_no_other():
+    folder = ROOT / "implementations"
+    for shared, backends in commit_pair.SHARED_BY.items():
+        imported = re.compile(rf"implementations\.{shared}\b|implementations import [^\n]*\b{shared}\b")
+        users = {
+            path.relative_to(folder).parts[0]
+            for path in folder.rglob("*.py")
+            if imported.search(path.read_text(encoding="utf-8"))
+        }
+        assert users - {shared} == set(backends)
 
 
 @pytest.mark.slow

@@ -14,6 +14,9 @@ from benchmarks.run.asv_command import QUICK
 from benchmarks.run.checkout import MEASURED, ROOT, GitFailed, git, uncommitted, unusable
 from benchmarks.store.asv_files import literal
 
+SHARED_BY = {"triton": ("torch", "jax")}
+"""Folder of `implementations` -> the backends that import it, where not all do."""
+
 
 class CannotCompare(Exception):
     """Nothing was measured, and nothing can be; the text says why."""
@@ -80,9 +83,10 @@ def untouched(cases: list[TimedCase], files: list[str]) -> list[TimedCase]:
         files: that have changed, of `checkout.MEASURED`.
     """
     folders = {Path(file).parts[1] if Path(file).parts[0] == "implementations" else "" for file in files}
-    if folders - set(impl.BACKENDS):
+    touched = {backend for folder in folders for backend in SHARED_BY.get(folder, (folder,))}
+    if touched - set(impl.BACKENDS):
         return []
-    return [case for case in cases if case.backend is not None and case.backend not in folders]
+    return [case for case in cases if case.backend is not None and case.backend not in touched]
 
 
 def new_folder(results: Path, commits: tuple[str, str]) -> Path:
