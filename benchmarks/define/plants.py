@@ -77,6 +77,7 @@ _BRAINPY = """\
 PLANTS = {
     plant.backend: plant
     for plant in (
+        # a call takes 1.8 % of a step, whatever its size: at a share of 0.03 both together are about that
         Plant("numpy", "numpy/per_neuron.py", "        np.add(out, g, out=out)\n", _NUMPY, 180.0),
         Plant(
             "numba",

@@ -25,10 +25,10 @@ def timed(records: Records) -> Records:
     median, over the timed runs, of seconds per training step. Runs that have one get `timing` `ESTIMATED`.
     """
     runs = records.runs
-    timed = runs["timing"].ne("shared") & (runs["last_step"] > 0)
-    each = (runs["train_s"].astype(float) / runs["last_step"].astype(float)).where(timed)
-    equal = each.groupby([runs[name] for name in SEEDS], dropna=False)
-    step_s = equal.transform("median").where(equal.transform("count") >= FEWEST)
+    alone = runs["timing"].ne("shared") & (runs["last_step"] > 0)
+    each = (runs["train_s"].astype(float) / runs["last_step"].astype(float)).where(alone)
+    like = each.groupby([runs[name] for name in SEEDS], dropna=False)
+    step_s = like.transform("median").where(like.transform("count") >= FEWEST)
     estimated = runs["timing"].eq("shared") & step_s.notna()
     of_file = dict(zip(runs.loc[estimated, "file"], step_s[estimated], strict=True))
 

@@ -77,7 +77,7 @@ class Sweep:
     Attributes:
         values: hyperparameter -> its values other than published, ascending.
         seeds: ascending, without a gap.
-        commands: the recorded one; none, where it is not recorded.
+        command: None, where it is not recorded.
     """
 
     task: str
@@ -89,7 +89,7 @@ class Sweep:
     rules: tuple[str, ...]
     values: dict[str, tuple[float, ...]]
     seeds: tuple[int, ...]
-    commands: tuple[str, ...] = ()
+    command: str | None
 
     @property
     def settings(self) -> list[tuple[str | None, float | None]]:
@@ -113,7 +113,7 @@ def planned(runs: pd.DataFrame, rules: tuple[str, ...] = ()) -> list[tuple[Sweep
         same: dict[str, Any] = dict(zip([*_SAME, "threads"], names, strict=True))
         turning = part[part["turned"].map(bool) & part["timing"].notna()]
         nowhere = set(rules) - set(turning["rule"])
-        for _, own in turning.groupby("command", dropna=False, sort=False):
+        for command, own in turning.groupby("command", dropna=False, sort=False):
             values: dict[str, set[float]] = {}
             for row in own["turned"]:
                 for name, at in row.items():
@@ -124,7 +124,7 @@ def planned(runs: pd.DataFrame, rules: tuple[str, ...] = ()) -> list[tuple[Sweep
                     rules=ordered({*own["rule"], *nowhere}),
                     values={name: tuple(sorted(values[name])) for name in HYPERPARAMETERS if name in values},
                     seeds=seeds,
-                    commands=tuple(own["command"].dropna().unique()),
+                    command=None if pd.isna(command) else str(command),
                 )
                 found.append((sweep, part[part["seed"].isin(seeds)]))
     return found

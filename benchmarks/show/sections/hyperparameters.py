@@ -187,8 +187,8 @@ def _adding(sweep: sweeps.Sweep, rows: pd.DataFrame, lacks: pd.DataFrame) -> Com
     count = int(lacks["seeds"].map(len).sum())
     total = len(sweep.settings) * len(sweep.rules) * len(sweep.seeds)
     text = f"{count} of {total} runs of a sweep are missing, which the last table names."
-    if not sweep.commands:
+    if sweep.command is None:
         return Commands([], f"{text} The command of that sweep is not recorded.")
     others = ",".join(sorted(set(lacks["rule"]) - set(rows.loc[rows["turned"].map(bool), "rule"])))
     adds = f"those of its own rules, and with --rule {others} the others" if others else "them"
-    return Commands(list(sweep.commands), f"{text} This adds {adds}; what is recorded is skipped:")
+    return Commands([sweep.command], f"{text} This adds {adds}; what is recorded is skipped:")

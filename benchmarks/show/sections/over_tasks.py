@@ -8,6 +8,7 @@ import pandas as pd
 from benchmarks.define.metrics import METRICS
 from benchmarks.define.reasons import listed
 from benchmarks.judge import learning, over_tasks
+from benchmarks.show import sentences
 from benchmarks.show.material import Material, Part
 from benchmarks.show.names import task_title
 from benchmarks.show.over_tasks import of_pairs
@@ -42,6 +43,7 @@ def matrix(material: Material) -> Pieces:
     table.text("better than", lambda row: listed([*map(names.look.title, row["beats"])] or ["–"]), long=True)
     table.figure("step", "half_step", heading="median steps")
     yield table.figure("train_s", "half_s", heading="median seconds").build()
+    yield from sentences.cautions(pd.concat([runs["timing"] for runs in parts]), 0)
     overall = over_tasks.overall(parts)
     if len(overall):
         table = Builder(
