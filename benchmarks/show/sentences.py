@@ -291,7 +291,7 @@ def compared(
         yield Finding(
             f"{look.title(row[better])} ends better than {look.title(row[worse])}, by"
             f" {metric.format(abs(row['difference']))}{unit} ({metric.format(low)} to {metric.format(high)};"
-            f" p = {METRICS['p'].format(row['adjusted'])} after Holm, {row['seeds']} seeds)."
+            f" {_probability(row['adjusted'])} after Holm, {row['seeds']} seeds)."
         )
     rest = len(tests) - len(found)
     if rest:
@@ -315,6 +315,12 @@ def _would_be_seen(tests: pd.DataFrame, metric: Metric) -> str:
         f" With this spread over seeds, a difference of {' to '.join(ends)}{unit} would have been seen 9"
         " times of 10."
     )
+
+
+def _probability(p: float) -> str:
+    """E.g. "p = 0.014", "p < 0.001"."""
+    text = METRICS["p"].format(p)
+    return f"p {text}" if text.startswith("<") else f"p = {text}"
 
 
 def points(metric: Metric) -> str:
