@@ -13,7 +13,7 @@ _LOOKS = (4, 6, 9)
 LEAST_S = 0.01
 """Seconds of a sample at least: of shorter calls, so many make one."""
 
-BLOCKS, MOST_BLOCKS, SECONDS = 3, 12, 1.0
+BLOCKS, MOST_BLOCKS, SECONDS = 1, 12, 1.0
 """Blocks of a process: at least, at most, and seconds of each arm after which there are enough."""
 
 

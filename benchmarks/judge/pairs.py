@@ -1,12 +1,13 @@
 """Whether a commit is slower, from times of both in turns.
 
 Pure: samples in, verdicts out. What counts is the pair of processes, as samples of one process have its luck
-in common: where it came to lie in memory, what else ran while it did. A pair gives one number, the median
-over its blocks of the logarithm of the ratio; each block has the two sides in turns, so that what the machine
-does falls on both. The error of the mean over pairs is that of a hierarchical bootstrap, pairs first and
-blocks within them (Davison & Hinkley 1997, section 3.8), and its interval is Student's with as many degrees
-of freedom as pairs less one: percentiles of a bootstrap of four are too narrow (Hesterberg 2015, doi
-10.1080/00031305.2015.1089789).
+in common: where it came to lie in memory, what else ran while it did. A pair gives one number for each side,
+the median over its blocks of the logarithm of the side's seconds; each block has all sides in turns, so that
+what the machine does falls on all. Pairs are then the blocks of a randomised complete block design, and sides
+its treatments (Box, Hunter & Hunter 2005, Statistics for Experimenters, section 4.2): the ratio is that of
+head to the mean of base and its copy, which run the same code, and its error is what all sides vary by that
+neither pairs nor sides explain. With four pairs that has six degrees of freedom, and head against base alone
+three, of which the quantiles that many cases need are twice as large.
 
 Three verdicts against a bound that matters: slower, where the whole interval lies above it; same, where it
 lies below; else nobody can tell. There may be several looks at growing numbers of pairs, over which the
@@ -15,21 +16,20 @@ probabilities are divided (Bonferroni), and many cases, over which those of "slo
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import t as student
 
-from benchmarks.define.pairing import Precision
+from benchmarks.define.pairing import ARMS, Precision
 from benchmarks.judge import statistics
 
-Blocks = Sequence[float]
-"""Logarithms of ratios, a number per block of a pair of processes."""
+Levels = Mapping[str, float]
+"""Of a pair of processes: arm -> the logarithm of its seconds, less the mean over arms."""
 
 SLOWER, FASTER, SAME, CANNOT_TELL = "slower", "faster", "same", "cannot tell"
 
-_DRAWS = 2000
 _LEAST_ERROR = 1e-3  # of a logarithm: clocks and rounding, however alike a few pairs come out
 
 
@@ -41,11 +41,13 @@ class Estimate:
         centre: the mean.
         error: its standard error.
         pairs: how many.
+        freedom: degrees of freedom of the error.
     """
 
     centre: float
     error: float
     pairs: int
+    freedom: int
 
     @property
     def ratio(self) -> float:
@@ -54,59 +56,56 @@ class Estimate:
 
     def interval(self, error: float) -> tuple[float, float]:
         """Of the ratio; it lies above, and below, with a probability of `error` each."""
-        half = float(student.ppf(1.0 - error, self.pairs - 1)) * self.error
+        half = float(student.ppf(1.0 - error, self.freedom)) * self.error
         return math.exp(self.centre - half), math.exp(self.centre + half)
 
     def p_at_most(self, factor: float) -> float:
         """How probable a mean this large is where the ratio is `factor` at most."""
-        return float(student.sf((self.centre - math.log(factor)) / self.error, self.pairs - 1))
+        return float(student.sf((self.centre - math.log(factor)) / self.error, self.freedom))
 
     def p_at_least(self, factor: float) -> float:
         """How probable a mean this small is where the ratio is `factor` at least."""
-        return float(student.cdf((self.centre - math.log(factor)) / self.error, self.pairs - 1))
+        return float(student.cdf((self.centre - math.log(factor)) / self.error, self.freedom))
 
 
-def blocks(order: Sequence[str], seconds: Sequence[float], against: str, side: str) -> list[float]:
-    """The logarithm of a ratio of each block.
+def levels(order: Sequence[str], seconds: Sequence[float], arms: Collection[str] = ARMS) -> dict[str, float]:
+    """`Levels` of a pair.
 
     Args:
         order: the arm of each sample, in blocks in which each arm has two.
         seconds: the samples.
-        against, side: arms; the ratio is that of `side` over `against`.
+        arms: those to compare, as far as `order` has them.
     """
-    size = 2 * len(set(order))
-    found = []
-    for start in range(0, len(order) - size + 1, size):
-        means = {}
-        for arm in (against, side):
-            logs = [
-                math.log(value)
-                for name, value in zip(
-                    order[start : start + size], seconds[start : start + size], strict=True
-                )
-                if name == arm
-            ]
-            means[arm] = sum(logs) / len(logs)
-        found.append(means[side] - means[against])
-    return found
+    of = np.array(order).reshape(-1, 2 * len(set(order)))
+    logs = np.log(np.asarray(seconds, float)).reshape(of.shape)
+    there = [arm for arm in arms if arm in order]
+    blocks = np.array(
+        [[float(row[names == arm].mean()) for arm in there] for names, row in zip(of, logs, strict=True)]
+    )
+    centred = blocks - blocks.mean(axis=1, keepdims=True)
+    return dict(zip(there, np.median(centred, axis=0).tolist(), strict=True))
 
 
-def estimate(pairs: Sequence[Blocks], seed: int = 0) -> Estimate:
-    """Of two pairs or more, each with a block or more."""
-    rng = np.random.default_rng(seed)
-    values = [np.asarray(blocks, float) for blocks in pairs]
-    n = len(values)
-    chosen = rng.integers(n, size=(_DRAWS, n))
-    drawn = np.empty((_DRAWS, n))
-    for place in range(n):
-        for number, of_pair in enumerate(values):
-            rows = np.flatnonzero(chosen[:, place] == number)
-            again = of_pair[rng.integers(len(of_pair), size=(len(rows), len(of_pair)))]
-            drawn[rows, place] = np.median(again, axis=1)
-    # pairs that are drawn from n vary by (n-1)/n of what pairs do
-    error = float(drawn.mean(axis=1).std()) * math.sqrt(n / (n - 1))
-    centre = float(np.mean([np.median(of_pair) for of_pair in values]))
-    return Estimate(centre, max(error, _LEAST_ERROR), n)
+def estimate(
+    pairs: Sequence[Levels], side: str = ARMS[1], against: Collection[str] = (ARMS[0], ARMS[2])
+) -> Estimate:
+    """The ratio of a side, from two pairs or more; what not all pairs have is left out.
+
+    Args:
+        pairs: of the same arms; all that they have tell what arms vary by.
+        side: the arm whose ratio it is; all pairs have it.
+        against: arms whose mean it is compared with, one of which all pairs have.
+    """
+    arms = [arm for arm in pairs[0] if all(arm in pair for pair in pairs)]
+    values = np.array([[pair[arm] for arm in arms] for pair in pairs])
+    others = [arms.index(arm) for arm in against if arm in arms]
+    centre = (values[:, arms.index(side)] - values[:, others].mean(axis=1)).mean()
+    residuals = values - values.mean(axis=1, keepdims=True)
+    residuals -= residuals.mean(axis=0)
+    freedom = (len(pairs) - 1) * (len(arms) - 1)
+    variance = float((residuals**2).sum()) / freedom
+    error = math.sqrt(variance * (1.0 + 1.0 / len(others)) / len(pairs))
+    return Estimate(float(centre), max(error, _LEAST_ERROR), len(pairs), freedom)
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:
@@ -145,10 +144,15 @@ def moved(estimates: Mapping[str, Estimate], precision: Precision) -> list[str]:
     return [name for name, p in holm(both).items() if looks * p <= precision.error]
 
 
-def together(cases: Sequence[Sequence[Blocks]]) -> Estimate | None:
-    """The geometric mean over cases: that of each pair of processes, as far as all cases have it."""
-    common = min((len(pairs) for pairs in cases), default=0)
-    if common < 2:
+def together(cases: Sequence[Mapping[int, Levels]]) -> Estimate | None:
+    """The geometric mean over cases: that of each pair of processes that all cases have.
+
+    Args:
+        cases: of each, number of a pair -> its levels.
+    """
+    common = sorted(set.intersection(*(set(of) for of in cases))) if cases else []
+    if len(common) < 2:
         return None
-    means = [[float(np.mean([np.median(pairs[number]) for pairs in cases]))] for number in range(common)]
+    arms = [arm for arm in ARMS if all(arm in of[number] for of in cases for number in common)]
+    means = [{arm: float(np.mean([of[number][arm] for of in cases])) for arm in arms} for number in common]
     return estimate(means)

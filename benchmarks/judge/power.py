@@ -30,21 +30,23 @@ class Measured:
     """The pairs of a backend with a planted slowdown, on a machine with so much beside.
 
     Attributes:
-        blocks: for each pair, logarithms of ratios to base.
+        levels: for each pair, `judge.pairs.Levels` of base, head and the copy of base.
         base, head: for each pair, the samples of either by the clock.
     """
 
     backend: str
     busy: int
     planted: float
-    blocks: Sequence[Sequence[float]]
+    levels: Sequence[pairs.Levels]
     base: Sequence[Sequence[float]]
     head: Sequence[Sequence[float]]
 
     @property
     def slowdown(self) -> float:
         """In the median over pairs."""
-        return float(np.expm1(np.median([np.median(of_pair) for of_pair in self.blocks])))
+        return float(
+            np.expm1(np.median([of["head"] - (of["base"] + of["copy"]) / 2.0 for of in self.levels]))
+        )
 
 
 def measured(
@@ -63,23 +65,23 @@ def measured(
             found.setdefault((backends[record["selector"]], record["busy"]), []).append(record)
     for (backend, busy), of in found.items():
         for share, arm in arms.items():
-            there = [record for record in of if arm in record["order"]]
+            there = [record for record in of if {arm, "base", "copy"} <= set(record["order"])]
             if len(there) < 2:
                 continue
-            blocks = [pairs.blocks(record["order"], seconds(record), "base", arm) for record in there]
+            levels = [_levels(record, arm) for record in there]
             sides = ([_of(record, name) for record in there] for name in ("base", arm))
-            yield Measured(backend, busy, share, blocks, *sides)
+            yield Measured(backend, busy, share, levels, *sides)
 
 
 def by_pairs(of: Measured, precision: Precision, family: int, draws: int, seed: int = 0) -> dict[str, Any]:
     """A row of `COLUMNS`: comparisons with looks, as `check` makes them, among `family` cases."""
     rng = np.random.default_rng(seed)
     verdicts, sizes = [], []
-    for draw in range(draws):
-        chosen = rng.integers(len(of.blocks), size=precision.looks[-1])
+    for _ in range(draws):
+        chosen = rng.integers(len(of.levels), size=precision.looks[-1])
         verdict, size = pairs.CANNOT_TELL, 0
         for size in precision.looks:
-            found = pairs.estimate([of.blocks[number] for number in chosen[:size]], seed=draw)
+            found = pairs.estimate([of.levels[number] for number in chosen[:size]])
             verdict = pairs.verdict(found, precision, family)
             if verdict != pairs.CANNOT_TELL:
                 break
@@ -126,6 +128,12 @@ def by_counts(
         "draws": 1,
         "pairs": 0.0,
     }
+
+
+def _levels(record: Mapping[str, Any], arm: str) -> pairs.Levels:
+    """Of three arms, as `check` has them."""
+    found = pairs.levels(record["order"], seconds(record), ("base", arm, "copy"))
+    return {"head" if name == arm else name: level for name, level in found.items()}
 
 
 def _of(record: Mapping[str, Any], arm: str) -> list[float]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks.define.pairing import Precision, TimedCase
+from benchmarks.define.pairing import ARMS, Precision, TimedCase
 from benchmarks.judge import pairs
 from benchmarks.judge.gate import COLUMNS, UNDECIDED, VOIDED, of_states
 
@@ -41,13 +41,10 @@ class _Case:
     states: tuple[str, str]
     whole: Sequence[Mapping[str, Any]]
 
-    def blocks(self, against: str, side: str) -> list[list[float]]:
-        """Of each pair that has both arms."""
-        return [
-            pairs.blocks(record["order"], seconds(record), against, side)
-            for record in self.whole
-            if {against, side} <= set(record["order"])
-        ]
+    @property
+    def levels(self) -> dict[int, pairs.Levels]:
+        """Of each pair, by its number."""
+        return {record["pair"]: pairs.levels(record["order"], seconds(record)) for record in self.whole}
 
     def samples(self, arm: str) -> list[float]:
         """Of all pairs."""
@@ -83,16 +80,18 @@ def judge(
         untouched: selectors of cases that the change can't have changed.
     """
     cases = _cases(records)
-    both = {name: case.blocks("base", "head") for name, case in cases.items()}
-    estimates = {name: pairs.estimate(of) for name, of in both.items() if len(of) > 1}
-    controls = {_COPY + name: case.blocks("base", "copy") for name, case in cases.items()}
-    alike = {name: pairs.estimate(of) for name, of in controls.items() if len(of) > 1}
+    levels = {name: case.levels for name, case in cases.items()}
+    enough = {name: list(of.values()) for name, of in levels.items() if len(of) > 1}
+    estimates = {name: pairs.estimate(of) for name, of in enough.items()}
+    base, _, copy = ARMS
+    controls = {name: of for name, of in enough.items() if all(copy in pair for pair in of)}
+    alike = {_COPY + name: pairs.estimate(of, copy, (base,)) for name, of in controls.items()}
     alike |= {name: estimates[name] for name in untouched if name in estimates}
     moved = tuple(pairs.moved(alike, precision))
     judged = {name: found for name, found in estimates.items() if name not in untouched}
     means = {}
     for backend in dict.fromkeys(backends[name] for name in judged):
-        of = [both[name] for name in judged if backends[name] == backend]
+        of = [levels[name] for name in judged if backends[name] == backend]
         found = pairs.together(of) if len(of) > 1 else None
         if found is not None:
             means[f"{MEAN} {backend}"] = found

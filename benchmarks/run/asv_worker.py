@@ -46,11 +46,14 @@ class Asked:
         """As ASV calls it before every timed call."""
         self._of.setup(*self._values)
 
-    def settle(self, least_s: float) -> float:
-        """Time a call, and let a sample be of as many as take `least_s`; returns the seconds of the call."""
-        first_s = self.sample()["wall_s"]
-        self._number = max(math.ceil(least_s / max(first_s, 1e-9)), 1)
-        return first_s
+    def settle(self, least_s: float, call_s: float | None = None) -> float:
+        """Let a sample be of as many calls as take `least_s`; returns the seconds of a call.
+
+        They are `call_s` where that is known; else a call is timed.
+        """
+        call_s = self.sample()["wall_s"] if call_s is None else call_s
+        self._number = max(math.ceil(least_s / max(call_s, 1e-9)), 1)
+        return call_s
 
     def sample(self) -> dict[str, float]:
         """Seconds of a call, by the clock and of this process's own, and how often another took the core.

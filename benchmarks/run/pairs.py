@@ -14,6 +14,7 @@ from contextlib import suppress
 from itertools import groupby, product
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from statistics import median
 from threading import Thread
 from typing import Any
 
@@ -124,10 +125,11 @@ def measure(
             has them.
     """
     failed: Counter[TimedCase] = Counter()
+    calls_s: dict[TimedCase, float] = {}
 
     def one(item: tuple[int, list[TimedCase]]) -> Iterator[dict[str, Any]]:
         number, group = item
-        pair = _Pair(arms, number, log)
+        pair = _Pair(arms, number, log, calls_s)
         try:
             for case in group:
                 if failed[case] >= _TRIES or left_s() <= 0.0:
@@ -177,10 +179,18 @@ def track(cases: Sequence[TimedCase], arms: Mapping[str, Side], log: Path) -> It
 
 
 class _Pair:
-    """Processes of all arms, begun when they are needed."""
+    """Processes of all arms, begun when they are needed.
 
-    def __init__(self, arms: Mapping[str, Side], number: int, log: Path) -> None:
-        self._arms, self._number, self._log = arms, number, log
+    Args:
+        arms, log: as `measure` takes them.
+        number: of the pair.
+        calls_s: seconds of a call of each case that an earlier pair has timed; this one adds its own.
+    """
+
+    def __init__(
+        self, arms: Mapping[str, Side], number: int, log: Path, calls_s: dict[TimedCase, float]
+    ) -> None:
+        self._arms, self._number, self._log, self._calls_s = arms, number, log, calls_s
         self._workers: dict[str, Worker] = {}
 
     def measure(self, case: TimedCase) -> dict[str, Any]:
@@ -195,17 +205,17 @@ class _Pair:
 
     def _in_turns(self, case: TimedCase) -> dict[str, Any]:
         states: dict[str, dict[str, Any]] = {}
-        first_s = 0.0
+        calls_s: list[float] = []
         for arm in _rotated(list(self._arms), self._number):
             states[arm] = self._ask(arm, "prepare", benchmark=case.benchmark, texts=case.texts)
             if states[arm]["status"] == "ok":
-                settled = self._ask(arm, "settle", least_s=LEAST_S)
+                settled = self._ask(arm, "settle", least_s=LEAST_S, call_s=self._calls_s.get(case))
                 states[arm] = {name: settled[name] for name in ("status", "reason")}
-                first_s = max(first_s, settled.get("value", 0.0))
+                calls_s += [settled["value"]] if settled["status"] == "ok" else []
         able = [arm for arm in self._arms if states[arm]["status"] == "ok"]
         if able[:2] != list(self._arms)[:2]:
             return {"states": states}
-        per_sample_s = max(first_s, LEAST_S)
+        per_sample_s = max(self._calls_s.setdefault(case, median(calls_s)), LEAST_S)
         blocks = min(max(BLOCKS, round(SECONDS / (2.0 * per_sample_s))), MOST_BLOCKS)
         order: list[str] = []
         samples: list[dict[str, Any]] = []

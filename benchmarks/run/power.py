@@ -21,8 +21,8 @@ from benchmarks.run.sides import Side
 
 
 def arm(slowdown: float) -> str:
-    """The name of a side with this slowdown; that without is the copy of base."""
-    return f"{slowdown:g}" if slowdown else "copy"
+    """The name of a side with this slowdown."""
+    return f"{slowdown:g}"
 
 
 @contextmanager
@@ -30,11 +30,15 @@ def planted(backend: str) -> Iterator[dict[str, Side]]:
     """Inside, there are sides of this checkout: as it is, and with each slowdown of `power.SLOWDOWNS`.
 
     Yields:
-        "base" first, then `arm` of each slowdown.
+        "base" and its "copy" first, then `arm` of each slowdown. Without one it is a third of the same.
     """
     with TemporaryDirectory(prefix="eprop-bench-power-") as folder:
         sides = {}
-        for name, share in (("base", 0.0), *((arm(share), share) for share in power.SLOWDOWNS)):
+        for name, share in (
+            ("base", 0.0),
+            ("copy", 0.0),
+            *((arm(share), share) for share in power.SLOWDOWNS),
+        ):
             home = Path(folder) / (name if share else "unchanged")
             if not home.exists():
                 ignored = shutil.ignore_patterns("__pycache__")
