@@ -16,12 +16,15 @@ from implementations import rules
 BATCH = 16
 """Trials per step: as many as a vector of floats with AVX-512 has lanes, twice those with AVX2."""
 
-TASK = impl.EvidenceAccumulation(n_cues=1, delay_ms=50, recall_ms=50)
-"""200 steps, in the last 150 of which the answer counts: a loop over time that outweighs what surrounds it.
-valgrind emulates products of AVX2 number by number, and takes some ten seconds for a step."""
+TASK = impl.EvidenceAccumulation(n_cues=1, cue_ms=50, interval_ms=50, delay_ms=50, recall_ms=50)
+"""100 steps, in the last 50 of which the answer counts: a loop over time that outweighs what surrounds it.
+valgrind emulates products of AVX2 number by number, and takes some five seconds for a step of XLA's."""
+
+LONGER = dict.fromkeys(("numba", "torch"), impl.EvidenceAccumulation(n_cues=1, delay_ms=50, recall_ms=50))
+"""Backend -> the same of 200 steps, where the loop is so fast that of 100 more than half is around it."""
 
 COUNTED = 3
-"""Steps that count after the first two, which compile, each by itself: the least instructions and the median
+"""Steps that count after those that compile, each by itself: the least instructions and the median
 of the allocations are taken, without what happens now and then."""
 
 SWITCHES = {
@@ -82,9 +85,11 @@ MARGIN = 0.01
 
 def cases(backends: Sequence[str] = impl.BACKENDS) -> list[Case]:
     """Every backend, rule of a cost of its own and mode, at the size to count at, on one thread."""
-    problem = PROBLEMS[TASK_NAME].with_task(TASK)
+    problem = PROBLEMS[TASK_NAME]
     return [
-        Case(backend, rule, mode, problem=problem, batch=BATCH, threads=1)
+        Case(
+            backend, rule, mode, problem=problem.with_task(LONGER.get(backend, TASK)), batch=BATCH, threads=1
+        )
         for backend in backends
         for rule in rules.tracked()
         for mode in rules.get(rule).modes

@@ -125,14 +125,13 @@ _steps: dict[Case, Callable[[], None]] = {}
 
 
 def ready(case: Case) -> dict[str, Any]:
-    """In a process under valgrind, before anything is counted: a learner that has done its first steps.
+    """In a process under valgrind, before anything is counted: a learner that has done its first step.
 
     All are made before the first is counted, as valgrind forgets what it knows of the program where counting
     begins or ends, and to trace and to load programs is then as slow as the first time.
     """
     _, _steps[case] = _learner(case)
-    for _ in range(_COMPILING):
-        _steps[case]()
+    _steps[case]()  # the second would find what it needs, as the process before has compiled it
     return {}
 
 
