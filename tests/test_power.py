@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from benchmarks.__main__ import main
 from benchmarks.cli import gate_power
 from benchmarks.define import power
-from benchmarks.define.pairing import Precision
+from benchmarks.define.pairing import ARMS, Precision
 from benchmarks.judge import power as judge
 from benchmarks.run import callgrind
 from benchmarks.run import power as run
@@ -18,26 +18,30 @@ from benchmarks.show.sections import compose, gates
 from benchmarks.store import records
 
 SELECTOR = "step_time.StepTime.time_step('numba', 'eprop_symmetric', 'adjoint', 'cpu', 2250, 100, 128)"
-ARMS = ("base", "copy", *(run.arm(share) for share in power.SLOWDOWNS))
 
 
-def pair(rng: np.random.Generator, number: int, busy: int = 0, between: float = 0.01) -> dict[str, Any]:
-    """A pair of all arms, each as slow as it should be but for the luck of its process."""
-    scale = {run.arm(share): 1.0 + share for share in power.SLOWDOWNS} | {"base": 1.0, "copy": 1.0}
+def pairs(
+    rng: np.random.Generator, number: int, busy: int = 0, between: float = 0.01
+) -> list[dict[str, Any]]:
+    """A pair of each slowdown, as slow as it should be but for the luck of its processes."""
+    return [pair(rng, number, share, busy, between) for share in power.SLOWDOWNS]
+
+
+def pair(rng: np.random.Generator, number: int, share: float, busy: int, between: float) -> dict[str, Any]:
+    scale = {"base": 1.0, "head": 1.0 + share, "copy": 1.0}
     luck = {arm: np.exp(between * rng.standard_normal()) for arm in ARMS}
     order = [*ARMS, *reversed(ARMS)] * 3
     wall_s = [0.05 * scale[arm] * luck[arm] * (1.0 + 0.01 * rng.random()) for arm in order]
     states = {arm: {"status": "ok", "reason": None} for arm in ARMS}
     named = {"benchmark": "step", "case": "numba", "selector": SELECTOR, "unit": "seconds", "pair": number}
     samples = {"order": order, "wall_s": wall_s, "own_s": wall_s, "taken": [0] * len(order)}
-    return {"kind": "pair", **named, "states": states, **samples, "busy": busy}
+    return {"kind": "pair", **named, "states": states, **samples, "busy": busy, "planted": share}
 
 
-def measured(between: float = 0.01, pairs: int = 12) -> dict[float, judge.Measured]:
+def measured(between: float = 0.01, count: int = 12) -> dict[float, judge.Measured]:
     rng = np.random.default_rng(1)
-    of = [pair(rng, number, between=between) for number in range(pairs)]
-    arms = {share: run.arm(share) for share in power.SLOWDOWNS}
-    return {one.planted: one for one in judge.measured(of, arms, {SELECTOR: "numba"})}
+    of = [record for number in range(count) for record in pairs(rng, number, between=between)]
+    return {one.planted: one for one in judge.measured(of, {SELECTOR: "numba"})}
 
 
 def test_each_slowdown_is_measured_beside_the_code_as_it_is():
@@ -67,7 +71,7 @@ def test_pairs_find_what_is_there_and_nothing_else():
     assert all(row["found"] + row["unknown"] + row["reversed"] <= 1.0 for row in found.values())
     assert all(4.0 <= row["pairs"] <= 9.0 for row in found.values())
     # of many pairs, as the mean of twelve is itself 8 % off, and comparisons are drawn around that
-    many = measured(0.15, pairs=96)
+    many = measured(0.15, 96)
     assert abs(many[0.0].slowdown) < 0.05
     noisy = {share: judge.by_pairs(one, Precision(), 25, 60) for share, one in many.items()}
     assert noisy[0.0]["found"] == 0.0
@@ -101,15 +105,31 @@ def test_the_case_is_the_one_that_is_planted_in():
 
 def test_planted_sides_are_copies_with_more_work():
     with run.planted("numba") as sides:
-        assert list(sides) == list(ARMS)
-        assert sides["base"].folder == sides["copy"].folder == sides[run.arm(0.0)].folder
-        texts = {
-            name: (side.folder / "implementations/numba/cpu/per_neuron.py").read_text()
-            for name, side in sides.items()
-        }
-        assert len(set(texts.values())) == len(power.SLOWDOWNS)
-        folder = sides["base"].folder
+        assert tuple(sides) == power.SLOWDOWNS
+        texts = [
+            (side.folder / "implementations/numba/cpu/per_neuron.py").read_text() for side in sides.values()
+        ]
+        assert texts[0] == (run.ROOT / "implementations/numba/cpu/per_neuron.py").read_text()
+        assert len(set(texts)) == len(power.SLOWDOWNS)
+        folder = sides[0.0].folder
     assert not folder.exists()
+
+
+def test_each_slowdown_is_head_in_pairs_as_a_comparison_has_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    seen = []
+
+    def measure(cases: Any, arms: Any, numbers: range, *_: Any):
+        seen.append((list(arms), arms["base"], arms["head"], arms["copy"], len(numbers)))
+        yield {"pair": 0}
+
+    monkeypatch.setattr(run.pairs, "measure", measure)
+    with run.planted("numba") as sides:
+        records = list(run.measure("numba", sides, 5, tmp_path / "printed.log"))
+        base = sides[0.0]
+        assert seen == [(list(ARMS), base, side, base, 5) for side in sides.values()]
+    assert [record["planted"] for record in records] == list(power.SLOWDOWNS)
 
 
 def test_what_computes_beside_it_ends_with_it():
@@ -123,12 +143,12 @@ def test_the_command_measures_judges_and_is_in_the_report(tmp_path: Path, monkey
     rng = np.random.default_rng(2)
 
     def measure(backend: str, sides: Any, count: int, *_: Any):
-        yield from (pair(rng, number) for number in range(count))
+        for number in range(count):
+            yield from pairs(rng, number)
 
     def count(backend: str, sides: Any):
         for share in power.SLOWDOWNS:
-            arm = run.arm(share) if share else "base"
-            yield {"arm": arm, "status": "ok", "instructions": 1e6 * (1.0 + share)}
+            yield {"planted": share, "status": "ok", "instructions": 1e6 * (1.0 + share)}
 
     monkeypatch.setattr(run, "measure", measure)
     monkeypatch.setattr(run, "count", count)

@@ -13,7 +13,6 @@ from benchmarks.define.pairing import Precision
 from benchmarks.run import callgrind
 from benchmarks.run.environment import environment
 from benchmarks.run.interruption import Interrupted, at_once
-from benchmarks.run.process import Budget
 from benchmarks.show import power as show
 from benchmarks.store.append import RunFile
 from implementations import checks
@@ -75,22 +74,22 @@ def command(pairs: int, draws: int, loads: tuple[str, ...], backends: tuple[str,
 
 
 def _timed(
-    file: RunFile, backend: str, sides: dict[str, Any], pairs: int, loads: list[int], log: Path
+    file: RunFile, backend: str, sides: dict[float, Any], pairs: int, loads: list[int], log: Path
 ) -> "list[Measured]":
     from benchmarks.judge import power as judge
     from benchmarks.run import power as run
 
     records = []
-    forever = Budget(float("inf"))
     for load in loads:
         with run.busy(load):
-            for record in run.measure(backend, sides, pairs, log, forever.left_s):
+            for record in run.measure(backend, sides, pairs, log):
                 records.append(file.append({**record, "kind": "power_pair", "busy": load}))
                 click.echo(
-                    f"{backend}, {load} busy beside it: pair {record['pair'] + 1} of {pairs}", err=True
+                    f"{backend}, {load} busy beside it, {record['planted']:g} planted:"
+                    f" pair {record['pair'] + 1} of {pairs}",
+                    err=True,
                 )
-    arms = {share: run.arm(share) for share in power.SLOWDOWNS}
-    return list(judge.measured(records, arms, {run.case(backend).selector: backend}))
+    return list(judge.measured(records, {run.case(backend).selector: backend}))
 
 
 def _judged(of: "list[Measured]", draws: int) -> list[dict[str, Any]]:
@@ -105,7 +104,7 @@ def _judged(of: "list[Measured]", draws: int) -> list[dict[str, Any]]:
 
 
 def _counted(
-    file: RunFile, backend: str, sides: dict[str, Any], of: "list[Measured]"
+    file: RunFile, backend: str, sides: dict[float, Any], of: "list[Measured]"
 ) -> list[dict[str, Any]]:
     from benchmarks.judge import power as judge
     from benchmarks.run import power as run
@@ -116,14 +115,14 @@ def _counted(
     found = {}
     for row in run.count(backend, sides):
         file.append({**row, "kind": "power_count"})
-        click.echo(f"{backend}, {row['arm']}: {row.get('instructions')} instructions", err=True)
+        click.echo(f"{backend}, {row['planted']:g} planted: {row.get('instructions')} instructions", err=True)
         if row["status"] == "ok":
-            found[row["arm"]] = row["instructions"]
+            found[row["planted"]] = row["instructions"]
     slowdowns = {one.planted: one.slowdown for one in reversed(of)}  # on the quietest machine
     return [
-        judge.by_counts(backend, share, found["base"], found[arm], counts.MARGIN, slowdowns.get(share, share))
+        judge.by_counts(backend, share, found[0.0], found[share], counts.MARGIN, slowdowns.get(share, share))
         for share in power.SLOWDOWNS
-        if (arm := run.arm(share) if share else "base") in found and "base" in found
+        if {0.0, share} <= set(found)
     ]
 
 

@@ -20,7 +20,9 @@ TASK = impl.EvidenceAccumulation(n_cues=1, cue_ms=50, interval_ms=50, delay_ms=5
 """100 steps, in the last 50 of which the answer counts: a loop over time that outweighs what surrounds it.
 valgrind emulates products of AVX2 number by number, and takes some five seconds for a step of XLA's."""
 
-LONGER = dict.fromkeys(("numba", "torch"), impl.EvidenceAccumulation(n_cues=1, delay_ms=50, recall_ms=50))
+LONGER: dict[str, impl.EvidenceAccumulation] = dict.fromkeys(
+    ("numba", "torch"), impl.EvidenceAccumulation(n_cues=1, delay_ms=50, recall_ms=50)
+)
 """Backend -> the same of 200 steps, where the loop is so fast that of 100 more than half is around it."""
 
 COUNTED = 3

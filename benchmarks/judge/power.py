@@ -14,7 +14,7 @@ import pandas as pd
 
 from benchmarks.define.asv_parameters import REPEAT
 from benchmarks.define.gate import ROUNDS, Thresholds
-from benchmarks.define.pairing import Precision
+from benchmarks.define.pairing import ARMS, Precision
 from benchmarks.judge import gate, pairs
 from benchmarks.judge.turns import seconds
 from benchmarks.store.asv_files import COLUMNS as STORED
@@ -49,28 +49,23 @@ class Measured:
         )
 
 
-def measured(
-    records: Sequence[Mapping[str, Any]], arms: Mapping[float, str], backends: Mapping[str, str]
-) -> Iterator[Measured]:
-    """What the records hold, each slowdown of each backend and load.
+def measured(records: Sequence[Mapping[str, Any]], backends: Mapping[str, str]) -> Iterator[Measured]:
+    """What the records hold, each slowdown of each backend and load that has two pairs or more.
 
     Args:
-        records: of `run.pairs.measure`, with "busy".
-        arms: slowdown -> the name of its arm.
+        records: of `run.power.measure`, with "busy".
         backends: selector -> backend.
     """
-    found: dict[tuple[str, int], list[Mapping[str, Any]]] = {}
+    found: dict[tuple[str, int, float], list[Mapping[str, Any]]] = {}
     for record in records:
-        if "order" in record:
-            found.setdefault((backends[record["selector"]], record["busy"]), []).append(record)
-    for (backend, busy), of in found.items():
-        for share, arm in arms.items():
-            there = [record for record in of if {arm, "base", "copy"} <= set(record["order"])]
-            if len(there) < 2:
-                continue
-            levels = [_levels(record, arm) for record in there]
-            sides = ([_of(record, name) for record in there] for name in ("base", arm))
-            yield Measured(backend, busy, share, levels, *sides)
+        if set(ARMS) <= set(record.get("order", ())):
+            key = (backends[record["selector"]], record["busy"], record["planted"])
+            found.setdefault(key, []).append(record)
+    for (backend, busy, share), of in found.items():
+        if len(of) > 1:
+            levels = [pairs.levels(record["order"], seconds(record)) for record in of]
+            base, head, _ = ([_of(record, arm) for record in of] for arm in ARMS)
+            yield Measured(backend, busy, share, levels, base, head)
 
 
 def by_pairs(of: Measured, precision: Precision, family: int, draws: int, seed: int = 0) -> dict[str, Any]:
@@ -128,12 +123,6 @@ def by_counts(
         "draws": 1,
         "pairs": 0.0,
     }
-
-
-def _levels(record: Mapping[str, Any], arm: str) -> pairs.Levels:
-    """Of three arms, as `check` has them."""
-    found = pairs.levels(record["order"], seconds(record), ("base", arm, "copy"))
-    return {"head" if name == arm else name: level for name, level in found.items()}
 
 
 def _of(record: Mapping[str, Any], arm: str) -> list[float]:

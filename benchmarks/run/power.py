@@ -5,47 +5,32 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.define import counts, power
 from benchmarks.define.cases import Case
-from benchmarks.define.pairing import TimedCase
+from benchmarks.define.pairing import ARMS, TimedCase
 from benchmarks.define.plants import MODE, PLANTS, RULE
-from benchmarks.run import commit_pair, pairs
+from benchmarks.run import commit_pair, cores, pairs
 from benchmarks.run import counts as run_counts
 from benchmarks.run.checkout import ROOT
 from benchmarks.run.sides import Side
 
 
-def arm(slowdown: float) -> str:
-    """The name of a side with this slowdown."""
-    return f"{slowdown:g}"
-
-
 @contextmanager
-def planted(backend: str) -> Iterator[dict[str, Side]]:
-    """Inside, there are sides of this checkout: as it is, and with each slowdown of `power.SLOWDOWNS`.
-
-    Yields:
-        "base" and its "copy" first, then `arm` of each slowdown. Without one it is a third of the same.
-    """
+def planted(backend: str) -> Iterator[dict[float, Side]]:
+    """Inside, there are sides of this checkout: slowdown -> one with it, as `power.SLOWDOWNS` has them."""
     with TemporaryDirectory(prefix="eprop-bench-power-") as folder:
         sides = {}
-        for name, share in (
-            ("base", 0.0),
-            ("copy", 0.0),
-            *((arm(share), share) for share in power.SLOWDOWNS),
-        ):
-            home = Path(folder) / (name if share else "unchanged")
-            if not home.exists():
-                ignored = shutil.ignore_patterns("__pycache__")
-                shutil.copytree(ROOT / "implementations", home / "implementations", ignore=ignored)
-                if share:
-                    PLANTS[backend].plant(home, share)
-            sides[name] = Side(Path(sys.executable), home, home / "compiled", Path(folder) / "compiled")
+        for share in power.SLOWDOWNS:
+            home = Path(folder) / f"{share:g}"
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(ROOT / "implementations", home / "implementations", ignore=ignored)
+            if share:
+                PLANTS[backend].plant(home, share)
+            sides[share] = Side(Path(sys.executable), home, home / "compiled", Path(folder) / "compiled")
         yield sides
 
 
@@ -69,16 +54,31 @@ def case(backend: str) -> TimedCase:
 
 
 def measure(
-    backend: str, sides: dict[str, Side], number_of_pairs: int, log: Path, left_s: Callable[[], float]
+    backend: str,
+    sides: dict[float, Side],
+    number_of_pairs: int,
+    log: Path,
+    left_s: Callable[[], float] = lambda: 1.0,
 ) -> Iterator[dict[str, Any]]:
-    """Pairs, as `run.pairs.measure` yields them, of all sides in turns."""
-    yield from pairs.measure([case(backend)], sides, range(number_of_pairs), log, left_s)
+    """Pairs as `check` has them, of each slowdown: records of `run.pairs.measure`, with "planted".
+
+    Each slowdown is head in pairs of its own: what the machine does falls on the sides of a pair the less
+    alike, the more sides have their turn.
+    """
+    base, *_ = sides.values()
+    for share, side in sides.items():
+        arms = dict(zip(ARMS, (base, side, base), strict=True))
+        for record in pairs.measure([case(backend)], arms, range(number_of_pairs), log, left_s):
+            yield {**record, "planted": share}
 
 
-def count(backend: str, sides: dict[str, Side]) -> Iterator[dict[str, Any]]:
-    """What a step of each side executes; yields arm, and a row of `run.counts.count`."""
+def count(backend: str, sides: dict[float, Side]) -> Iterator[dict[str, Any]]:
+    """What a step of each side executes; yields planted, and a row of `run.counts.count`."""
     problem = next(iter(counts.cases([backend]))).problem
     wanted = Case(backend, RULE, MODE, problem=problem, batch=counts.BATCH, threads=1)
-    one_of_each = {side.folder: name for name, side in reversed(sides.items())}
-    rows = ((name, run_counts.count([wanted], folder)) for folder, name in one_of_each.items())
-    yield from chain.from_iterable(({"arm": name, **row} for row in of) for name, of in rows)
+
+    def one(item: tuple[float, Side]) -> Iterator[dict[str, Any]]:
+        share, side = item
+        yield from ({"planted": share, **row} for row in run_counts.count([wanted], side.folder))
+
+    yield from cores.on_each(sides.items(), one)
