@@ -1,6 +1,6 @@
 """What the conformance suite runs over: every backend that can run here, with its rules and modes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,19 +58,6 @@ where each has to be compiled."""
 
 UPDATE_CASES = slow(*{*ALIKE, "snap1", "hops2"} - {"eprop_adaptive"})
 """For tests of the update, which differs where other weights are trained."""
-
-
-def met(case: Sequence[Any], place: int, number: int) -> bool:
-    """Whether the case, at this place of a list, is tested with the network of this number.
-
-    All are, but where each takes a second to compile: rules that take the way of another, by a program of
-    their own, meet a third of the networks there, each rule another third. test_shapes.py draws more, which
-    all rules meet.
-    """
-    backend, rule, *_ = case
-    shared = rule not in ALIKE or rule in ("eprop_random", "eprop_adaptive")
-    return shared or backend not in COMPILED_BY_SHAPE or (place + number) % 3 == 0
-
 
 LEFT_OUT = {
     (backend, rule, mode): reason

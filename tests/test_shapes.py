@@ -1,9 +1,5 @@
 """Any size, and extremes: against the naive loops, in float64."""
 
-from collections.abc import Sequence
-from itertools import product
-from typing import Any
-
 import numpy as np
 import pytest
 from cases import (
@@ -14,7 +10,6 @@ from cases import (
     COMPILED_BY_SHAPE,
     Problem,
     assert_gradients,
-    met,
     problem,
     slow,
 )
@@ -47,30 +42,18 @@ EXTREMES = {
 
 
 COMPILED_BY_SHAPE_SLOW = slow(*COMPILED_BY_SHAPE, *ALIKE)
-
-
-def each(cases: Sequence[Any], names: Sequence[str]) -> list[Any]:
-    """Each case with each of the names that it meets."""
-    return [
-        pytest.param(*case.values, name, marks=case.marks)
-        for (place, case), (number, name) in product(enumerate(cases), enumerate(names))
-        if met(case.values, place, number)
-    ]
-
-
 ALWAYS = ("no regular neurons", "one neuron", "one step", "silent", "saturated")
 """Of all backends by default; the others of those that compile for each are among the slow tests."""
 
 
-@pytest.mark.parametrize(("backend", "rule", "mode", "name"), each(BASIC_CASES, ALWAYS))
+@pytest.mark.parametrize("name", ALWAYS)
+@pytest.mark.parametrize(("backend", "rule", "mode"), BASIC_CASES)
 def test_extremes(backend: str, rule: str, mode: str, name: str) -> None:
     check(EXTREMES[name], backend, rule, mode)
 
 
-@pytest.mark.parametrize(
-    ("backend", "rule", "mode", "name"),
-    each(COMPILED_BY_SHAPE_SLOW, [name for name in EXTREMES if name not in ALWAYS]),
-)
+@pytest.mark.parametrize("name", [name for name in EXTREMES if name not in ALWAYS])
+@pytest.mark.parametrize(("backend", "rule", "mode"), COMPILED_BY_SHAPE_SLOW)
 def test_other_extremes(backend: str, rule: str, mode: str, name: str) -> None:
     check(EXTREMES[name], backend, rule, mode)
 
