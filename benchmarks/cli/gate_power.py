@@ -50,7 +50,7 @@ def command(pairs: int, draws: int, loads: tuple[str, ...], backends: tuple[str,
 
     Slowdowns are planted in the hot loops of NumPy, Numba and C++, and measured in pairs of processes beside
     the code as it is; comparisons are drawn from these pairs. Wants a machine with nothing else to do, for
-    hours: a pair of processes of a backend takes about a minute. What is measured is kept when interrupted.
+    hours. What is measured is kept when interrupted.
     """
     from benchmarks.run import power as run  # here, as `--help` is not to wait for ASV and pandas
 

@@ -68,17 +68,16 @@ class Estimate:
         return float(student.cdf((self.centre - math.log(factor)) / self.error, self.freedom))
 
 
-def levels(order: Sequence[str], seconds: Sequence[float], arms: Collection[str] = ARMS) -> dict[str, float]:
+def levels(order: Sequence[str], seconds: Sequence[float]) -> dict[str, float]:
     """`Levels` of a pair.
 
     Args:
         order: the arm of each sample, in blocks in which each arm has two.
         seconds: the samples.
-        arms: those to compare, as far as `order` has them.
     """
     of = np.array(order).reshape(-1, 2 * len(set(order)))
     logs = np.log(np.asarray(seconds, float)).reshape(of.shape)
-    there = [arm for arm in arms if arm in order]
+    there = [arm for arm in ARMS if arm in order]
     blocks = np.array(
         [[float(row[names == arm].mean()) for arm in there] for names, row in zip(of, logs, strict=True)]
     )

@@ -3,7 +3,7 @@
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,6 +16,7 @@ from benchmarks.define.plants import MODE, PLANTS, RULE
 from benchmarks.run import commit_pair, cores, pairs
 from benchmarks.run import counts as run_counts
 from benchmarks.run.checkout import ROOT
+from benchmarks.run.process import Budget
 from benchmarks.run.sides import Side
 
 
@@ -54,11 +55,7 @@ def case(backend: str) -> TimedCase:
 
 
 def measure(
-    backend: str,
-    sides: dict[float, Side],
-    number_of_pairs: int,
-    log: Path,
-    left_s: Callable[[], float] = lambda: 1.0,
+    backend: str, sides: dict[float, Side], number_of_pairs: int, log: Path
 ) -> Iterator[dict[str, Any]]:
     """Pairs as `check` has them, of each slowdown: records of `run.pairs.measure`, with "planted".
 
@@ -66,9 +63,10 @@ def measure(
     alike, the more sides have their turn.
     """
     base, *_ = sides.values()
+    forever = Budget(float("inf"))
     for share, side in sides.items():
         arms = dict(zip(ARMS, (base, side, base), strict=True))
-        for record in pairs.measure([case(backend)], arms, range(number_of_pairs), log, left_s):
+        for record in pairs.measure([case(backend)], arms, range(number_of_pairs), log, forever.left_s):
             yield {**record, "planted": share}
 
 
